@@ -1,0 +1,104 @@
+"""Every environment variable, named and explained once. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable: its name, its default as text, and what it does."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("PORT", "8000", "Port the portal listens on."),
+    Variable("HOST", "127.0.0.1", "Address the portal listens on."),
+    Variable("DATA_DIR", "var", "Folder that holds all state: database, queue, fetched files, the key."),
+    Variable("DATABASE_URL", "", "Empty: SQLite in DATA_DIR. Else a Postgres address, postgresql://user:password@host/name."),
+    Variable("SECRET_KEY_FILE", "", "File with the 32-byte key that seals credentials. Empty: DATA_DIR/secret.key, made at first start."),
+    Variable("OWNER_EMAIL", "owner@example.com", "Email of the owner made at first start."),
+    Variable("OWNER_PASSWORD", "", "Password of that owner. Empty: a random one, printed once."),
+    Variable("PRODUCTION", "0", "1: cookies only over HTTPS, HSTS on, the demo supplier never starts."),
+    Variable("DEMO", "1", "0: no demo supplier. Ignored (off) when PRODUCTION=1."),
+    Variable("DEMO_SFTP_PORT", "8022", "Loopback port of the demo supplier's SFTP server."),
+    Variable("DEMO_HTTP_PORT", "8023", "Loopback port of the demo supplier's file link."),
+    Variable("EGRESS_ALLOW", "", "Private networks that connections may reach, such as 10.1.0.0/16 or 192.168.4.7:22, separated by commas."),
+    Variable("MAX_FEED_MB", "2048", "Largest file that is fetched or uploaded, in megabytes."),
+    Variable("KEEP_FILES_DAYS", "30", "Days that fetched files are kept."),
+    Variable("WORKERS", "2", "Runs that one worker process does side by side."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one process, read once at its start."""
+
+    port: int
+    host: str
+    data_dir: Path
+    database_url: str
+    secret_key_file: Path
+    owner_email: str
+    owner_password: str
+    production: bool
+    demo: bool
+    demo_sftp_port: int
+    demo_http_port: int
+    egress_allow: str
+    max_feed_bytes: int
+    keep_files_days: int
+    workers: int
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where fetched and uploaded files live."""
+        return self.data_dir / "files"
+
+    @property
+    def demo_account_file(self) -> Path:
+        """Written by the demo supplier while it runs: its address and sign-in, as JSON."""
+        return self.data_dir / "demo" / "account.json"
+
+
+def read(environ: Mapping[str, str] | None = None) -> Config:
+    """Build the Config from `environ` (default: the process environment). Raises ValueError naming the variable."""
+    source = os.environ if environ is None else environ
+    text = {v.name: source.get(v.name, "").strip() or v.default for v in VARIABLES}
+    data_dir = Path(text["DATA_DIR"]).resolve()
+    production = _flag(text, "PRODUCTION")
+    return Config(
+        port=_number(text, "PORT"),
+        host=text["HOST"],
+        data_dir=data_dir,
+        database_url=text["DATABASE_URL"] or f"sqlite:///{data_dir / 'portal.db'}",
+        secret_key_file=Path(text["SECRET_KEY_FILE"] or data_dir / "secret.key").resolve(),
+        owner_email=text["OWNER_EMAIL"],
+        owner_password=text["OWNER_PASSWORD"],
+        production=production,
+        demo=_flag(text, "DEMO") and not production,
+        demo_sftp_port=_number(text, "DEMO_SFTP_PORT"),
+        demo_http_port=_number(text, "DEMO_HTTP_PORT"),
+        egress_allow=text["EGRESS_ALLOW"],
+        max_feed_bytes=_number(text, "MAX_FEED_MB") * 1_000_000,
+        keep_files_days=_number(text, "KEEP_FILES_DAYS"),
+        workers=_number(text, "WORKERS"),
+    )
+
+
+def _number(text: Mapping[str, str], name: str) -> int:
+    if not text[name].isdigit() or int(text[name]) == 0:
+        raise ValueError(f"{name} must be a whole number above 0, not {text[name]!r}")
+    return int(text[name])
+
+
+def _flag(text: Mapping[str, str], name: str) -> bool:
+    if text[name].lower() not in ("0", "1", "true", "false", "yes", "no", "on", "off"):
+        raise ValueError(f"{name} must be 0 or 1, not {text[name]!r}")
+    return text[name].lower() in ("1", "true", "yes", "on")

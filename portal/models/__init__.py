@@ -1,0 +1,18 @@
+"""The schema: one module per noun. Fields, indexes and small queries; no rules, no I/O beyond the database."""
+
+from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
+from portal.models.audit import AuditLine
+from portal.models.database import Table, connect, database
+from portal.models.documents import Document
+from portal.models.inventory import InventoryChange, InventoryItem, PlanRow, SetAsideRow, StagedRow
+from portal.models.runs import Run, RunMessage
+from portal.models.sources import Connection, Integration, MappingVersion, SealedSecret, Source
+
+TABLES: list[type[Table]] = [
+    Merchant, User, Session, SignInAttempt, FormToken, AuditLine,
+    Source, Connection, SealedSecret, Integration, MappingVersion,
+    Run, RunMessage, Document,
+    InventoryItem, StagedRow, PlanRow, InventoryChange, SetAsideRow,
+]  # fmt: skip
+
+__all__ = [table.__name__ for table in TABLES] + ["TABLES", "Table", "connect", "database"]

@@ -1,0 +1,75 @@
+"""Merchants, the people who sign in for them, and their server-side sessions."""
+
+from __future__ import annotations
+
+from peewee import BigAutoField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+
+from portal.clock import now
+from portal.models.database import Table
+from portal.models.fields import UtcTime, new_public_id
+
+
+class Merchant(Table):
+    """One workspace. `data_key` is its own key, wrapped by the installation's key."""
+
+    id = BigAutoField()
+    public_id = CharField(max_length=32, unique=True, default=new_public_id)
+    name = CharField(max_length=120)
+    time_zone = CharField(max_length=60, default="UTC")
+    auto_process = BooleanField(default=False)
+    data_key = TextField()
+    version = IntegerField(default=1)
+    created_at = UtcTime(default=now)
+
+
+class User(Table):
+    """One person. `role`: owner or member. `theme`: system, light or dark."""
+
+    id = BigAutoField()
+    public_id = CharField(max_length=32, unique=True, default=new_public_id)
+    merchant = ForeignKeyField(Merchant, backref="users", on_delete="CASCADE")
+    email = CharField(max_length=254, unique=True)
+    password_hash = CharField(max_length=255)
+    role = CharField(max_length=20, default="member")
+    is_staff = BooleanField(default=False)
+    theme = CharField(max_length=10, default="system")
+    time_zone = CharField(max_length=60, default="")
+    disabled_at = UtcTime(null=True)
+    version = IntegerField(default=1)
+    created_at = UtcTime(default=now)
+
+
+class Session(Table):
+    """A sign-in. Only the hash of its token is kept. `proved_at`: last time the password was given."""
+
+    id = BigAutoField()
+    token_hash = CharField(max_length=64, unique=True)
+    user = ForeignKeyField(User, backref="sessions", on_delete="CASCADE")
+    csrf = CharField(max_length=64)
+    address = CharField(max_length=64, default="")
+    browser = CharField(max_length=200, default="")
+    created_at = UtcTime(default=now)
+    seen_at = UtcTime(default=now)
+    proved_at = UtcTime(default=now)
+    ends_at = UtcTime()
+
+
+class SignInAttempt(Table):
+    """One failed sign-in, counted per email and per address (`key` is a hash of either)."""
+
+    id = BigAutoField()
+    key = CharField(max_length=64, index=True)
+    at = UtcTime(default=now, index=True)
+
+
+class FormToken(Table):
+    """A form that was sent once: the same form sent again gets the first answer."""
+
+    id = BigAutoField()
+    token = CharField(max_length=64)
+    user = ForeignKeyField(User, on_delete="CASCADE")
+    location = TextField(null=True)
+    at = UtcTime(default=now, index=True)
+
+    class Meta:
+        indexes = ((("user", "token"), True),)

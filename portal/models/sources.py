@@ -1,0 +1,128 @@
+"""Fulfillment sources, how they connect, what they do, and how their columns map to our fields."""
+
+from __future__ import annotations
+
+from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+
+from portal.clock import now
+from portal.models.accounts import Merchant, User
+from portal.models.database import Table
+from portal.models.fields import JsonText, UtcTime, new_public_id
+
+
+class Source(Table):
+    """One fulfillment source of one merchant.
+
+    `kind`: dropship_supplier, internal_warehouse, external_warehouse or data_source.
+    `state`: draft, live, paused or deleted. `name_key` is the name folded for comparing; it is
+    unique per merchant among sources that are not deleted (a partial unique index).
+    `setup_done`: the set-up steps saved so far, a JSON list. `item_count` is kept by runs.
+    """
+
+    id = BigAutoField()
+    public_id = CharField(max_length=32, unique=True, default=new_public_id)
+    merchant = ForeignKeyField(Merchant, backref="sources", on_delete="CASCADE")
+    name = CharField(max_length=80)
+    name_key = CharField(max_length=200)
+    kind = CharField(max_length=30)
+    state = CharField(max_length=20, default="draft")
+    supplier = CharField(max_length=60, default="")
+    account_confirmed_at = UtcTime(null=True)
+    setup_done = JsonText(default=list)
+    allow_backorders = BooleanField(default=False)
+    override_global = BooleanField(default=False)
+    auto_process = BooleanField(default=False)
+    sku_prefix = CharField(max_length=20, default="")
+    currency = CharField(max_length=3, default="USD")
+    item_count = IntegerField(default=0)
+    version = IntegerField(default=1)
+    created_at = UtcTime(default=now)
+    activated_at = UtcTime(null=True)
+    deleted_at = UtcTime(null=True)
+    purge_at = UtcTime(null=True)
+    changed_at = UtcTime(default=now)
+    changed_by = CharField(max_length=254, default="")
+
+
+class Connection(Table):
+    """Address and settings of one source, without secrets. `settings` follows the supplier's TOML.
+
+    `trusted_key`: {"key_type", "fingerprint", "how", "by", "at"} once the merchant confirmed it.
+    `checks`: the last test, a JSON list of the seven checks. `state`: untested, ok or broken.
+    """
+
+    id = BigAutoField()
+    source = ForeignKeyField(Source, backref="connections", unique=True, on_delete="CASCADE")
+    settings = JsonText(default=dict)
+    trusted_key = JsonText(null=True)
+    offered_key = JsonText(null=True)
+    checks = JsonText(default=list)
+    listing = JsonText(default=list)
+    state = CharField(max_length=20, default="untested")
+    tested_at = UtcTime(null=True)
+    refused_sign_ins = JsonText(default=list)
+    version = IntegerField(default=1)
+    changed_at = UtcTime(default=now)
+    changed_by = CharField(max_length=254, default="")
+
+
+class SealedSecret(Table):
+    """One credential of one source, sealed. `hint` is what may be shown, such as "ends in ..4f2a"."""
+
+    id = BigAutoField()
+    source = ForeignKeyField(Source, backref="secrets", on_delete="CASCADE")
+    field = CharField(max_length=60)
+    sealed = TextField()
+    hint = CharField(max_length=60, default="")
+    saved_at = UtcTime(default=now)
+    saved_by = CharField(max_length=254, default="")
+
+    class Meta:
+        indexes = ((("source", "field"), True),)
+
+
+class Integration(Table):
+    """One operation of one source. `kind`: get_inventory_primary, send_orders or get_shipments.
+
+    `settings` for files: {"folder", "match": "newest"|"exact", "pattern", "format": {FeedFormat fields}};
+    for send_orders also {"auto_send", "layout", "file_name"}.
+    `schedule`: {"every_minutes": 60} or {"days": [0..6, Monday 0], "times": ["08:00"]} in the merchant's zone.
+    `failures`: refused or failed runs since the last accepted one.
+    """
+
+    id = BigAutoField()
+    public_id = CharField(max_length=32, unique=True, default=new_public_id)
+    source = ForeignKeyField(Source, backref="integrations", on_delete="CASCADE")
+    kind = CharField(max_length=30)
+    enabled = BooleanField(default=False)
+    paused = BooleanField(default=False)
+    settings = JsonText(default=dict)
+    schedule = JsonText(default=dict)
+    next_run_at = UtcTime(null=True, index=True)
+    mapping_version = IntegerField(default=0)
+    sample_document_id = BigIntegerField(null=True)
+    last_run_id = BigIntegerField(null=True)
+    last_accepted_run_id = BigIntegerField(null=True)
+    last_accepted_at = UtcTime(null=True)
+    failures = IntegerField(default=0)
+    version = IntegerField(default=1)
+    changed_at = UtcTime(default=now)
+    changed_by = CharField(max_length=254, default="")
+
+    class Meta:
+        indexes = ((("source", "kind"), True),)
+
+
+class MappingVersion(Table):
+    """One saved mapping of one integration; older versions stay. `headers`: the columns it was made on."""
+
+    id = BigAutoField()
+    integration = ForeignKeyField(Integration, backref="mappings", on_delete="CASCADE")
+    number = IntegerField()
+    rules = JsonText(default=dict)
+    headers = JsonText(default=list)
+    made_at = UtcTime(default=now)
+    made_by = ForeignKeyField(User, null=True, on_delete="SET NULL")
+
+    class Meta:
+        indexes = ((("integration", "number"), True),)
