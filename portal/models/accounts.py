@@ -10,7 +10,7 @@ from portal.models.fields import UtcTime, new_public_id
 
 
 class Merchant(Table):
-    """One workspace. `data_key` is its own key, wrapped by the installation's key."""
+    """One workspace. `data_key` is its own key, wrapped by the installation's key; `audit_lines` counts its audit log."""
 
     id = BigAutoField()
     public_id = CharField(max_length=32, unique=True, default=new_public_id)
@@ -18,8 +18,12 @@ class Merchant(Table):
     time_zone = CharField(max_length=60, default="UTC")
     auto_process = BooleanField(default=False)
     data_key = TextField()
+    audit_lines = IntegerField(default=0)
     version = IntegerField(default=1)
     created_at = UtcTime(default=now)
+
+    class Meta:
+        only_save_dirty = True  # saving an older copy must not turn the count of audit lines back
 
 
 class User(Table):
