@@ -6,7 +6,7 @@ from peewee import BigAutoField, BooleanField, CharField, ForeignKeyField, Integ
 
 from portal.clock import now
 from portal.models.database import Table
-from portal.models.fields import UtcTime, new_public_id
+from portal.models.fields import JsonText, UtcTime, new_public_id
 
 
 class Merchant(Table):
@@ -44,7 +44,10 @@ class User(Table):
 
 
 class Session(Table):
-    """A sign-in. Only the hash of its token is kept. `proved_at`: last time the password was given."""
+    """A sign-in. Only the hash of its token is kept. `proved_at`: last time the password was given.
+
+    `notice`: {"words", "at"} left by the last save for the next page.
+    """
 
     id = BigAutoField()
     token_hash = CharField(max_length=64, unique=True)
@@ -52,6 +55,7 @@ class Session(Table):
     csrf = CharField(max_length=64)
     address = CharField(max_length=64, default="")
     browser = CharField(max_length=200, default="")
+    notice = JsonText(null=True)
     created_at = UtcTime(default=now)
     seen_at = UtcTime(default=now)
     proved_at = UtcTime(default=now)
@@ -67,7 +71,10 @@ class SignInAttempt(Table):
 
 
 class FormToken(Table):
-    """A form that was sent once: the same form sent again gets the first answer."""
+    """A form that was sent once: the same form sent again gets the first answer.
+
+    `location` is where the first answer led: NULL while it is being worked on, "" for no place.
+    """
 
     id = BigAutoField()
     token = CharField(max_length=64)
