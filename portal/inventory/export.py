@@ -1,0 +1,100 @@
+"""Run results as CSV for people: every cell is safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from portal.fields import INVENTORY_BY_KEY
+from portal.models import InventoryChange, InventoryItem, Run, SetAsideRow
+
+CHUNK = 2_000
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+
+
+def cell_for_people(value: Any) -> str:
+    """Text that no spreadsheet runs as a formula. Numbers stay numbers; a risky text gets a leading apostrophe.
+
+    Never use this for a file that a machine reads: it changes the data.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, int | float):
+        return str(value)
+    text = str(value).replace("\0", "")
+    return "'" + text if text.lstrip(" ").startswith(RISKY) else text
+
+
+def shown(column: str, value: Any) -> Any:
+    """A stored value as a person reads it: ten-thousandths become a decimal text, the rest stays."""
+    field = INVENTORY_BY_KEY.get(column)
+    if value is None or field is None or field.kind not in ("money", "measure"):
+        return value
+    sign, digits = ("-" if value < 0 else ""), f"{abs(value):05d}"
+    whole, part = digits[:-4], digits[-4:].rstrip("0")
+    if field.kind == "money":
+        part = part.ljust(2, "0")
+    return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"
+
+
+def changes_csv(run: Run) -> Iterator[str]:
+    """What a run changed: one line per item and column, in the order it was applied."""
+    yield _line(["SKU", "Item", "Action", "Field", "Was", "Is", "Row in file"])
+    for change, title in _changes(run):
+        columns = sorted({*(change.before or {}), *(change.after or {})}) or [""]
+        for column in columns:
+            before, after = (change.before or {}).get(column), (change.after or {}).get(column)
+            label = INVENTORY_BY_KEY[column].label if column in INVENTORY_BY_KEY else column
+            yield _line(
+                [change.sku, title, change.action, label, shown(column, before), shown(column, after), change.row_number],
+            )
+
+
+def set_aside_csv(run: Run) -> Iterator[str]:
+    """Rows that were set aside or used without some values: number, every reason, then the row as it came."""
+    yield _line(["Row in file", "SKU", "What happened", "Reasons", "Row as it came"])
+    last = 0
+    while True:
+        rows = list(
+            SetAsideRow.select()
+            .where((SetAsideRow.run == run.id) & (SetAsideRow.row_number > last))
+            .order_by(SetAsideRow.row_number)
+            .limit(CHUNK),
+        )
+        for row in rows:
+            happened = "Row set aside" if row.fatal else "Value left out"
+            reasons = "; ".join(_reason(problem) for problem in row.problems)
+            yield _line([row.row_number, row.sku, happened, reasons, *row.cells])
+        if len(rows) < CHUNK:
+            return
+        last = rows[-1].row_number
+
+
+def _reason(problem: dict[str, Any]) -> str:
+    column = f"{problem['column']}: " if problem.get("column") else ""
+    return f"{column}{problem['reason']} ({problem['value']!r})"
+
+
+def _changes(run: Run) -> Iterator[tuple[InventoryChange, str]]:
+    last = 0
+    while True:
+        rows = list(
+            InventoryChange.select(InventoryChange, InventoryItem.title.alias("item_title"))
+            .join(InventoryItem, "LEFT OUTER", on=(InventoryItem.id == InventoryChange.item_id))
+            .where((InventoryChange.run == run.id) & (InventoryChange.id > last))
+            .order_by(InventoryChange.id)
+            .limit(CHUNK)
+            .objects(),
+        )
+        yield from ((row, row.item_title or "") for row in rows)
+        if len(rows) < CHUNK:
+            return
+        last = rows[-1].id
+
+
+def _line(cells: Iterable[Any]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow([cell_for_people(cell) for cell in cells])
+    return out.getvalue()
