@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from portal.errors import Problem
 
@@ -86,7 +86,7 @@ class Check:
 
 @dataclass(frozen=True)
 class FeedFormat:
-    """How to read a delimited file. `header_row` is 1-based; 0 = the file has no header row.
+    """How to read a delimited file. `header_row` is the 1-based line of the header; 0 = the file has no header row.
 
     `quote` may be "" for "no quoting". `decimal_mark` is "." or ",".
     """
@@ -109,14 +109,6 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One data row. `number` is its 1-based row number in the file, the header included."""
-
-    number: int
-    cells: list[str]
-
-
-@dataclass(frozen=True)
 class CellProblem:
     """Why a value was left out (`fatal` False) or its whole row set aside (`fatal` True)."""
 
@@ -125,6 +117,17 @@ class CellProblem:
     value: str
     reason: str
     fatal: bool = True
+
+
+class Row(NamedTuple):
+    """One data row. `number` is the 1-based line of the file on which it starts, so that an editor finds it.
+
+    `problems` are what the reader itself saw (too many cells, broken characters); a mapper passes them on.
+    """
+
+    number: int
+    cells: list[str]
+    problems: tuple[CellProblem, ...] = ()
 
 
 @dataclass(frozen=True)
