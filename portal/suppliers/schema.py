@@ -1,0 +1,54 @@
+"""Which keys a supplier's TOML has, and of what kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OPERATIONS = ("inventory", "orders", "shipments")
+PROTOCOLS = frozenset({"sftp", "ftp", "http", "upload"})
+SETTING_KINDS = frozenset({"text", "number", "password", "textarea", "choice", "check", "folder", "key_pair"})
+ACCOUNT_KEYS = frozenset(
+    {"sftp_host", "sftp_port", "user", "password", "fingerprint", "folder", "orders_folder", "http_host", "http_port", "http_url", "pid"}
+)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys a table must and may have, each with its type."""
+
+    needed: Mapping[str, type] = field(default_factory=dict)
+    optional: Mapping[str, type] = field(default_factory=dict)
+
+
+SUPPLIER_KEYS = Keys(
+    needed={
+        "name": str, "region": str, "categories": list, "protocol": str, "methods": list, "summary": str, "needs": list,
+        "steps": list, "letter": str, "minutes": int, "limits": list, "supports": dict, "place": int,
+    },
+    optional={"cannot": dict, "settings": list, "needs_demo": bool, "download_hosts": dict},
+)  # fmt: skip
+
+SETTING_KEYS = Keys(
+    needed={"key": str, "label": str},
+    optional={"kind": str, "secret": bool, "required": bool, "default": str, "hint": str, "options": list, "shown_when": str},
+)
+
+NEED_KEYS = Keys(needed={"what": str, "who": str})
+CHOICE_KEYS = Keys(needed={"value": str, "label": str}, optional={"hint": str})
+
+
+def check_keys(where: str, table: Mapping[str, Any], keys: Keys) -> None:
+    """Raises ValueError naming `where` and the first key that is unknown, missing or of another type."""
+    known = {**keys.needed, **keys.optional}
+    for key, value in table.items():
+        if key not in known:
+            raise ValueError(f"{where}: unknown key {key!r}")
+        if type(value) is not known[key]:
+            raise ValueError(f"{where}: {key} must be a {known[key].__name__}, not {value!r}")
+    for key in keys.needed:
+        if key not in table:
+            raise ValueError(f"{where}: {key} is missing")
+        if table[key] == "":
+            raise ValueError(f"{where}: {key} is empty")
