@@ -15,4 +15,8 @@ TABLES: list[type[Table]] = [
     InventoryItem, StagedRow, PlanRow, InventoryChange, SetAsideRow,
 ]  # fmt: skip
 
-__all__ = [table.__name__ for table in TABLES] + ["TABLES", "Table", "connect", "database"]
+__all__ = [
+    "TABLES", "AuditLine", "Connection", "Document", "FormToken", "Integration", "InventoryChange", "InventoryItem", "MappingVersion",
+    "Merchant", "PlanRow", "Run", "RunMessage", "SealedSecret", "Session", "SetAsideRow", "SignInAttempt", "Source", "StagedRow",
+    "Table", "User", "connect", "database",
+]  # fmt: skip

@@ -21,6 +21,8 @@ class Merchant(Table):
     audit_lines = IntegerField(default=0)
     version = IntegerField(default=1)
     created_at = UtcTime(default=now)
+    changed_at = UtcTime(default=now)
+    changed_by = CharField(max_length=254, default="")
 
     class Meta:
         only_save_dirty = True  # saving an older copy must not turn the count of audit lines back

@@ -14,8 +14,8 @@ class Source(Table):
     """One fulfillment source of one merchant.
 
     `kind`: dropship_supplier, internal_warehouse, external_warehouse or data_source.
-    `state`: draft, live, paused or deleted. `name_key` is the name folded for comparing; it is
-    unique per merchant among sources that are not deleted (a partial unique index).
+    `state`: draft, live, paused or deleted; `state_before`: what a deleted source was.
+    `name_key` is the name folded for comparing; it is unique per merchant among sources that are not deleted (a partial unique index).
     `setup_done`: the set-up steps saved so far, a JSON list. `item_count` is kept by runs.
     """
 
@@ -26,6 +26,7 @@ class Source(Table):
     name_key = CharField(max_length=200)
     kind = CharField(max_length=30)
     state = CharField(max_length=20, default="draft")
+    state_before = CharField(max_length=20, default="")
     supplier = CharField(max_length=60, default="")
     account_confirmed_at = UtcTime(null=True)
     setup_done = JsonText(default=list)
@@ -42,6 +43,11 @@ class Source(Table):
     purge_at = UtcTime(null=True)
     changed_at = UtcTime(default=now)
     changed_by = CharField(max_length=254, default="")
+
+
+Source.add_index(
+    Source.index(Source.merchant, Source.name_key, unique=True, where=Source.state != "deleted", name="source_name_of_merchant")
+)
 
 
 class Connection(Table):
