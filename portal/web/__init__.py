@@ -1,0 +1,51 @@
+"""The web side: one blueprint per noun, each view thin. `build` puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from flask import Flask, g
+from htmx_flask import Htmx
+from jinja2 import StrictUndefined
+
+from portal.config import Config
+from portal.web import assets, errors, filters, guards, headers, render
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL_BODY = 2_000_000  # bytes; views marked `guards.takes_files` allow the feed limit instead
+
+BLUEPRINTS: tuple[str, ...] = (
+    "auth",
+    "account",
+    "help",
+)
+
+
+def build(config: Config, open_database: Callable[[], bool], close_database: Callable[[], object]) -> Flask:
+    """The Flask application. `open_database` tells whether it opened a connection that must be closed again."""
+    app = Flask("portal", template_folder=str(ROOT / "templates"), static_folder=None)
+    app.config.update(PORTAL=config, MAX_CONTENT_LENGTH=SMALL_BODY, MAX_FORM_MEMORY_SIZE=SMALL_BODY, MAX_FORM_PARTS=5_000)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.undefined = StrictUndefined  # a misspelt name in a template fails loudly
+    Htmx(app)
+
+    @app.before_request
+    def open_for_request() -> None:
+        g.opened_database = open_database()
+
+    @app.teardown_request
+    def close_after_request(_error: BaseException | None) -> None:
+        if g.pop("opened_database", False):
+            close_database()
+
+    headers.install(app)
+    assets.install(app, ROOT / "static")
+    guards.install(app)
+    errors.install(app)
+    filters.install(app)
+    render.install(app)
+    for name in BLUEPRINTS:
+        app.register_blueprint(import_module(f"portal.web.{name}").blueprint)
+    return app

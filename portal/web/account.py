@@ -1,0 +1,132 @@
+"""The person's own profile and the settings of the workspace."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+from flask import Blueprint, Response, g, url_for
+from htmx_flask import request
+from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField
+
+from portal import accounts, workspaces
+from portal.errors import Invalid, Refused, Stale
+from portal.web import guards
+from portal.web.forms import LedgerForm, VersionedForm
+from portal.web.render import render, saved
+
+blueprint = Blueprint("account", __name__)
+blueprint.add_app_template_filter(workspaces.session_name)
+
+
+class LookForm(LedgerForm):
+    """How pages look and which clock they use."""
+
+    theme = RadioField("Theme", choices=list(accounts.THEMES.items()))
+    time_zone = SelectField("Time zone", validate_choice=False)
+
+
+class PasswordForm(LedgerForm):
+    """The old password and the new one."""
+
+    current = PasswordField("Current password")
+    new = PasswordField("New password")
+
+
+class WorkspaceForm(VersionedForm):
+    """What holds for every source unless the source says otherwise."""
+
+    name = StringField("Workspace name")
+    time_zone = SelectField("Time zone", validate_choice=False)
+    auto_process = BooleanField("Auto Process Fulfillment Requests")
+
+
+@blueprint.get("/profile")
+@guards.signed_in
+def profile() -> Response:
+    """Look, time zone, password and the places where this person is signed in."""
+    return _profile(_look_form(), PasswordForm())
+
+
+@blueprint.post("/profile")
+@guards.signed_in
+@guards.once
+def save_profile() -> Response:
+    """Keep theme and time zone."""
+    form = _look_form()
+    try:
+        accounts.save_profile(g.user, form.theme.data or "", form.time_zone.data or "")
+    except Invalid as refused:
+        return _profile(form.refuse(refused), PasswordForm(), "account/_look.html", 422)
+    return saved(url_for("account.profile"))
+
+
+@blueprint.post("/profile/password")
+@guards.signed_in
+@guards.once
+def save_password() -> Response:
+    """Take a new password; every other session of this person ends."""
+    form = PasswordForm.read()
+    try:
+        accounts.change_password(g.user, form.current.data or "", form.new.data or "", g.session, request.remote_addr or "")
+    except (Invalid, Refused) as refused:
+        return _profile(_look_form(empty=True), form.refuse(refused), "account/_password.html", 422)
+    return saved(url_for("account.profile"), "Password changed. Your other sessions are signed out.")
+
+
+@blueprint.post("/profile/sessions")
+@guards.signed_in
+@guards.once
+def end_session() -> Response:
+    """Sign out one other browser of this person."""
+    workspaces.end_session(g.user, request.form.get("session", ""))
+    return saved(url_for("account.profile"), "That browser is signed out.")
+
+
+@blueprint.get("/settings")
+@guards.signed_in
+def workspace() -> Response:
+    """The workspace's settings; members read them, owners change them."""
+    form = WorkspaceForm(obj=g.merchant)
+    form.time_zone.choices = _zones()
+    return render("account/workspace.html", "account/_workspace.html", form=form)
+
+
+@blueprint.post("/settings")
+@guards.signed_in
+@guards.owner_only
+@guards.once
+def save_workspace() -> Response:
+    """Keep the workspace's settings, unless someone else saved first."""
+    form = WorkspaceForm.read()
+    form.time_zone.choices = _zones()
+    try:
+        workspaces.save(
+            g.merchant, form.name.data or "", form.time_zone.data or "", bool(form.auto_process.data),
+            version=form.version_read(), who=g.user.email, address=request.remote_addr or "",
+        )  # fmt: skip
+    except Invalid as refused:
+        return render("account/workspace.html", "account/_workspace.html", 422, form=form.refuse(refused))
+    except Stale as stale:
+        now = workspaces.fresh(g.merchant)
+        form.keep(stale, now.version, {"name": now.name, "time_zone": now.time_zone, "auto_process": now.auto_process})
+        return render("account/workspace.html", "account/_workspace.html", 409, form=form)
+    return saved(url_for("account.workspace"))
+
+
+def _profile(look: LookForm, password: PasswordForm, fragment: str | None = None, status: int = 200) -> Response:
+    context = {"look": look, "password": password, "sessions": accounts.sessions_of(g.user)}
+    return render("account/profile.html", fragment, status, **context)
+
+
+def _look_form(empty: bool = False) -> LookForm:
+    form = LookForm(obj=g.user) if empty else LookForm.read(g.user)
+    form.time_zone.choices = [("", f"As the workspace ({_spaced(g.merchant.time_zone)})"), *_zones()]
+    return form
+
+
+def _zones() -> list[tuple[str, str]]:
+    return [(name, _spaced(name)) for name in sorted(available_timezones()) if "/" in name or name == "UTC"]
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,212 @@
+"""Who may ask for what: sign-in by default, one workspace, forms that came from our own pages, each of them once.
+
+request ─▶ session ─▶ signed in? ─▶ came from us? ─▶ view
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, g, url_for
+from htmx_flask import request
+
+from portal import accounts, clock, receipts
+from portal.errors import Forbidden, Refused
+from portal.web.render import go, wants_fragment
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+PROOF_LASTS = timedelta(minutes=10)
+WAIT_FOR_TWIN = 8.0  # seconds that a second click waits for the first one's answer
+
+
+class Forged(Exception):
+    """An unsafe request that our own page did not send."""
+
+
+def install(app: Flask) -> None:
+    """Guard every route of `app`. A view is closed unless it is marked `public`."""
+    app.before_request(load_session)
+    app.before_request(require_sign_in)
+    app.before_request(allow_files)
+    app.before_request(refuse_forged)
+    app.jinja_env.globals.update(csrf_token=csrf_token, form_token=lambda: secrets.token_urlsafe(24))
+
+
+def public(view: View) -> View:
+    """Open `view` to people who are not signed in."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def signed_in(view: View) -> View:
+    """Say that `view` needs a signed-in person. This is the default; the mark is for the reader."""
+    view.is_public = False  # type: ignore[attr-defined]
+    return view
+
+
+def takes_files(view: View) -> View:
+    """Let the body of requests to `view` be as large as the largest feed file."""
+    view.takes_files = True  # type: ignore[attr-defined]
+    return view
+
+
+def owner_only(view: View) -> View:
+    """Only owners of the workspace; members see why not."""
+
+    @wraps(view)
+    def guarded(**values: Any) -> Any:
+        if g.user.role != "owner":
+            raise Forbidden("Only an owner of this workspace can do this.")
+        return view(**values)
+
+    return cast(View, guarded)
+
+
+def proved_recently(view: View) -> View:
+    """The password was given within the last 10 minutes, else it is asked for first."""
+
+    @wraps(view)
+    def guarded(**values: Any) -> Any:
+        if clock.now() - g.session.proved_at > PROOF_LASTS:
+            return go(url_for("auth.prove", next=_way_back()))
+        return view(**values)
+
+    return cast(View, guarded)
+
+
+def once(view: View) -> View:
+    """The same form sent twice is done once; the second gets the first one's answer."""
+
+    @wraps(view)
+    def guarded(**values: Any) -> Any:
+        token = request.form.get("form_token", "")
+        if request.method in SAFE_METHODS or not token:
+            return view(**values)
+        return _first_or_same(view, values, token)
+
+    return cast(View, guarded)
+
+
+def _first_or_same(view: Callable[..., Any], values: dict[str, Any], token: str) -> Any:
+    deadline = time.monotonic() + WAIT_FOR_TWIN
+    while not receipts.claim(g.user, token):
+        claimed, location = receipts.outcome(g.user, token)
+        if claimed and location is not None:
+            return go(location) if location else go(_way_back())
+        if time.monotonic() > deadline:
+            raise Refused("This form is still being saved. Open the page again in a moment to see the result.")
+        if claimed:
+            time.sleep(0.1)
+    accepted = False
+    try:
+        response = current_app.make_response(view(**values))
+        accepted = response.status_code < 400
+    finally:
+        if not accepted:
+            receipts.release(g.user, token)
+    receipts.settle(g.user, token, response.headers.get("HX-Redirect") or response.headers.get("Location") or "")
+    return response
+
+
+def load_session() -> None:
+    """Set g.session, g.user and g.merchant from the cookie; None each when nobody is signed in."""
+    g.session = g.user = g.merchant = None
+    if request.endpoint == "assets.show":
+        return
+    token = request.cookies.get(cookie_name("session"), "")
+    session = accounts.session_for(token) if token else None
+    if session is not None:
+        g.session, g.user, g.merchant = session, session.user, session.user.merchant
+
+
+def require_sign_in() -> Response | None:
+    """Send everyone who is not signed in to the sign-in page, and back to where they were afterwards."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if g.session is not None or getattr(view, "is_public", False):
+        return None
+    ended = "1" if request.method not in SAFE_METHODS or wants_fragment() else None
+    location = url_for("auth.sign_in", next=_way_back(), ended=ended)
+    if wants_fragment():
+        return Response("", 401, headers={"HX-Redirect": location})
+    return cast(Response, current_app.redirect(location, 302 if request.method in SAFE_METHODS else 303))
+
+
+def allow_files() -> None:
+    """Raise the body limit for views that take files."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if getattr(view, "takes_files", False):
+        request.max_content_length = current_app.config["PORTAL"].max_feed_bytes + 1_000_000
+
+
+def refuse_forged() -> None:
+    """Stop an unsafe request without this session's token, or from another origin. Raises Forged."""
+    if request.method in SAFE_METHODS or request.endpoint is None:
+        return
+    expected = csrf_token()
+    given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
+    if not _from_us() or not expected or not hmac.compare_digest(expected.encode(), given.encode()):
+        raise Forged
+
+
+def csrf_token() -> str:
+    """What forms of this session carry. Before sign-in: the value of a cookie made with the sign-in page."""
+    if g.get("session") is not None:
+        return str(g.session.csrf)
+    return str(g.get("new_form_cookie") or request.cookies.get(cookie_name("form"), ""))
+
+
+def cookie_name(use: str) -> str:
+    """The cookie for `use` ("session" or "form"). The __Host- prefix needs HTTPS, so production only."""
+    prefix = "__Host-" if current_app.config["PORTAL"].production else ""
+    return f"{prefix}quayside_{use}"
+
+
+def local_path(text: str | None) -> str:
+    """`text` if it is a path on this site, else "/". Never leads elsewhere."""
+    path = text or ""
+    parts = urlsplit(path)
+    odd = any(ord(letter) < 33 or letter == "\\" for letter in path)
+    if not path.startswith("/") or path.startswith("//") or parts.scheme or parts.netloc or odd:
+        return "/"
+    return path
+
+
+def _way_back() -> str:
+    """A page (GET) of ours to return to: this address, or the page that sent the form."""
+    if request.method in SAFE_METHODS and not wants_fragment():
+        return local_path(request.full_path.rstrip("?"))
+    page = urlsplit(request.htmx.current_url or request.referrer or "")
+    if page.path and (not page.netloc or page.netloc == request.host):
+        return local_path(page.path + (f"?{page.query}" if page.query else ""))
+    return local_path(request.path) if "GET" in _methods_here() else "/"
+
+
+def _methods_here() -> set[str]:
+    rule = request.url_rule
+    if rule is None:
+        return set()
+    allowed: set[str] = set()
+    for other in current_app.url_map.iter_rules():
+        if other.rule == rule.rule:
+            allowed |= set(other.methods or ())
+    return allowed
+
+
+def _from_us() -> bool:
+    """Whether browser headers, where there are any, name this host as the sender."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return False
+    for name in ("Origin", "Referer"):
+        value = request.headers.get(name)
+        if value:
+            return urlsplit(value).netloc == request.host
+    return True
