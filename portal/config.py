@@ -92,6 +92,22 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
     )
 
 
+_current: list[Config] = []
+
+
+def use(config: Config) -> Config:
+    """Make `config` the settings of this process: the launcher, the worker, a command or a test says it once."""
+    _current[:] = [config]
+    return config
+
+
+def current() -> Config:
+    """The settings of this process. Raises RuntimeError before `use`."""
+    if not _current:
+        raise RuntimeError("config.use() was not called")
+    return _current[0]
+
+
 def _number(text: Mapping[str, str], name: str) -> int:
     if not text[name].isdigit() or int(text[name]) == 0:
         raise ValueError(f"{name} must be a whole number above 0, not {text[name]!r}")

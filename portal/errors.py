@@ -38,7 +38,7 @@ FAILURE_CODES = frozenset(
         # judging it
         "too_few_rows", "older_than_last", "too_many_bad_rows",
         # us
-        "not_set_up", "stopped", "attempts_used_up", "internal",
+        "not_set_up", "stopped", "attempts_used_up", "refused", "internal",
     }
 )  # fmt: skip
 

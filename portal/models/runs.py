@@ -19,6 +19,7 @@ class Run(Table):
     `stage`: fetch, parse, plan, guard, apply or done. `stages`: {stage: {"seconds", "count"}}.
     `counts`: rows, new, changed, unchanged, missing, zeroed, back, set_aside, noted, held.
     `problem`: {"code","headline","body","act","act_at","server_said"} when failed or held.
+    `attempt`: times a worker took it; `interruptions`: times one died with it; `tries`: temporary failures at the supplier.
     Every write of a worker says WHERE id=? AND fence=?.
     """
 
@@ -40,6 +41,8 @@ class Run(Table):
     cause = CharField(max_length=30, default="person")
     started_by = CharField(max_length=254, default="")
     attempt = IntegerField(default=0)
+    interruptions = IntegerField(default=0)
+    tries = IntegerField(default=0)
     fence = IntegerField(default=0)
     lease_until = UtcTime(null=True)
     due_at = UtcTime(default=now, index=True)
@@ -55,6 +58,11 @@ class Run(Table):
 
     class Meta:
         indexes = ((("merchant", "number"), True), (("source", "created_at"), False), (("integration", "id"), False))
+
+
+UNFINISHED = ("queued", "running")
+
+Run.add_index(Run.index(Run.integration, unique=True, where=Run.state << UNFINISHED, name="run_unfinished_of_integration"))
 
 
 class RunMessage(Table):
