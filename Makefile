@@ -1,0 +1,40 @@
+# Two commands: `make run` starts the portal, `make test` proves it. Both set up all they need.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench format clean
+.DEFAULT_GOAL := run
+
+run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
+	@exec $(BIN)/python app.py
+
+test: $(VENV)/.dev  ## set up, then every test on SQLite and on Postgres
+	@tests/system_packages.sh
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(VENV)/.dev  ## lint, format, types, templates
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/djlint templates --lint --profile jinja --quiet
+
+bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run
+	@$(BIN)/python -m tests.bench.bench
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@ $(VENV)/.runtime

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The programs that tests drive for real: Chromium, OpenSSH's server, vsftpd. Installs what is missing where it may.
+set -euo pipefail
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+[ -x /usr/sbin/sshd ] || missing+=(openssh-server)
+[ -x /usr/sbin/vsftpd ] || missing+=(vsftpd)
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+else
+  echo "The tests need these programs, and only root may install them: ${missing[*]}" >&2
+  exit 1
+fi
