@@ -141,12 +141,7 @@ def _exact_hits(scope: Any, query: str) -> list[Any]:
 
 def _matches(query: str) -> Any:
     words = [InventoryItem.title.contains(word) for word in query.split()]
-    return (
-        InventoryItem.sku.startswith(query)
-        | InventoryItem.mpn.startswith(query)
-        | (InventoryItem.upc == query)
-        | reduce(and_, words)
-    )
+    return InventoryItem.sku.startswith(query) | InventoryItem.mpn.startswith(query) | (InventoryItem.upc == query) | reduce(and_, words)
 
 
 def _page(scope: Any, exact: list[Any], sort: str, cursor: str) -> Page:

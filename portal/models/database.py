@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from peewee import DatabaseProxy, Model, SqliteDatabase
@@ -20,6 +20,10 @@ class Table(Model):
     class Meta:
         database = database
         legacy_table_names = False
+
+    if TYPE_CHECKING:  # peewee adds `<name>_id` and back references while the program runs
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 def connect(url: str) -> Any:

@@ -1,0 +1,282 @@
+"""What a run did, as a person reads it: stages, rate, differences, rows set aside; and the history of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from portal import clock
+from portal.fields import INVENTORY_BY_KEY
+from portal.inventory.export import shown
+from portal.models import Document, Integration, InventoryChange, InventoryItem, Merchant, Run, RunMessage, SetAsideRow, Source
+
+PAGE_SIZE = 50
+UNFINISHED = ("queued", "running")
+STEADY_AFTER = 5.0  # seconds before a rate means anything
+
+STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "inventory": (("fetch", "Download"), ("parse", "Read"), ("plan", "Compare"), ("guard", "Check"), ("apply", "Apply")),
+    "accept_removals": (("apply", "Apply"),),
+    "connection_check": (("check", "Test the connection"),),
+    "remove_inventory": (("remove", "Remove"),),
+    "delete_source": (("delete", "Delete"),),
+    "purge_source": (("purge", "Erase"),),
+}
+
+TITLES = {
+    "inventory": "Get Inventory Primary",
+    "accept_removals": "Accept removals",
+    "connection_check": "Connection test",
+    "remove_inventory": "Remove Inventory",
+    "delete_source": "Delete Source",
+    "purge_source": "Erase a deleted source",
+}
+CAUSES = {
+    "person": "by {who}",
+    "schedule": "by schedule",
+    "first_sync": "as the first sync by {who}",
+    "upload": "after a file upload by {who}",
+    "command": "from the command line",
+    "system": "by Quayside",
+}
+COUNT_LABELS = (
+    ("rows", "Rows read"),
+    ("new", "New"),
+    ("changed", "Changed"),
+    ("unchanged", "Unchanged"),
+    ("missing", "Missing"),
+    ("zeroed", "Went to 0"),
+    ("back", "Back again"),
+    ("set_aside", "Set aside"),
+    ("noted", "Values left out"),
+    ("held", "Held back"),
+)
+ALWAYS_SHOWN = ("rows", "new", "changed", "unchanged", "missing", "set_aside")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a run. `state`: done, running or waiting; `seconds` is None before it starts."""
+
+    name: str
+    label: str
+    state: str
+    seconds: float | None
+    count: int | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the present stage stands. `rate` in rows a second and `remaining` in seconds; None until steady."""
+
+    done: int
+    total: int | None
+    rate: float | None
+    remaining: float | None
+
+    @property
+    def percent(self) -> int | None:
+        """0 to 100, or None while the total is not known."""
+        return None if not self.total else min(100, 100 * self.done // self.total)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run as its page shows it."""
+
+    run: Any
+    title: str
+    started: str
+    seconds: float | None
+    stages: list[Stage]
+    progress: Progress
+    counts: list[tuple[str, str, int]]
+    messages: list[Any]
+    document: Any
+    settled_by: Any = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One changed value of one item, both sides as a person reads them."""
+
+    sku: str
+    title: str
+    item_public_id: str
+    action: str
+    values: list[tuple[str, Any, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Neighbouring runs shown as one line: `runs` newest first, more than one only for "no change"."""
+
+    runs: list[Any]
+
+    @property
+    def newest(self) -> Any:
+        """The run that stands for the group."""
+        return self.runs[0]
+
+
+def report(run: Run) -> Report:
+    """Everything the run page shows, at the moment of asking."""
+    stages = _stages(run)
+    messages = list(RunMessage.select().where(RunMessage.run == run.id).order_by(RunMessage.id.desc()).limit(5))
+    return Report(
+        run=run,
+        title=TITLES[run.kind],
+        started=CAUSES.get(run.cause, "").format(who=run.started_by or "you"),
+        seconds=_duration(run),
+        stages=stages,
+        progress=_progress(run),
+        counts=_counts(run),
+        messages=messages,
+        document=_document(run),
+        settled_by=_settled_by(run),
+    )
+
+
+def differences(run: Run, after: int = 0) -> tuple[list[Difference], int | None]:
+    """PAGE_SIZE changed items past the journal id `after`, in the order applied, and where the next page starts."""
+    rows = list(
+        InventoryChange.select(
+            InventoryChange,
+            InventoryItem.title.alias("item_title"),
+            InventoryItem.public_id.alias("item_public_id"),
+        )
+        .join(InventoryItem, "LEFT OUTER", on=(InventoryItem.id == InventoryChange.item_id))
+        .where((InventoryChange.run == run.id) & (InventoryChange.id > after))
+        .order_by(InventoryChange.id)
+        .limit(PAGE_SIZE + 1)
+        .objects(),
+    )
+    following = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
+    return [_difference(row) for row in rows[:PAGE_SIZE]], following
+
+
+def set_aside(run: Run, after: int = 0) -> tuple[list[Any], int | None]:
+    """PAGE_SIZE set-aside rows past row number `after`, and where the next page starts."""
+    rows = list(
+        SetAsideRow.select()
+        .where((SetAsideRow.run == run.id) & (SetAsideRow.row_number > after))
+        .order_by(SetAsideRow.row_number)
+        .limit(PAGE_SIZE + 1),
+    )
+    following = rows[PAGE_SIZE - 1].row_number if len(rows) > PAGE_SIZE else None
+    return rows[:PAGE_SIZE], following
+
+
+def history(
+    merchant: Merchant,
+    *,
+    source: Source | None = None,
+    kind: str = "",
+    state: str = "",
+    before: int = 0,
+) -> tuple[list[Group], int | None]:
+    """The newest runs, repeats of "no change" folded, and the run number that the next page starts below."""
+    rows = (
+        Run.select(Run, Source, Integration)
+        .join(Source, "LEFT OUTER", on=(Source.id == Run.source))
+        .switch(Run)
+        .join(Integration, "LEFT OUTER", on=(Integration.id == Run.integration))
+        .where(Run.merchant == merchant.id)
+        .order_by(Run.number.desc())
+    )
+    if source is not None:
+        rows = rows.where(Run.source == source.id)
+    if kind:
+        rows = rows.where(Run.kind == kind)
+    if state:
+        rows = rows.where(Run.state == state)
+    if before:
+        rows = rows.where(Run.number < before)
+    found = list(rows.limit(4 * PAGE_SIZE))
+    groups = _fold(found)[:PAGE_SIZE]
+    shown_runs = sum(len(group.runs) for group in groups)
+    more = shown_runs < len(found) or len(found) == 4 * PAGE_SIZE
+    return groups, groups[-1].runs[-1].number if groups and more else None
+
+
+def _fold(runs: list[Any]) -> list[Group]:
+    groups: list[Group] = []
+    for run in runs:
+        last = groups[-1].newest if groups else None
+        if last and run.state == last.state == "no_change" and run.integration_id == last.integration_id:
+            groups[-1].runs.append(run)
+        else:
+            groups.append(Group([run]))
+    return groups
+
+
+def _difference(row: Any) -> Difference:
+    before, after = row.before or {}, row.after or {}
+    in_order = dict.fromkeys(("quantity", "cost", *INVENTORY_BY_KEY, "warehouses", "custom"))
+    values = [
+        (label_of(key), shown(key, before.get(key)), shown(key, after.get(key))) for key in in_order if before.get(key) != after.get(key)
+    ]
+    return Difference(row.sku, row.item_title or "", row.item_public_id or "", row.action, values)
+
+
+def label_of(column: str) -> str:
+    """Our label of an item's column."""
+    return INVENTORY_BY_KEY[column].label if column in INVENTORY_BY_KEY else column.capitalize()
+
+
+def _stages(run: Run) -> list[Stage]:
+    listed = STAGES[run.kind]
+    told: dict[str, Any] = run.stages or {}
+    names = [name for name, _ in listed]
+    at = names.index(run.stage) if run.stage in names else (len(names) if run.stage == "done" else -1)
+    return [_stage(run, name, label, told.get(name) or {}, place, at) for place, (name, label) in enumerate(listed)]
+
+
+def _stage(run: Run, name: str, label: str, told: dict[str, Any], place: int, at: int) -> Stage:
+    running = place == at and run.state == "running"
+    done = bool(told) and not running
+    state = "running" if running else ("done" if done else "waiting")
+    return Stage(name, label, state, told.get("seconds"), told.get("count"))
+
+
+def _progress(run: Run) -> Progress:
+    elapsed = (clock.now() - _stage_start(run)).total_seconds() if run.state == "running" else 0.0
+    rate = run.done_rows / elapsed if elapsed >= STEADY_AFTER and run.done_rows else None
+    left = None
+    if rate and run.total_rows and run.total_rows > run.done_rows:
+        left = (run.total_rows - run.done_rows) / rate
+    return Progress(run.done_rows, run.total_rows, rate, left)
+
+
+def _stage_start(run: Run) -> datetime:
+    told = ((run.stages or {}).get(run.stage) or {}).get("started")
+    return datetime.fromisoformat(told) if told else (run.started_at or clock.now())
+
+
+def _counts(run: Run) -> list[tuple[str, str, int]]:
+    if run.kind != "inventory":
+        return [(key, key.replace("_", " ").capitalize(), value) for key, value in (run.counts or {}).items()]
+    told = run.counts or {}
+    return [(key, label, told.get(key, 0)) for key, label in COUNT_LABELS if key in ALWAYS_SHOWN or told.get(key)]
+
+
+def _duration(run: Run) -> float | None:
+    if run.started_at is None:
+        return None
+    return float(((run.finished_at or clock.now()) - run.started_at).total_seconds())
+
+
+def _document(run: Run) -> Any:
+    if run.document_id is None:
+        return None
+    return Document.get_or_none((Document.id == run.document_id) & (Document.merchant == run.merchant_id))
+
+
+def _settled_by(run: Run) -> Any:
+    """The newer accepted run that made a held one moot, if there is one."""
+    if run.state != "held" or run.integration_id is None:
+        return None
+    newer = (Run.integration == run.integration_id) & (Run.id > run.id) & (Run.accepted == True)  # noqa: E712
+    return Run.select().where((Run.merchant == run.merchant_id) & newer & (Run.state != "held")).order_by(Run.id).first()
