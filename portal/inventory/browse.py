@@ -19,7 +19,7 @@ from portal.models import Document, InventoryChange, InventoryItem, Merchant, Ru
 PAGE_SIZE = 50
 LONGEST_QUERY = 200
 
-SORTS = {
+SORTS: dict[str, tuple[Any, bool]] = {
     "sku": (InventoryItem.sku, False),
     "quantity": (InventoryItem.quantity, True),
     "cost": (InventoryItem.cost, True),
@@ -93,9 +93,9 @@ def history(item: InventoryItem, limit: int = 50) -> list[Change]:
         .limit(limit)
     )
     changes = list(rows)
-    documents = _documents(item, {row.run.document_id for row in changes} - {None})
+    documents = _documents(item, {row.run.document_id for row in changes if row.run.document_id is not None})
     return [
-        Change(row.at, row.action, row.run, documents.get(row.run.document_id), row.row_number, row.before or {}, row.after or {})
+        Change(row.at, row.action, row.run, documents.get(row.run.document_id or 0), row.row_number, row.before or {}, row.after or {})
         for row in changes
     ]
 
