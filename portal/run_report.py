@@ -213,12 +213,16 @@ def _fold(runs: list[Any]) -> list[Group]:
 
 
 def _difference(row: Any) -> Difference:
-    before, after = row.before or {}, row.after or {}
+    values = values_of(row.before or {}, row.after or {})
+    return Difference(row.sku, row.item_title or "", row.item_public_id or "", row.action, values)
+
+
+def values_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(our label, was, is) of each column that differs, quantity and cost first, as a person reads them."""
     in_order = dict.fromkeys(("quantity", "cost", *INVENTORY_BY_KEY, "warehouses", "custom"))
-    values = [
+    return [
         (label_of(key), shown(key, before.get(key)), shown(key, after.get(key))) for key in in_order if before.get(key) != after.get(key)
     ]
-    return Difference(row.sku, row.item_title or "", row.item_public_id or "", row.action, values)
 
 
 def label_of(column: str) -> str:

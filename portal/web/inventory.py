@@ -1,0 +1,102 @@
+"""Inventory pages: of the whole workspace, of one source, of one item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, g, url_for
+from htmx_flask import request
+
+from portal import run_report, sources
+from portal.errors import Invalid
+from portal.fields import INVENTORY_FIELDS
+from portal.inventory import browse
+from portal.inventory.export import shown
+from portal.web.guards import signed_in
+from portal.web.render import render
+
+blueprint = Blueprint("inventory", __name__)
+
+SORT_WORDS = {"sku": "SKU", "quantity": "Quantity, most first", "cost": "Cost, highest first", "changed": "Changed, newest first"}
+STOCK_WORDS = {"": "All", "in": "In stock", "out": "Out of stock", "missing": "Missing from the last file"}
+LONG_FIELDS = ("description",)
+
+
+@blueprint.get("/inventory")
+@signed_in
+def index() -> Response:
+    """Everything every source offers."""
+    return _listing("inventory/index.html", None)
+
+
+@blueprint.get("/sources/<source_id>/inventory")
+@signed_in
+def of_source(source_id: str) -> Response:
+    """What one source offers."""
+    return _listing("inventory/of_source.html", sources.find(g.merchant, source_id))
+
+
+@blueprint.get("/inventory/<item_id>")
+@signed_in
+def show(item_id: str) -> Response:
+    """One item: its values, where each came from, and its history."""
+    item = browse.find(g.merchant, item_id)
+    origins = browse.origins(item)
+    values = [(field, shown(field.key, getattr(item, field.key)), origins.get(field.key)) for field in INVENTORY_FIELDS]
+    return render(
+        "inventory/show.html",
+        item=item,
+        source=item.source,
+        values=[line for line in values if line[1] not in (None, "")],
+        empty=[field.label for field, value, _ in values if value in (None, "")],
+        more=[
+            (run_report.label_of(name), getattr(item, name), origins.get(name)) for name in ("warehouses", "custom") if getattr(item, name)
+        ],
+        changes=[(change, run_report.values_of(change.before, change.after)) for change in browse.history(item)],
+        long_fields=LONG_FIELDS,
+    )
+
+
+def _listing(page: str, source: Any) -> Response:
+    asked = {name: request.args.get(name, "").strip() for name in ("q", "stock", "sort", "page")}
+    known = sources.listing(g.merchant)
+    chosen = source or next((one for one in known if one.public_id == request.args.get("source")), None)
+    problem = ""
+    try:
+        found = _found(chosen, asked)
+    except Invalid as error:
+        problem, asked["page"] = error.errors["page"], ""
+        found = _found(chosen, asked)
+    return render(
+        page,
+        "inventory/_items.html",
+        source=source,
+        tab="inventory",
+        chosen=chosen,
+        sources=known,
+        found=found,
+        asked=asked,
+        problem=problem,
+        sorts=SORT_WORDS,
+        stocks=STOCK_WORDS,
+        next_url=_page_url(found.next_cursor, asked, source, chosen),
+        prev_url=_page_url(found.previous_cursor, asked, source, chosen),
+        anything=any(one.item_count for one in ([source] if source else known)),
+    )
+
+
+def _found(source: Any, asked: dict[str, str]) -> browse.Page:
+    return browse.search(
+        g.merchant, source=source, query=asked["q"], stock=asked["stock"], sort=asked["sort"] or "sku", cursor=asked["page"]
+    )
+
+
+def _page_url(cursor: str, asked: dict[str, str], source: Any, chosen: Any) -> str:
+    if not cursor:
+        return ""
+    kept = {name: value for name, value in asked.items() if value and name != "page"}
+    if source is not None:
+        return url_for("inventory.of_source", source_id=source.public_id, page=cursor, **kept)
+    if chosen is not None:
+        kept["source"] = chosen.public_id
+    return url_for("inventory.index", page=cursor, **kept)
