@@ -118,7 +118,7 @@ class Reader:
         """Rows from line `start` on. Returns the line to begin again at after an open quote, None at the end."""
         width = len(self.headers)
         self._at = before = start
-        lines = csv.reader(chain.from_iterable(self._line_blocks(start)), **self._dialect)
+        lines = csv.reader(chain.from_iterable(self._line_blocks(start)), self._dialect)
         try:
             for cells in lines:
                 after = start + lines.line_num
@@ -190,7 +190,7 @@ class Reader:
         source = chain.from_iterable(self._line_blocks(0))
         if sum(1 for _ in islice(source, skipped)) < skipped:
             raise refusals.no_such_header(self.format.header_row)
-        lines = csv.reader(source, **self._dialect)
+        lines = csv.reader(source, self._dialect)
         records: list[list[str]] = []
         header_lines = 0
         try:
@@ -219,11 +219,11 @@ class Reader:
         lines = self._held[before - self._held_from : after - self._held_from]
         if self._ended or len(lines) > MOST_LINES_IN_A_RECORD or lines[-1].count(self.format.quote) % 2 == 0:
             return True
-        return width > 1 and all(len(cells) == width for cells in csv.reader(lines[1:], **sniff.dialect(self.format.delimiter, "")))
+        return width > 1 and all(len(cells) == width for cells in csv.reader(lines[1:], sniff.dialect(self.format.delimiter, "")))
 
     def _open_quote(self, before: int, after: int) -> Row:
         line = self._held[before - self._held_from]
-        cells = next(csv.reader([line], **sniff.dialect(self.format.delimiter, "")), [])
+        cells = next(csv.reader([line], sniff.dialect(self.format.delimiter, "")), [])
         self.rows += 1
         self.open_quotes += 1
         self._strict_until = max(self._strict_until, after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -90,7 +91,7 @@ def _agreement(records: Sequence[_Record]) -> float:
         return 0.0
     share = sum(len(record.cells) == width for record in full) / len(full)
     first_is_whole = len(full[0].cells) == width
-    return share * share * min(width, 12) ** 0.7 * (1.5 if first_is_whole else 1.0)
+    return share * share * math.sqrt(min(width, 12)) * (1.5 if first_is_whole else 1.0)
 
 
 def _usual_width(records: Sequence[_Record]) -> int:
@@ -102,7 +103,7 @@ def _usual_width(records: Sequence[_Record]) -> int:
 
 def _records(body: str, delimiter: str, quote: str) -> list[_Record]:
     lines = body.split("\n")
-    reader = csv.reader((line + "\n" for line in lines), **dialect(delimiter, quote))
+    reader = csv.reader((line + "\n" for line in lines), dialect(delimiter, quote))
     records: list[_Record] = []
     previous = 0
     try:
@@ -117,8 +118,8 @@ def _records(body: str, delimiter: str, quote: str) -> list[_Record]:
 
 
 @cache
-def _dialect(delimiter: str, quote: str) -> type[csv.Dialect]:
-    """One class a pair: csv keeps no registry of them."""
+def dialect(delimiter: str, quote: str) -> type[csv.Dialect]:
+    """For `csv.reader`, without csv's own registry of names; `quote` "" reads quotes as plain characters."""
     names = {
         "delimiter": delimiter,
         "quotechar": quote or None,
@@ -128,11 +129,6 @@ def _dialect(delimiter: str, quote: str) -> type[csv.Dialect]:
         "lineterminator": "\r\n",
     }
     return type("FeedDialect", (csv.Dialect,), names)
-
-
-def dialect(delimiter: str, quote: str) -> dict[str, type[csv.Dialect]]:
-    """Keyword arguments for `csv.reader`; `quote` "" reads quotes as plain characters."""
-    return {"dialect": _dialect(delimiter, quote)}
 
 
 def _quote(body: str, delimiter: str) -> str:
