@@ -81,7 +81,9 @@ class Vault:
         if key_id not in self._keys:  # the file may have been rotated since this process began
             self._keys = _read(self.path)
         if key_id not in self._keys:
-            raise VaultError(f"{self.path} does not hold the key {key_id} that sealed this workspace's credentials; put the right key file back")
+            raise VaultError(
+                f"{self.path} does not hold the key {key_id} that sealed this workspace's credentials; put the right key file back"
+            )
         try:
             return AESGCM(self._keys[key_id]).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], WRAPPED_FOR)
         except (InvalidTag, ValueError) as problem:

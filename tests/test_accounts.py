@@ -139,7 +139,9 @@ def test_a_guessable_or_short_password_is_refused(merchant, password):
     assert not User.select().exists()
 
 
-@pytest.mark.parametrize("password", ["kites over the harbour", "日本語のパスワードは長い", "long " + "kites over the harbour " * 9, passwords.random_password()])
+@pytest.mark.parametrize(
+    "password", ["kites over the harbour", "日本語のパスワードは長い", "long " + "kites over the harbour " * 9, passwords.random_password()]
+)
 def test_long_passwords_and_those_in_other_scripts_are_taken(merchant, password):
     accounts.create_user(merchant, "someone@harbor.example", password)
     assert accounts.sign_in("someone@harbor.example", password, "", "")

@@ -56,7 +56,7 @@ def save_profile() -> Response:
     try:
         accounts.save_profile(g.user, form.theme.data or "", form.time_zone.data or "")
     except Invalid as refused:
-        return _profile(form.refuse(refused), PasswordForm(), "account/_look.html", 422)
+        return _profile(form.refuse(refused), PasswordForm(), "account/_look.html", 422)  # type: ignore[arg-type]
     return saved(url_for("account.profile"))
 
 

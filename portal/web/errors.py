@@ -109,4 +109,3 @@ def _listed(error: Invalid) -> str:
 
 def _hidden(name: str) -> bool:
     return name in ("version",) or any(word in name.lower() for word in SECRET_WORDS)
-

@@ -94,7 +94,7 @@ def _found(source: Any, asked: dict[str, str]) -> browse.Page:
 def _page_url(cursor: str, asked: dict[str, str], source: Any, chosen: Any) -> str:
     if not cursor:
         return ""
-    kept = {name: value for name, value in asked.items() if value and name != "page"}
+    kept: dict[str, Any] = {name: value for name, value in asked.items() if value and name != "page"}
     if source is not None:
         return url_for("inventory.of_source", source_id=source.public_id, page=cursor, **kept)
     if chosen is not None:

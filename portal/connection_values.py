@@ -1,0 +1,229 @@
+"""What was typed into a connect form, judged value by value: typed text ─▶ clean values, or a sentence for the field."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
+
+from portal.errors import Invalid
+from portal.suppliers import Setting, Supplier
+
+LONGEST_VALUE = 2_000
+LONGEST_KEY_FILE = 20_000
+USUAL_PORTS = {"explicit": "21", "plain": "21", "implicit": "990"}
+
+_LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")  # RFC 9110, 5.6.2
+_OURS = {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "accept-encoding", "cookie"}
+_SHEET = re.compile(r"/spreadsheets/(?:u/\d+/)?d/(e/)?([\w-]{10,200})(?:/|$)")
+
+
+@dataclass
+class Typed:
+    """A form as it was read: what may be stored, what to mend (field -> sentence), and what we changed on our own."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def read(supplier: Supplier, typed: Mapping[str, Any]) -> Typed:
+    """Judge every setting of `supplier` that is no secret and that belongs to the choices made."""
+    form = Typed()
+    for setting in supplier.settings:
+        if setting.secret or not setting.applies(typed):
+            continue
+        _read_one(form, setting, typed.get(setting.key, setting.default))
+    _refuse_open_sign_in(form)
+    return form
+
+
+def _read_one(form: Typed, setting: Setting, value: Any) -> None:
+    if setting.kind == "check":
+        form.values[setting.key] = bool(value)
+        if setting.required and not value:
+            form.errors[setting.key] = "Tick this to go on, or choose another encryption."
+        return
+    text = str(value or "").strip()
+    try:
+        form.values[setting.key] = _judged(setting, text, form.remarks)
+    except Invalid as refused:
+        form.values[setting.key] = text
+        form.errors[setting.key] = refused.errors["value"]
+
+
+def _judged(setting: Setting, text: str, remarks: list[str]) -> Any:
+    if not text:
+        if setting.required:
+            raise _refusal(f"Enter the {setting.label.lower()}." if not setting.options else "Choose one.")
+        return ""
+    if len(text) > LONGEST_VALUE or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise _refusal(f"Use one line of up to {LONGEST_VALUE:,} ordinary characters.")
+    if setting.options and text not in {option.value for option in setting.options}:
+        raise _refusal("Choose one of the options.")
+    judge = _JUDGES.get(setting.key) or _JUDGES.get(setting.kind)
+    return judge(text, remarks) if judge else text
+
+
+def _host(text: str, _remarks: list[str]) -> str:
+    name = text.removeprefix("[").removesuffix("]").rstrip(".")
+    if is_host(name):
+        return name
+    found = urlsplit(text if "://" in text else f"//{text}", allow_fragments=False)
+    better = _host_of(found)
+    if ":" in text and better and text == f"{better}:{text.rpartition(':')[2]}":
+        raise _refusal(f"Enter only {better} here, and the port in its own field.")
+    if better:
+        raise _refusal(f"Enter only the name: {better}")
+    raise _refusal("Enter only the server's name, such as sftp.example.com, without a scheme, user or path.")
+
+
+def is_host(name: str) -> bool:
+    """Whether `name` has the form of a host name or an IP address. Says nothing about where it leads."""
+    try:
+        ipaddress.ip_address(name)
+        return True
+    except ValueError:
+        labels = name.split(".")
+        return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+
+
+def _host_of(parts: SplitResult) -> str:
+    try:
+        name = parts.hostname or ""
+    except ValueError:
+        return ""
+    return name if name and is_host(name) else ""
+
+
+def _port(text: str, _remarks: list[str]) -> int:
+    digits = text if text.isascii() and text.isdigit() and len(text) < 6 else "0"
+    if not 1 <= int(digits) <= 65535:
+        raise _refusal("Enter a port from 1 to 65535.")
+    return int(digits)
+
+
+def _header_name(text: str, _remarks: list[str]) -> str:
+    name = text.removesuffix(":").strip()
+    if not _TOKEN.fullmatch(name):
+        raise _refusal("Enter only the header's name, such as X-Api-Key: letters, digits and hyphens.")
+    if name.lower() in _OURS:
+        raise _refusal(f"We set {name} ourselves. Enter the header that carries the key.")
+    return name
+
+
+def _folder(text: str, _remarks: list[str]) -> str:
+    if "://" in text:
+        raise _refusal("Enter only the folder, such as /outbound, without the server's address.")
+    path = text.replace("\\", "/")
+    return path if path == "/" else path.rstrip("/")
+
+
+def _url(text: str, remarks: list[str]) -> str:
+    parts = _web_link(text)
+    sheet = sheet_as_csv(parts)
+    if sheet:
+        remarks.append("The share link of your Google Sheet was turned into its CSV link.")
+        return sheet
+    return urlunsplit(parts._replace(fragment=""))
+
+
+def _web_link(text: str) -> SplitResult:
+    if " " in text or "\\" in text:
+        raise _refusal("A link has no spaces. Copy it again from the address bar.")
+    if "://" not in text:
+        raise _refusal(f"Begin with https://, such as https://{text[:60]}")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https"):
+        raise _refusal("Only http and https links can be read here. For a server of another kind, choose SFTP or FTP in the directory.")
+    if parts.username is not None or parts.password is not None:
+        raise _refusal("Take the user and password out of the link, and enter them under “Sign in with”.")
+    try:
+        right = _host_of(parts) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        right = ""
+    if not right:
+        raise _refusal("The link has no server name that can be reached. Copy it again.")
+    return parts
+
+
+def sheet_as_csv(parts: SplitResult) -> str:
+    """The CSV address of a Google Sheets share link, "" for any other link or one that is CSV already."""
+    match = _SHEET.match(parts.path)
+    if parts.hostname != "docs.google.com" or not match or parts.path.endswith(("/export", "/pub")):
+        return ""
+    tab = (parse_qs(parts.fragment).get("gid") or parse_qs(parts.query).get("gid") or ["0"])[0]
+    tab = tab if tab.isdigit() else "0"
+    if match[1]:
+        return f"https://docs.google.com/spreadsheets/d/e/{match[2]}/pub?gid={tab}&single=true&output=csv"
+    return f"https://docs.google.com/spreadsheets/d/{match[2]}/export?format=csv&gid={tab}"
+
+
+def _refuse_open_sign_in(form: Typed) -> None:
+    """A credential over http could be read by anyone on the path."""
+    link, auth = str(form.values.get("url", "")), form.values.get("auth", "none")
+    if link.startswith("http://") and auth != "none" and "url" not in form.errors:
+        form.errors["url"] = "Use an https link: over http anyone on the path could read what you sign in with."
+
+
+def secret_problem(setting: Setting, text: str) -> str:
+    """What is wrong with a typed secret, "" when nothing is. Never repeats any of it."""
+    longest = LONGEST_KEY_FILE if setting.kind == "textarea" else LONGEST_VALUE
+    if len(text) > longest:
+        return f"This is longer than {longest:,} characters. Paste only the {setting.label.lower()}."
+    if setting.kind != "textarea":
+        odd = any(ord(letter) < 32 or ord(letter) == 127 for letter in text)
+        return f"The {setting.label.lower()} holds a line break or another control character. Type it again." if odd else ""
+    if "PuTTY-User-Key-File" in text:
+        return "This is a PuTTY key. In PuTTYgen choose Conversions, Export OpenSSH key, and paste that file."
+    if text.lstrip().startswith(("ssh-", "ecdsa-")) or "PUBLIC KEY-----" in text:
+        return "This is the public half of a key. Paste the private one, from -----BEGIN to -----END."
+    if "-----BEGIN" not in text or "-----END" not in text:
+        return "Paste the whole key, from -----BEGIN to -----END."
+    return ""
+
+
+def tidy_secret(setting: Setting, text: str) -> str:
+    """A pasted key with plain line ends; any other secret to the letter."""
+    return "\n".join(line.strip() for line in text.strip().splitlines()) + "\n" if setting.kind == "textarea" else text
+
+
+def server_of(values: Mapping[str, Any]) -> str:
+    """The host that a connection with these settings talks to, folded for comparing; "" for an upload."""
+    link = str(values.get("url", ""))
+    host = str(values.get("host", "")) or (_host_of(urlsplit(link)) if link else "")
+    return host.rstrip(".").casefold()
+
+
+def endpoint_of(values: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What a trusted key belongs to: host, port and kind of encryption."""
+    link = urlsplit(str(values.get("url", "")))
+    port = str(values.get("port", "")) or (f"{link.scheme}:{link.port or ''}" if link.scheme else "")
+    return server_of(values), port, str(values.get("security", ""))
+
+
+def without_tail(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings for an audit line: a link without its query, which may carry an access key."""
+    shown = dict(values)
+    if shown.get("url"):
+        parts = urlsplit(str(shown["url"]))
+        shown["url"] = urlunsplit(parts._replace(query="…" if parts.query else "", fragment=""))
+    return shown
+
+
+def _refusal(words: str) -> Invalid:
+    return Invalid({"value": words})
+
+
+_JUDGES: dict[str, Callable[[str, list[str]], Any]] = {
+    "host": _host,
+    "port": _port,
+    "number": _port,
+    "folder": _folder,
+    "url": _url,
+    "header_name": _header_name,
+}

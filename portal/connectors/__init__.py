@@ -1,0 +1,74 @@
+"""A connector moves bytes: one module per protocol, every socket through `network.Guard`.
+
+resolve ─ connect ─ identity ─ sign in ─ folder      (checks 1 to 5 of the connection test)
+                                        └ fetch ─ `.part` ─ fsync ─ rename
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from portal.connectors import ftp, http, sftp
+from portal.connectors.network import Guard
+from portal.records import Check, Fetched, FileEntry, Secret
+
+Progress = Callable[[int, int | None], None]
+
+
+class Connector(Protocol):
+    """One supplier's server, reached when first needed. Not safe for use by two threads at once.
+
+    Every method raises SupplierError and nothing else that is expected. A credential leaves only after
+    the server's identity is the trusted one: an SSH host key by `trusted_key`, a TLS certificate by the
+    system's authorities or by `trusted_key`.
+    """
+
+    def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
+        """Checks 1 to 5 (address, port, identity, sign_in, folder) in order on a fresh connection.
+
+        `report` gets each Check as "running", then as passed, failed or question; the first failure is
+        raised and ends the list, so later checks are never reported. A question (an SSH host key or a
+        certificate nobody vouches for) has the facts {"key_type", "fingerprint"}; keep those two as
+        `trusted_key` once the merchant confirmed them. Returns what is in `folder`.
+        """
+
+    def listing(self, folder: str) -> list[FileEntry]:
+        """Files and folders in `folder`, as the server orders them. A file link has exactly one entry."""
+
+    def fetch(
+        self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
+    ) -> Fetched:
+        """Bring one file to the local path `into` (written as `into` + ".part", then renamed).
+
+        `match`: "newest" takes the newest file whose name fits the glob `pattern`, "exact" the file of
+        that name; a file link ignores both. The file must stand still for `settle_seconds` (two looks),
+        else file_growing. `progress(bytes so far, bytes in all or None)` is called at least each 256 kB,
+        and about each second while waiting; what it raises stops the fetch and leaves no file behind.
+        """
+
+    def close(self) -> None:
+        """End the connection. Safe to call twice."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+PROTOCOLS: Mapping[str, Callable[..., Connector]] = {
+    "sftp": sftp.SftpConnector,
+    "ftp": ftp.FtpConnector,
+    "http": http.HttpConnector,
+}
+
+
+def open_connector(
+    protocol: str, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None
+) -> Connector:
+    """A connector for `protocol` (sftp, ftp or http; an upload has no server). Opens no socket yet.
+
+    `settings` and `secrets` follow the keys of the supplier's TOML. Raises KeyError for another protocol.
+    """
+    return PROTOCOLS[protocol](settings, secrets, guard=guard, trusted_key=trusted_key)

@@ -1,0 +1,192 @@
+"""What SFTP and FTP have in common: a signed-in session, folders, and a file that must stand still.
+
+pick ─ look ─ wait ─ look again ─ read to `.part` ─ look ─ rename
+"""
+
+from __future__ import annotations
+
+import posixpath
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from portal.connectors import problems, selection
+from portal.connectors.network import Guard
+from portal.connectors.spool import Progress, Spool, wait
+from portal.connectors.steps import Steps
+from portal.errors import SupplierError
+from portal.records import Check, Fetched, FileEntry, Secret
+
+MOST_ENTRIES = 50_000
+
+
+@dataclass(frozen=True)
+class Look:
+    """A file at one moment. `size` in bytes, `modified` naive UTC; None = not told."""
+
+    size: int | None
+    modified: datetime | None
+
+
+class FolderConnector(ABC):
+    """See `portal.connectors.Connector` for the contract. Protocols fill in the six abstract methods.
+
+    `_entries`, `_look` and `_receive` raise FileNotFoundError and PermissionError, and whatever their
+    library raises on a lost connection, which `_translate` turns into a SupplierError.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None
+    ) -> None:
+        self.settings, self.secrets, self.guard, self.trusted_key = settings, secrets, guard, trusted_key
+        self.host, self.user = str(settings.get("host", "")), str(settings.get("user", ""))
+
+    @abstractmethod
+    def _open(self, steps: Steps) -> None:
+        """Checks 1 to 4: leaves a signed-in session. Raises SupplierError, the session closed."""
+
+    @abstractmethod
+    def _is_open(self) -> bool: ...
+
+    @abstractmethod
+    def _home(self) -> str:
+        """The absolute path of the folder that signing in leads to."""
+
+    @abstractmethod
+    def _entries(self, folder: str) -> list[FileEntry]:
+        """All entries of an absolute folder, tidied by `plain_name`."""
+
+    @abstractmethod
+    def _look(self, folder: str, name: str) -> Look:
+        """Size and time of one file now."""
+
+    @abstractmethod
+    def _receive(self, folder: str, name: str, spool: Spool) -> Look:
+        """Write the whole file into `spool`. Returns a look at what was read, taken after the last byte."""
+
+    @abstractmethod
+    def _translate(self, error: Exception, doing: str) -> SupplierError | None:
+        """The SupplierError for a library's exception; None when it is a bug of ours."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
+        """Checks 1 to 5 on a fresh connection."""
+        self.close()
+        steps = Steps(report)
+        self._open(steps)
+        with steps.step("folder") as found, self._told("opening the folder"):
+            place = self._place(folder)
+            entries = self._list(place)
+            files = sum(not entry.is_folder for entry in entries)
+            found.detail = f"{'1 file' if files == 1 else f'{files:,} files'} in {place}"
+            found.facts.update(folder=place, files=files, folders=[entry.name for entry in entries if entry.is_folder][:50])
+        return entries
+
+    def listing(self, folder: str) -> list[FileEntry]:
+        """Files and folders in `folder`."""
+        self._ready()
+        with self._told("listing the folder"):
+            return self._list(self._place(folder))
+
+    def fetch(
+        self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
+    ) -> Fetched:
+        """Bring one file to `into`; see Connector.fetch."""
+        self._ready()
+        with self._told("fetching the file"):
+            place = self._place(folder)
+            name = selection.pick(self._list(place), match, pattern, place).name
+            seen = self._still(place, name, settle_seconds, progress)
+            with Spool(into, limit_bytes, seen.size, progress) as spool:
+                after = self._receive(place, name, spool)
+                if after != seen:
+                    raise problems.file_growing(name, seen.size, after.size)
+                digest = spool.finish()
+            return Fetched(str(into), name, spool.size, digest, seen.modified, posixpath.join(place, name))
+
+    def _still(self, place: str, name: str, seconds: float, progress: Progress) -> Look:
+        """Look twice; the second look, when both agree."""
+        first = self._look(place, name)
+        wait(seconds, progress, first.size)
+        second = self._look(place, name)
+        if first != second:
+            raise problems.file_growing(name, first.size, second.size)
+        return second
+
+    def _ready(self) -> None:
+        if not self._is_open():
+            self._open(Steps())
+
+    def _place(self, folder: str) -> str:
+        """An absolute, tidy path; what the merchant types is relative to where signing in leads."""
+        if any(ord(letter) < 32 for letter in folder):
+            raise problems.folder_missing(problems.quoted(folder), [])
+        path = posixpath.normpath(posixpath.join(self._home(), folder.strip().replace("\\", "/")))
+        return "/" + path.lstrip("/")
+
+    def _list(self, place: str) -> list[FileEntry]:
+        try:
+            return self._entries(place)
+        except FileNotFoundError as error:
+            raise problems.folder_missing(place, self._folders_near(place)) from error
+        except PermissionError as error:
+            raise problems.permission_denied(place, self._said(error)) from error
+
+    def _folders_near(self, place: str) -> list[str]:
+        """The folders in the nearest parent that exists, for someone who mistyped."""
+        while place != "/":
+            place = posixpath.dirname(place)
+            try:
+                return sorted(posixpath.join(place, entry.name) for entry in self._entries(place) if entry.is_folder)
+            except (FileNotFoundError, PermissionError):
+                continue
+        return []
+
+    @contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
+        """Turns what a library raises into a SupplierError, and closes a session that may be broken."""
+        try:
+            yield
+        except (SupplierError, UnicodeError):
+            raise
+        except FileNotFoundError as error:
+            raise problems.file_missing(
+                "The file went away while we looked", "It was listed a moment ago. We try again by ourselves."
+            ) from error
+        except PermissionError as error:
+            raise problems.permission_denied("the file", self._said(error)) from error
+        except Exception as error:  # noqa: BLE001 -- judged by the protocol at once; a bug goes on unchanged
+            told = self._translate(error, doing)
+            if told is None:
+                raise
+            self.close()
+            raise told from error
+
+    def _said(self, error: BaseException) -> str:
+        return problems.quoted(str(error.args[-1]) if error.args else "", self.secrets.values())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def plain_name(name: str) -> bool:
+    """Whether a name from a server can be one: no path, no control characters, not the folder itself."""
+    return name not in ("", ".", "..") and "/" not in name and "\\" not in name and name.isprintable()
+
+
+def port_of(settings: Mapping[str, Any], default: int) -> int:
+    """The port setting as a number. Raises SupplierError port_closed for anything else."""
+    text = str(settings.get("port") or default).strip()
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        raise problems.port_unusable(text[:20])
+    return int(text)

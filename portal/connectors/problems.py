@@ -1,0 +1,265 @@
+"""The words for everything that can go wrong between us and a supplier's server.
+
+Each function returns a SupplierError to raise. Facts go in, a sentence comes out; no secret is ever an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from portal.errors import Problem, SupplierError
+from portal.records import Secret
+
+_HEADLINE_ROOM = 59
+
+
+def _failure(code: str, headline: str, body: str, act: str = "", at: str = "", said: str = "", permanent: bool = False) -> SupplierError:
+    return SupplierError(Problem(code, headline, body, act, at, said), permanent)
+
+
+def _named(words: str, name: str, *, longest: int = _HEADLINE_ROOM) -> str:
+    """`words` with {} replaced by `name`, whose middle is left out where the headline would grow too long."""
+    room = longest - len(words) + 2
+    if len(name) > room:
+        kept = (room - 1) // 2
+        name = f"{name[: room - 1 - kept]}…{name[-kept:]}"
+    return words.replace("{}", name)
+
+
+def quoted(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """What a server said, on one line, at most 200 characters, every secret replaced by ***."""
+    for secret in sorted((one.reveal() for one in secrets if one), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
+
+
+def some(names: Iterable[str], most: int = 8) -> str:
+    """The first names of a list in words: "/in, /out and 3 more"."""
+    known = [name if len(name) <= 40 else f"{name[:24]}…{name[-14:]}" for name in names]
+    if len(known) <= most:
+        return ", ".join(known)
+    return f"{', '.join(known[:most])} and {len(known) - most:,} more"
+
+
+# reaching the other side
+
+
+def host_unknown(host: str, temporary: bool = False) -> SupplierError:
+    if temporary:
+        return _failure(
+            "host_unknown", _named("We cannot look up {} now", host), "The name service gave no answer.", "Try again", "run_again"
+        )
+    return _failure(
+        "host_unknown", _named("We cannot find {}", host), "The name does not exist.", "Edit host", "connection", permanent=True
+    )
+
+
+def host_unusable(host: str, why: str) -> SupplierError:
+    return _failure(
+        "host_unknown", _named("{} is not a host name", host or "An empty text"), why, "Edit host", "connection", permanent=True
+    )
+
+
+def address_refused(address: str, host: str) -> SupplierError:
+    named = "" if host == address else f"{_named('{}', host, longest=80)} leads there. "
+    return _failure(
+        "address_refused",
+        _named("{} is inside this server's network", address),
+        f"{named}Addresses like this are closed unless the operator opens them (EGRESS_ALLOW).",
+        "How to open it",
+        "connection",
+        permanent=True,
+    )
+
+
+def port_unusable(port: object) -> SupplierError:
+    headline = _named("{} is not a port number", str(port))
+    return _failure("port_closed", headline, "Ports are whole numbers from 1 to 65535.", "Edit port", "connection", permanent=True)
+
+
+def port_closed(port: int, ours: str) -> SupplierError:
+    ask = f" Ask them to allow {ours}." if ours else ""
+    body = f"The server is there but port {port} is closed, often a firewall.{ask}"
+    return _failure("port_closed", f"Nothing answers on port {port}", body, "Copy a message", "connection")
+
+
+def no_way(port: int, address: str, why: str) -> SupplierError:
+    body = f"This server's network has no way to {address}: {why}."
+    return _failure("port_closed", f"Nothing answers on port {port}", body, "Try again", "run_again")
+
+
+def timed_out(host: str, seconds: float, doing: str, ours: str = "") -> SupplierError:
+    ask = f" A firewall may drop our requests: ask them to allow {ours}." if ours else ""
+    body = f"We waited {seconds:.0f} seconds while {doing}.{ask}"
+    return _failure("timed_out", _named("{} does not answer", host), body, "Try again", "run_again")
+
+
+def connection_lost(host: str, doing: str, said: str = "") -> SupplierError:
+    return _failure(
+        "connection_lost",
+        _named("{} ended the connection", host),
+        f"It stopped while {doing}. Nothing was used.",
+        "Try again",
+        "run_again",
+        said,
+    )
+
+
+def protocol_error(headline: str, body: str, said: str = "", permanent: bool = False) -> SupplierError:
+    return _failure("protocol_error", headline, body, "Edit connection", "connection", said, permanent)
+
+
+# who it is
+
+
+def host_key_unknown(host: str, key_type: str, fingerprint: str) -> SupplierError:
+    body = f"Its {key_type} key is {fingerprint}. Compare it with what the supplier gave you. We sent no password."
+    return _failure("host_key_unknown", _named("Is this really {}?", host), body, "Compare the key", "host_key", permanent=True)
+
+
+def host_key_changed(host: str, what: str = "key") -> SupplierError:
+    body = f"The {what} you trusted is gone. It can be a server move, or someone in between. We sent no password and stopped."
+    return _failure("host_key_changed", _named("{} has a new identity", host), body, "Compare the keys", "host_key", permanent=True)
+
+
+def certificate_name(host: str, names: Iterable[str]) -> SupplierError:
+    known = some(names, 4) or "no name at all"
+    body = f"It is for {known}, not {_named('{}', host, longest=80)}. We sent no password."
+    return _failure(
+        "certificate_name", "The certificate belongs to another name", body, "Use the name on the certificate", "connection", permanent=True
+    )
+
+
+def certificate_ended(ended: datetime) -> SupplierError:
+    body = "Only the supplier can renew it. We sent no password."
+    return _failure(
+        "certificate_ended", f"Their certificate ended on {ended.day} {ended:%b %Y}", body, "Copy a message", "connection", permanent=True
+    )
+
+
+def certificate_early(begins: datetime) -> SupplierError:
+    headline = f"Their certificate starts only on {begins.day} {begins:%b %Y}"
+    body = "Check the clocks of both servers. We sent no password."
+    return _failure("certificate_ended", headline, body, "Copy a message", "connection", permanent=True)
+
+
+def certificate_untrusted(fingerprint: str, issuer: str) -> SupplierError:
+    body = f"It was issued by {issuer or 'nobody named'}. Its fingerprint is {fingerprint}. Compare it with what the supplier gave you."
+    headline = "Nobody we trust vouches for this certificate"
+    return _failure("certificate_untrusted", headline, body, "Compare the certificate", "host_key", permanent=True)
+
+
+def tls_refused(body: str, said: str = "") -> SupplierError:
+    headline = "No safe encryption with this server"
+    return _failure("tls_refused", headline, f"{body} We sent no password.", "Edit connection", "connection", said, permanent=True)
+
+
+def plain_not_allowed() -> SupplierError:
+    headline = "Plain FTP is not switched on"
+    body = "Anyone on the path could read the password and files. Choose TLS, or tick that you accept this."
+    return _failure("plain_not_allowed", headline, body, "Edit connection", "connection", permanent=True)
+
+
+# signing in
+
+
+def sign_in_refused(host: str, user: str, said: str = "", trusted: bool = True) -> SupplierError:
+    known = " and it is the server you trusted" if trusted else ""
+    body = f"We reached {_named('{}', host, longest=60)}{known}, but it refused user {_named('{}', user, longest=40)}."
+    headline = "The server did not accept the password"
+    return _failure("sign_in_refused", headline, body, "Enter the password again", "connection", said, permanent=True)
+
+
+def sign_in_other(headline: str, body: str, said: str = "", code: str = "sign_in_refused") -> SupplierError:
+    return _failure(code, headline, body, "Edit connection", "connection", said, permanent=True)
+
+
+def user_locked(user: str, said: str) -> SupplierError:
+    headline = _named("The server has locked user {}", user)
+    return _failure(
+        "user_locked", headline, "We stopped trying to avoid a longer lock.", "Copy a message", "connection", said, permanent=True
+    )
+
+
+def key_refused(user: str, fingerprint: str) -> SupplierError:
+    body = f"The key we offered for user {_named('{}', user, longest=40)} ({fingerprint}) is not on their list."
+    return _failure("key_refused", "The server does not know this key", body, "Copy our public key", "connection", permanent=True)
+
+
+def key_unreadable(body: str) -> SupplierError:
+    return _failure("key_unreadable", "We cannot read this private key", body, "Edit connection", "connection", permanent=True)
+
+
+# folders and files
+
+
+def folder_missing(folder: str, there: Iterable[str]) -> SupplierError:
+    seen = some(there)
+    body = f"We can sign in and see: {seen}." if seen else "We can sign in, and see no folders."
+    return _failure("folder_missing", _named("The folder {} is not there", folder), body, "Choose a folder", "file", permanent=True)
+
+
+def permission_denied(what: str, said: str = "") -> SupplierError:
+    body = "We can sign in, but this user may not read it. Only the supplier can change that."
+    return _failure("permission_denied", _named("We may not read {}", what), body, "Copy a message", "connection", said, permanent=True)
+
+
+def file_missing(headline: str, body: str) -> SupplierError:
+    return _failure("file_missing", headline, body, "See the folder", "file")
+
+
+def file_growing(name: str, was: int | None, size: int | None) -> SupplierError:
+    sizes = f" from {was:,} to {size:,} bytes" if was is not None and size is not None and was != size else ""
+    body = f"It changed{sizes} while we looked. We did not use it and try again by ourselves."
+    return _failure("file_growing", _named("{} is still being written", name), body, "Try now", "run_again")
+
+
+def cut_download(got: int, announced: int | None) -> SupplierError:
+    of = f" of {size(announced)}" if announced is not None else ""
+    amounts = f"{got:,} of {announced:,} bytes came." if announced is not None else f"{got:,} bytes came."
+    headline = f"The file stopped at {size(got)}{of}"
+    return _failure("cut_download", headline, f"{amounts} We did not use it. Your stock stays as it was.", "Try now", "run_again")
+
+
+def too_large(limit: int) -> SupplierError:
+    body = f"Files up to {size(limit)} are read here. The operator can raise the limit (MAX_FEED_MB). Nothing was used."
+    return _failure("too_large", f"The file is larger than {size(limit)}", body, "Choose another file", "file", permanent=True)
+
+
+def too_many_entries(folder: str, most: int) -> SupplierError:
+    body = f"We list up to {most:,} files. Ask the supplier to move old files away, or choose another folder."
+    return _failure("too_large", _named("{} holds too many files", folder), body, "Choose a folder", "file", permanent=True)
+
+
+def size(count: int) -> str:
+    """Bytes in the unit a person would say: 812 bytes, 31 kB, 48 MB."""
+    for unit, factor in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)):
+        if count >= factor:
+            shown = count / factor
+            return f"{shown:.1f} {unit}" if shown < 10 and count % factor else f"{shown:,.0f} {unit}"
+    return f"{count} bytes"
+
+
+# file links
+
+
+def redirected(place: str, body: str) -> SupplierError:
+    return _failure("redirected", _named("The link points on to {}", place), body, "Edit link", "connection", permanent=True)
+
+
+def sheet_not_shared() -> SupplierError:
+    body = "Google asks for a sign-in. In the sheet, choose Share, then Anyone with the link."
+    return _failure("permission_denied", "This Google Sheet is not shared", body, "Edit link", "connection", permanent=True)
+
+
+def http_status(status: int, headline: str, body: str, said: str = "", permanent: bool = False) -> SupplierError:
+    return _failure(
+        "http_status",
+        headline,
+        body,
+        "Edit link" if permanent else "Try again",
+        "connection" if permanent else "run_again",
+        said or f"{status}",
+        permanent,
+    )
