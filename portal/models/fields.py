@@ -23,7 +23,7 @@ class UtcTime(DateTimeField):
     def db_value(self, value: datetime | None) -> Any:
         if isinstance(value, datetime) and value.tzinfo is not None:
             value = value.astimezone(UTC).replace(tzinfo=None)
-        return super().db_value(value)
+        return super().db_value(value)  # type: ignore[no-untyped-call]
 
 
 class JsonText(TextField):
