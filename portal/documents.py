@@ -1,0 +1,151 @@
+"""Raw files as they came: kept in the spool folder under names of ours, erased by age."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+from portal import clock, config
+from portal.errors import NotFound, Problem, SupplierError
+from portal.models import Document, Integration, Merchant, Run, Source, database
+from portal.models.fields import new_public_id
+from portal.records import Fetched
+
+BLOCK = 1 << 20
+LONGEST_NAME = 255
+ORPHAN_HOURS = 24
+
+
+def spool_path(source: Source) -> Path:
+    """A fresh path in the spool for a file of the source; its folder exists."""
+    path = config.current().spool_dir / source.public_id / new_public_id()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def adopt(source: Source, fetched: Fetched, run: Run | None, origin: str = "fetched") -> Document:
+    """Make a file that lies whole in the spool (see `spool_path`) a document. `origin`: fetched, uploaded or sample."""
+    stored = Path(fetched.path).resolve().relative_to(config.current().spool_dir.resolve())
+    return Document.create(
+        merchant=source.merchant_id, source=source, run_id=run.id if run else None, origin=origin, name=_tidy(fetched.name),
+        remote_path=fetched.remote_path[-1000:], size=fetched.size, sha256=fetched.sha256, modified=fetched.modified,
+        stored_name=str(stored), at=clock.now(), erase_at=clock.now() + timedelta(days=config.current().keep_files_days),
+    )  # fmt: skip
+
+
+def store_upload(source: Source, stream: IO[bytes], name: str, limit: int | None = None, run: Run | None = None) -> Document:
+    """Keep an uploaded stream of at most `limit` bytes (default: MAX_FEED_MB). Raises SupplierError too_large or empty_file."""
+    path = spool_path(source)
+    part = path.with_name(path.name + ".part")
+    try:
+        size, digest = _copy(stream, part, limit or config.current().max_feed_bytes)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return adopt(source, Fetched(str(path), name, size, digest), run, "uploaded")
+
+
+def path_of(document: Document) -> Path:
+    """Where the bytes of the document lie. Raises NotFound once they were erased."""
+    if document.stored_name is None:
+        raise NotFound("file")
+    return config.current().spool_dir / document.stored_name
+
+
+def find(merchant: Merchant, public_id: str) -> Document:
+    """The merchant's document of that id. Raises NotFound."""
+    document = Document.get_or_none(Document.merchant == merchant, Document.public_id == public_id)
+    if document is None:
+        raise NotFound("document")
+    return document
+
+
+def find_unscoped(document_id: int) -> Document:
+    """The document of that row id, for a run that carries it. Raises NotFound."""
+    document = Document.get_or_none(Document.id == document_id)
+    if document is None:
+        raise NotFound("document")
+    return document
+
+
+def latest_upload(source: Source) -> Document | None:
+    """The newest uploaded file of the source that is still kept."""
+    uploads = Document.select().where(Document.source == source, Document.origin == "uploaded", Document.stored_name.is_null(False))
+    return uploads.order_by(Document.id.desc()).first()
+
+
+def erase_old() -> int:
+    """Erase files past their age, except the last accepted ones, mapping samples and those of unfinished runs; how many went."""
+    erased = 0
+    for document in list(_old()):
+        path_of(document).unlink(missing_ok=True)
+        with database.atomic():
+            erased += Document.update(stored_name=None).where(Document.id == document.id).execute()
+    return erased + _erase_orphans()
+
+
+def _old() -> Any:
+    accepted = Run.select(Run.document_id).join(Integration, on=(Integration.last_accepted_run_id == Run.id))
+    samples = Integration.select(Integration.sample_document_id)
+    unfinished = Run.select(Run.document_id).where(Run.state << ("queued", "running"))
+    query = Document.select().where(Document.erase_at <= clock.now(), Document.stored_name.is_null(False))
+    for kept in (accepted, samples, unfinished):
+        query = query.where(Document.id.not_in(kept.where(kept.selected_columns[0].is_null(False))))
+    return query
+
+
+def _erase_orphans() -> int:
+    """Files that a killed process left behind before the database knew of them."""
+    spool, erased = config.current().spool_dir, 0
+    oldest = clock.now() - timedelta(hours=ORPHAN_HOURS)
+    for path in spool.glob("*/*") if spool.is_dir() else ():
+        known = Document.select().where(Document.stored_name == str(path.relative_to(spool))).exists()
+        if not known and path.is_file() and path.stat().st_mtime < oldest.replace(tzinfo=UTC).timestamp():
+            path.unlink(missing_ok=True)
+            erased += 1
+    return erased
+
+
+def _copy(stream: IO[bytes], part: Path, limit: int) -> tuple[int, str]:
+    size, digest = 0, hashlib.sha256()
+    with part.open("wb") as out:
+        while block := stream.read(BLOCK):
+            size += len(block)
+            if size > limit:
+                raise _too_large(limit)
+            digest.update(block)
+            out.write(block)
+        out.flush()
+        os.fsync(out.fileno())
+    if size == 0:
+        raise _refused("empty_file", "The file is empty", "It holds nothing at all. We kept your stock as it was.")
+    return size, digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _tidy(name: str) -> str:
+    """A file name fit to show: no folders, no control characters."""
+    plain = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(letter for letter in plain if letter.isprintable())[:LONGEST_NAME] or "file"
+
+
+def _too_large(limit: int) -> SupplierError:
+    shown = f"{limit // 1_000_000:,} MB" if limit >= 1_000_000 else f"{limit:,} bytes"
+    body = "We stopped reading and used nothing of it. The operator can raise the limit."
+    return _refused("too_large", f"The file is larger than {shown}", body)
+
+
+def _refused(code: str, headline: str, body: str) -> SupplierError:
+    return SupplierError(Problem(code, headline, body, "Choose another file", "file"), permanent=True)

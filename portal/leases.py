@@ -1,0 +1,169 @@
+"""A worker's hold on one run: lease, fence, heartbeat, checkpoint. Every write says WHERE id=? AND fence=?."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from peewee import InterfaceError, OperationalError
+
+from portal import clock
+from portal.models import Run, RunMessage, database
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 60.0
+HEARTBEAT_SECONDS = 15.0
+WRITE_EVERY = 0.5  # seconds between two progress writes, and between two looks for a stop
+LONGEST_MESSAGE = 500
+
+shutdown = threading.Event()
+"""Set when this process must end: each run finishes its chunk, keeps its checkpoint and is given back."""
+
+
+class LostLease(Exception):
+    """Another worker holds the run now. Whoever gets this writes nothing more."""
+
+
+class Stopped(Exception):
+    """A person asked to stop. What is applied stays; the rest is skipped."""
+
+
+class GivenBack(Exception):
+    """This process is ending; another one continues the run from its checkpoint."""
+
+
+class Work:
+    """One run in this worker's hands: what a handler reads, and the only way it writes to the run.
+
+    `run`, `source`, `integration` and `merchant` are rows as they were when the run was taken;
+    `checkpoint` is a dict of JSON values that survives a killed worker.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.merchant = run.merchant
+        self.source = run.source
+        self.integration = run.integration
+        self.checkpoint: dict[str, Any] = dict(run.checkpoint)
+        self.lost = threading.Event()
+        self._stages: dict[str, Any] = dict(run.stages)
+        self._looked = self._wrote = self._stage_began = time.monotonic()
+        self._stage_before = 0.0
+
+    def stage(self, name: str, unit: str = "rows") -> None:
+        """Begin a stage, or go on with it after an interruption. `unit` is what its progress counts: rows or bytes."""
+        self._close_stage()
+        entry = self._stages.setdefault(name, {"seconds": 0.0, "count": None, "unit": unit})
+        entry["started"] = clock.now().isoformat()
+        self._stage_began, self._stage_before = time.monotonic(), float(entry["seconds"])
+        self.save(stage=name, stages=self._stages, done_rows=0, total_rows=None)
+
+    def progress(self, done: int, total: int | None = None) -> None:
+        """How far the stage has come. Written at most twice a second; each call also looks for a stop."""
+        self.run.done_rows, self.run.total_rows = done, total
+        if time.monotonic() - self._wrote >= WRITE_EVERY:
+            self.save(done_rows=done, total_rows=total)
+        self.check_stop()
+
+    def say(self, text: str, level: str = "info") -> None:
+        """Add a line to the run's story. `level`: info, warning or error. Raises LostLease."""
+        with self.transaction():
+            RunMessage.create(run=self.run.id, level=level, text=text[:LONGEST_MESSAGE], at=clock.now())
+
+    def check_stop(self) -> None:
+        """Raises Stopped, GivenBack (this process is ending) or LostLease when the handler must leave."""
+        if self.lost.is_set():
+            raise LostLease(self.run.public_id)
+        if shutdown.is_set():
+            raise GivenBack(self.run.public_id)
+        if time.monotonic() - self._looked >= WRITE_EVERY:
+            self.look_for_stop()
+
+    def look_for_stop(self) -> None:
+        """As `check_stop`, but asks the database now. Raises Stopped."""
+        self._looked = time.monotonic()
+        if Run.select(Run.id).where(self._mine(), Run.cancel_requested == True).exists():  # noqa: E712
+            raise Stopped(self.run.public_id)
+
+    def save_checkpoint(self, **values: Any) -> None:
+        """Add `values` to the checkpoint, in the transaction that is open if one is. Raises LostLease."""
+        self.save(checkpoint={**self.checkpoint, **values})
+
+    def save(self, **columns: Any) -> None:
+        """Write columns of the run. Raises LostLease when it is no longer ours, so that an open transaction is undone."""
+        written = Run.update(columns).where(self._mine()).execute()
+        if not written:
+            self.lost.set()
+            raise LostLease(self.run.public_id)
+        self._wrote = time.monotonic()
+        for name, value in columns.items():
+            setattr(self.run, name, value)
+        if "checkpoint" in columns:
+            self.checkpoint = dict(columns["checkpoint"])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction that can only be committed while the run is ours: its row is locked first. Raises LostLease."""
+        checkpoint = self.checkpoint
+        try:
+            with database.atomic():
+                self.save(fence=self.run.fence)
+                yield
+        except BaseException:
+            self.checkpoint = checkpoint  # what was undone in the database is undone here too
+            raise
+
+    def beat(self) -> bool:
+        """Lengthen the lease; False when the run is no longer ours."""
+        until = clock.now() + timedelta(seconds=LEASE_SECONDS)
+        return bool(Run.update(lease_until=until).where(self._mine()).execute())
+
+    def closing_columns(self) -> dict[str, Any]:
+        """The stage columns as they stand when the handler leaves."""
+        self._close_stage()
+        return {"stages": self._stages}
+
+    def _close_stage(self) -> None:
+        entry = self._stages.get(self.run.stage)
+        if entry is not None:
+            entry["seconds"] = round(self._stage_before + time.monotonic() - self._stage_began, 3)
+            entry["count"] = self.run.done_rows
+
+    def _mine(self) -> Any:
+        return (Run.id == self.run.id) & (Run.fence == self.run.fence) & (Run.state == "running")
+
+
+@contextmanager
+def heartbeat(work: Work) -> Iterator[None]:
+    """Lengthens the lease of `work` from a thread of its own, on its own connection, while the block runs."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_beat_until, args=(work, ended), name=f"heartbeat-{work.run.id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _beat_until(work: Work, ended: threading.Event) -> None:
+    held_until = time.monotonic() + LEASE_SECONDS
+    while not ended.wait(HEARTBEAT_SECONDS):
+        began = time.monotonic()
+        try:
+            with database.connection_context():
+                mine = work.beat()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("run %s: the lease could not be lengthened (%s)", work.run.public_id, type(error).__name__)
+            mine = began < held_until
+        else:
+            held_until = began + LEASE_SECONDS
+        if not mine:
+            work.lost.set()
+            return

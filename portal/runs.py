@@ -1,0 +1,329 @@
+"""The run row: start, claim, perform, finish. The database is the queue; a doorbell only says that something waits in it.
+
+queued ─▶ running ─▶ finished · warnings · no_change · held · failed · stopped
+   ▲          └── temporary failure, shutdown or a dead worker: back in the queue, going on from the checkpoint
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from peewee import IntegrityError, InterfaceError, OperationalError, fn
+
+from portal import clock, failpoints, leases
+from portal.errors import NotFound, Problem, Refused, SupplierError
+from portal.leases import GivenBack, LostLease, Stopped, Work
+from portal.models import Integration, Merchant, Run, RunMessage, Source, database
+from portal.models.database import is_postgres
+from portal.models.runs import UNFINISHED
+
+__all__ = ["AlreadyRunning", "LostLease", "Outcome", "Stopped", "Work", "claim", "find", "listing", "perform", "start", "work_available"]
+
+log = logging.getLogger(__name__)
+
+MOST_INTERRUPTIONS = 5
+RETRY_MINUTES = (2, 5, 15, 30, 60)  # after the first, second … temporary failure; then the run has failed
+RETRIED_KINDS = ("inventory",)
+SYNC_KINDS = {"get_inventory_primary": "inventory"}
+GOOD = ("finished", "warnings", "no_change")
+
+
+class AlreadyRunning(Refused):
+    """The integration has an unfinished run: `.run`."""
+
+    def __init__(self, run: Run) -> None:
+        seconds = max(0, int((clock.now() - (run.started_at or run.created_at)).total_seconds()))
+        ago = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+        super().__init__(f"A run of this integration is not finished yet (started {ago} ago).")
+        self.run = run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a handler ended. `state`: finished, warnings, no_change, held, failed or stopped.
+
+    `accepted`: what the run read is now what the source offers; later runs are judged against it.
+    """
+
+    state: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    problem: Problem | None = None
+    accepted: bool = False
+
+
+Handler = Callable[[Work], Outcome]
+
+
+def start(
+    source: Source,
+    kind: str,
+    *,
+    integration: Integration | None = None,
+    cause: str = "person",
+    started_by: str = "",
+    settings: Mapping[str, Any] | None = None,
+    claimed: bool = False,
+) -> Run:
+    """Put a run in the queue, in the transaction that is open if one is.
+
+    `cause`: person, schedule, first_sync, upload, command or system. A run that only waits to try again is brought
+    forward for a person. `claimed`: the caller performs it himself, no worker may take it.
+    Raises AlreadyRunning (also when two start at once).
+    """
+    columns = {
+        "merchant": source.merchant_id, "source": source, "integration": integration, "kind": kind, "cause": cause,
+        "started_by": started_by, "settings": dict(settings or {}), "due_at": clock.now(), "created_at": clock.now(),
+    }  # fmt: skip
+    if claimed:
+        columns |= _hold(fence=0, attempt=0)
+    with database.atomic():
+        _lock_numbers(source.merchant_id)
+        unfinished = _unfinished_of(integration)
+        if unfinished is not None:
+            return _brought_forward(unfinished, kind, cause)
+        last = Run.select(fn.MAX(Run.number)).where(Run.merchant == source.merchant_id).scalar()
+        try:
+            with database.atomic():
+                return Run.create(number=(last or 0) + 1, **columns)
+        except IntegrityError as error:
+            unfinished = _unfinished_of(integration)
+            if unfinished is None:
+                raise
+            raise AlreadyRunning(unfinished) from error
+
+
+def start_sync(integration: Integration, *, cause: str = "person", started_by: str = "", settings: Mapping[str, Any] | None = None) -> Run:
+    """Start the run that an integration is for. Raises Refused for one that cannot run yet, and AlreadyRunning."""
+    kind = SYNC_KINDS.get(integration.kind)
+    if kind is None:
+        raise Refused("Orders and shipments do not move yet. What you saved here is kept for when they do.")
+    if integration.source.state == "deleted":
+        raise Refused("This source was deleted. Restore it first.")
+    return start(integration.source, kind, integration=integration, cause=cause, started_by=started_by, settings=settings)
+
+
+def find(merchant: Merchant, public_id: str) -> Run:
+    """The merchant's run of that id. Raises NotFound."""
+    run = Run.get_or_none(Run.merchant == merchant, Run.public_id == public_id)
+    if run is None:
+        raise NotFound("run")
+    return run
+
+
+def listing(merchant: Merchant, source: Source | None = None, limit: int = 50) -> list[Run]:
+    """The newest runs of the merchant, or of one source."""
+    query = Run.select().where(Run.merchant == merchant)
+    if source is not None:
+        query = query.where(Run.source == source)
+    return list(query.order_by(Run.number.desc()).limit(limit))
+
+
+def request_stop(run: Run, who: str) -> None:
+    """Stop a run safely: what is applied stays, the rest is skipped. Does nothing once it has ended.
+
+    A run that no worker has touched is stopped at once, any other by the worker that holds or continues it.
+    """
+    words = f"{who or 'Quayside'} asked to stop."
+    with database.atomic():
+        untouched = (Run.id == run.id) & (Run.state == "queued") & (Run.document_id.is_null())
+        problem = asdict(_STOPPED)
+        if Run.update(state="stopped", finished_at=clock.now(), problem=problem).where(untouched).execute():
+            _remember(run, "stopped", accepted=False)
+        elif not Run.update(cancel_requested=True, due_at=clock.now()).where(Run.id == run.id, Run.state << UNFINISHED).execute():
+            return
+        RunMessage.create(run=run.id, text=words[: leases.LONGEST_MESSAGE], at=clock.now())
+
+
+def claim() -> Run | None:
+    """Take the run that is due longest, or whose worker is gone. None when nothing waits."""
+    while _waiting().exists():  # a plain read first: asking must not cost the write lock
+        with database.atomic():
+            query = _waiting().order_by(Run.due_at, Run.id).limit(1)
+            run = query.for_update(skip_locked=True).first() if is_postgres() else query.first()
+            if run is None:
+                return None
+            if _take(run):
+                return run
+    return None
+
+
+def reap() -> int:
+    """How many runs wait for a worker: due ones and those whose worker is gone (`claim` takes either)."""
+    return int(_waiting().count())
+
+
+def perform(run: Run, handlers: Mapping[str, Handler]) -> None:
+    """Do a claimed run to its end, or as far as this process lives. Raises what a handler's bug raised, after recording it."""
+    bug = _attempt(run, handlers)
+    if bug is not None:
+        raise bug
+
+
+def work_available(handlers: Mapping[str, Handler]) -> int:
+    """Claim and perform until nothing waits or this process ends; how many were done. A handler's bug is raised at the end."""
+    done, bugs = 0, []
+    while not leases.shutdown.is_set() and (run := claim()):
+        bug = _attempt(run, handlers)
+        bugs += [bug] if bug else []
+        done += 1
+    if bugs:
+        raise bugs[0]
+    return done
+
+
+def _attempt(run: Run, handlers: Mapping[str, Handler]) -> Exception | None:
+    """Perform `run` and record how it ended. The one place that catches a SupplierError, and a bug, of a run."""
+    work = Work(run)
+    try:
+        with leases.heartbeat(work):
+            _perform(work, handlers[run.kind])
+    except LostLease:
+        log.warning("run %s: another worker took over; nothing more was written", run.public_id)
+    except (OperationalError, InterfaceError) as error:
+        log.error("run %s: the database failed (%s); it goes on when its lease has ended", run.public_id, type(error).__name__)
+        return error
+    except Exception as bug:  # noqa: BLE001 - recorded, logged, and handed to the caller, who raises it
+        return _record_bug(work, bug)
+    return None
+
+
+def _perform(work: Work, handler: Handler) -> None:
+    try:
+        outcome = handler(work)
+    except Stopped:
+        outcome = Outcome("stopped", work.run.counts, _STOPPED)
+    except GivenBack:
+        _requeue(work, due_at=clock.now())
+        return
+    except Refused as refusal:
+        outcome = Outcome("failed", work.run.counts, Problem("refused", "This could not be done", str(refusal)))
+    except SupplierError as error:
+        if not error.permanent and work.run.kind in RETRIED_KINDS and work.run.tries < len(RETRY_MINUTES):
+            _retry_later(work, error.problem)
+            return
+        outcome = Outcome("failed", work.run.counts, error.problem)
+    failpoints.reach("finishing")
+    _finish(work, outcome)
+
+
+def _finish(work: Work, outcome: Outcome) -> None:
+    problem = asdict(outcome.problem) if outcome.problem else None
+    closing = {
+        **work.closing_columns(), "state": outcome.state, "counts": dict(outcome.counts), "problem": problem,
+        "accepted": outcome.accepted, "stage": "done", "lease_until": None, "finished_at": clock.now(),
+    }  # fmt: skip
+    with database.atomic():
+        work.save(**closing)
+        _remember(work.run, outcome.state, outcome.accepted)
+
+
+def _remember(run: Run, state: str, accepted: bool) -> None:
+    """Note on the integration what its last sync was and how long there was no good one."""
+    if run.integration_id is None or run.kind not in (*SYNC_KINDS.values(), "accept_removals"):
+        return
+    columns: dict[str, Any] = {"last_run_id": run.id}
+    if accepted:
+        columns |= {"last_accepted_at": clock.now(), "failures": 0}
+        if state != "no_change":  # the run whose file and counts later ones are judged against
+            columns["last_accepted_run_id"] = run.settings.get("accepts", run.id)
+    elif state == "failed":
+        columns["failures"] = Integration.failures + 1
+    Integration.update(columns).where(Integration.id == run.integration_id).execute()
+
+
+def _retry_later(work: Work, problem: Problem) -> None:
+    tries = work.run.tries + 1
+    due = clock.now() + timedelta(minutes=RETRY_MINUTES[tries - 1])
+    words = f"We try again at {_local(due, work.merchant)} ({tries + 1} of {len(RETRY_MINUTES) + 1})."
+    with work.transaction():
+        work.say(f"{problem.headline}. {words}", "warning")
+        _requeue(work, due_at=due, tries=tries, checkpoint={}, problem=asdict(problem) | {"body": f"{problem.body} {words}".strip()})
+
+
+def _requeue(work: Work, **columns: Any) -> None:
+    work.save(state="queued", lease_until=None, **work.closing_columns(), **columns)
+
+
+def _record_bug(work: Work, bug: Exception) -> Exception:
+    """Fail the run under a reference code that also stands in the log, which shows frames but no values."""
+    code = secrets.token_hex(3).upper()
+    frames = "".join(traceback.format_tb(bug.__traceback__))
+    log.error("run %s failed, code %s: %s\n%s", work.run.public_id, code, type(bug).__name__, frames)
+    body = f"What was applied stays; the rest was skipped. Code {code}."
+    problem = Problem("internal", "That did not work, and it is our fault", body, "Run again", "run_again")
+    try:
+        _finish(work, Outcome("failed", work.run.counts, problem))
+    except LostLease:
+        log.warning("run %s: another worker took over before its failure was recorded", work.run.public_id)
+    return bug
+
+
+def _take(run: Run) -> bool:
+    """Write our hold on a row that is locked by us. False when the run has been interrupted too often and was ended instead."""
+    interrupted = run.state == "running"
+    columns = _hold(run.fence, run.attempt) | {"interruptions": run.interruptions + interrupted}
+    if columns["interruptions"] > MOST_INTERRUPTIONS:
+        columns |= {"state": "failed", "lease_until": None, "finished_at": clock.now(), "problem": asdict(_USED_UP)}
+    if run.started_at is None:
+        columns["started_at"] = clock.now()
+    Run.update(columns).where(Run.id == run.id).execute()
+    for name, value in columns.items():
+        setattr(run, name, value)
+    if run.state == "failed":
+        _remember(run, "failed", accepted=False)
+    elif interrupted:
+        RunMessage.create(run=run.id, level="warning", text="Interrupted, continuing", at=clock.now())
+    return bool(run.state == "running")
+
+
+def _hold(fence: int, attempt: int) -> dict[str, Any]:
+    until = clock.now() + timedelta(seconds=leases.LEASE_SECONDS)
+    held = {"state": "running", "fence": fence + 1, "attempt": attempt + 1, "lease_until": until}
+    return held | ({"started_at": clock.now()} if attempt == 0 else {})
+
+
+def _waiting() -> Any:
+    now = clock.now()
+    due = (Run.state == "queued") & (Run.due_at <= now)
+    deserted = (Run.state == "running") & (Run.lease_until < now)
+    return Run.select().where(due | deserted)
+
+
+def _lock_numbers(merchant_id: int) -> None:
+    """Two transactions must not give the same next number. SQLite has one writer anyway."""
+    if is_postgres():
+        database.execute_sql("SELECT id FROM merchant WHERE id = %s FOR NO KEY UPDATE", (merchant_id,))
+
+
+def _unfinished_of(integration: Integration | None) -> Run | None:
+    if integration is None:
+        return None
+    return Run.get_or_none(Run.integration == integration, Run.state << UNFINISHED)
+
+
+def _brought_forward(run: Run, kind: str, cause: str) -> Run:
+    waits = (Run.id == run.id) & (Run.state == "queued") & (Run.due_at > clock.now())
+    if run.kind == kind and cause == "person" and Run.update(due_at=clock.now()).where(waits).execute():
+        return Run.get_by_id(run.id)
+    raise AlreadyRunning(run)
+
+
+def _local(moment: datetime, merchant: Merchant) -> str:
+    return moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(merchant.time_zone)).strftime("%H:%M")
+
+
+_STOPPED = Problem("stopped", "The run was stopped", "What is applied stays; the rest is skipped.", "Run again", "run_again")
+_USED_UP = Problem(
+    "attempts_used_up",
+    "The run was interrupted again and again",
+    f"It ended {MOST_INTERRUPTIONS + 1} times without finishing, so we stopped it. What is applied stays; nothing else was changed.",
+    "Run again",
+    "run_again",
+)
