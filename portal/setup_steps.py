@@ -35,10 +35,11 @@ PHASES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 class SkippedStep(Refused):
-    """An earlier step is still open. `step` is the first one; `str(error)` names it."""
+    """An earlier step is still open. `step` is the first one, of `source`; `str(error)` names it."""
 
-    def __init__(self, step: str) -> None:
+    def __init__(self, source: Source, step: str) -> None:
         super().__init__(f"{TITLES[step]} comes first. The steps after it open once it is saved.")
+        self.source = source
         self.step = step
 
 
@@ -92,7 +93,7 @@ def require(source: Source, step: str) -> None:
     """Raises SkippedStep, naming the first open step, when `step` comes after it."""
     first_open = next_step(source)
     if first_open is not None and STEPS.index(step) > STEPS.index(first_open):
-        raise SkippedStep(first_open)
+        raise SkippedStep(source, first_open)
 
 
 def mark(source: Source, step: str) -> None:

@@ -11,7 +11,7 @@ from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 
 from portal.config import Config
-from portal.web import assets, errors, filters, guards, headers, render
+from portal.web import assets, errors, filters, guards, headers, render, steps
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL_BODY = 2_000_000  # bytes; views marked `guards.takes_files` allow the feed limit instead
@@ -45,6 +45,7 @@ def build(config: Config, open_database: Callable[[], bool], close_database: Cal
     assets.install(app, ROOT / "static")
     guards.install(app)
     errors.install(app)
+    steps.install(app)
     filters.install(app)
     render.install(app)
     for name in BLUEPRINTS:
