@@ -149,6 +149,7 @@ def up(_migrator: Any, db: Any) -> None:
         trusted_key = TextField(null=True)
         offered_key = TextField(null=True)
         checks = TextField()
+        check_run_id = BigIntegerField(null=True)
         listing = TextField()
         state = CharField(max_length=20)
         tested_at = DateTimeField(null=True)

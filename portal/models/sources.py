@@ -54,7 +54,8 @@ class Connection(Table):
     """Address and settings of one source, without secrets. `settings` follows the supplier's TOML.
 
     `trusted_key`: {"key_type", "fingerprint", "how", "by", "at"} once the merchant confirmed it.
-    `checks`: the last test, a JSON list of the seven checks. `state`: untested, ok or broken.
+    `checks`: the last test, a JSON list of the seven checks; `check_run_id`: its run, the only one that may write here.
+    `state`: untested, ok or broken.
     """
 
     id = BigAutoField()
@@ -63,6 +64,7 @@ class Connection(Table):
     trusted_key = JsonText(null=True)
     offered_key = JsonText(null=True)
     checks = JsonText(default=list)
+    check_run_id = BigIntegerField(null=True)
     listing = JsonText(default=list)
     state = CharField(max_length=20, default="untested")
     tested_at = UtcTime(null=True)
