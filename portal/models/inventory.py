@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, ForeignKeyField, IntegerField, TextField
+from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, ForeignKeyField, IntegerField, SmallIntegerField, TextField
 
 from portal.clock import now
 from portal.models.accounts import Merchant
@@ -72,10 +72,14 @@ class InventoryItem(ItemColumns):
 
 
 class StagedRow(ItemColumns):
-    """One mapped row of a run's file, waiting to be compared. Erased when the run ends."""
+    """One mapped row of a run's file, waiting to be compared. Erased when the run ends, except rows that are held.
+
+    `used` 0: set aside, so never applied; only its SKU counts, as seen in the file.
+    """
 
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)
     row_number = IntegerField()
+    used = SmallIntegerField(default=1)
     content_hash = BigIntegerField()
 
     class Meta:
@@ -86,11 +90,11 @@ class StagedRow(ItemColumns):
 class PlanRow(Table):
     """One thing a run would do. `action`: add, change, zero, missing or back. Unchanged rows are only counted.
 
-    `n` counts up within the run and is the apply checkpoint. `state`: waiting, applied, held or skipped.
+    `n` grows within the run, removals last, and is the apply checkpoint. `state`: waiting, applied, held or skipped.
     """
 
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)
-    n = IntegerField()
+    n = BigIntegerField()
     action = CharField(max_length=10)
     sku = CharField(max_length=120)
     item_id = BigIntegerField(null=True)
