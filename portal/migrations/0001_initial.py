@@ -14,6 +14,7 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     Model,
+    SmallIntegerField,
     TextField,
 )
 
@@ -364,6 +365,7 @@ def up(_migrator: Any, db: Any) -> None:
         custom = TextField(null=True)
         run = ForeignKeyField(Run, on_delete="CASCADE", backref="+", index=False)
         row_number = IntegerField()
+        used = SmallIntegerField()
         content_hash = BigIntegerField()
 
         class Meta:
@@ -374,7 +376,7 @@ def up(_migrator: Any, db: Any) -> None:
 
     class PlanRow(Model):
         run = ForeignKeyField(Run, on_delete="CASCADE", backref="+", index=False)
-        n = IntegerField()
+        n = BigIntegerField()
         action = CharField(max_length=10)
         sku = CharField(max_length=120)
         item_id = BigIntegerField(null=True)
