@@ -10,17 +10,29 @@ if TYPE_CHECKING:
     from portal.config import Config
 
 
-def create_app(settings: Config | None = None) -> Flask:
-    """The web application on its database and key. Reads the environment unless `settings` are given.
+def open_installation(settings: Config | None = None) -> Config:
+    """Make the settings, database and key those of this process: the first step of every program. Reads the environment by default.
 
-    Raises ValueError for a setting that cannot be used.
+    Raises ValueError for a setting that cannot be used and VaultError for a key file that cannot.
     """
-    # Imported here so that a worker, or a test of a pure module, never loads the web side.
+    # Imported here so that a test of a pure module loads nothing else.
     from portal import config, vault
-    from portal.models.database import connect, database
-    from portal.web import build
+    from portal.models.database import connect
 
-    chosen = settings or config.read()
+    chosen = config.use(settings or config.read())
     connect(chosen.database_url)
     vault.use(vault.load(chosen.secret_key_file))
-    return build(chosen, open_database=lambda: bool(database.connect(reuse_if_open=True)), close_database=database.close)
+    return chosen
+
+
+def create_app(settings: Config | None = None) -> Flask:
+    """The web application and its commands. Raises what `open_installation` raises."""
+    # Imported here so that a worker never loads the web side.
+    from portal import commands
+    from portal.models.database import database
+    from portal.web import build
+
+    chosen = open_installation(settings)
+    app = build(chosen, open_database=lambda: bool(database.connect(reuse_if_open=True)), close_database=database.close)
+    commands.install(app)
+    return app

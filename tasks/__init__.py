@@ -1,0 +1,55 @@
+"""When things happen: Huey is the doorbell and the clock. What waits, and how far it is, stands in the run rows."""
+
+from __future__ import annotations
+
+from huey import crontab
+
+from portal.models.database import database
+from tasks.doorbell import huey
+
+__all__ = ["huey", "ring"]
+
+# The domain is imported inside the tasks: a web process that only rings never loads it.
+
+
+def ring() -> None:
+    """Wake a worker: a run waits. Called after the transaction that queued it."""
+    do_runs()
+
+
+@huey.task()
+def do_runs() -> None:
+    """Do the runs that wait, until none does."""
+    from portal import runs
+    from tasks.work import HANDLERS
+
+    with database.connection_context():
+        runs.work_available(HANDLERS)
+
+
+@huey.periodic_task(crontab())
+def erase_old_files() -> None:
+    """Erase fetched files whose days are over."""
+    from portal import documents
+
+    with database.connection_context():
+        documents.erase_old()
+
+
+@huey.periodic_task(crontab())
+def purge_deleted_sources() -> None:
+    """Start the purge of sources that were deleted seven days ago."""
+    from portal import removals
+
+    with database.connection_context():
+        if removals.purge_due():
+            ring()
+
+
+@huey.periodic_task(crontab())
+def tidy_accounts() -> None:
+    """Take out ended sessions, old sign-in tries and spent form tokens."""
+    from portal import accounts
+
+    with database.connection_context():
+        accounts.tidy()

@@ -1,0 +1,32 @@
+"""The Huey instance. A task that is lost costs nothing: the worker also looks for itself every few seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huey import Huey
+from huey.storage import PostgresStorage, SqliteStorage
+
+from portal import config
+
+
+class OpenedLater:
+    """A Huey storage that opens at its first use, where the settings of the process say by then."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._opened: tuple[config.Config, Any] | None = None
+
+    def __getattr__(self, attribute: str) -> Any:
+        settings = config.current()
+        if self._opened is None or self._opened[0] is not settings:
+            self._opened = (settings, self._open(settings))
+        return getattr(self._opened[1], attribute)
+
+    def _open(self, settings: config.Config) -> Any:
+        if settings.database_url.startswith("sqlite:"):  # a file of its own, so that a big import never locks the doorbell
+            return SqliteStorage(self._name, filename=str(settings.data_dir / "queue.db"))
+        return PostgresStorage(self._name, dsn=settings.database_url)
+
+
+huey = Huey("quayside", results=False, storage_class=OpenedLater)
