@@ -11,8 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from portal.connectors import ftp, http, sftp
+from portal.connectors.ftp import FtpConnector
+from portal.connectors.http import HttpConnector
 from portal.connectors.network import Guard
+from portal.connectors.sftp import SftpConnector
 from portal.records import Check, Fetched, FileEntry, Secret
 
 Progress = Callable[[int, int | None], None]
@@ -58,9 +60,9 @@ class Connector(Protocol):
 
 
 PROTOCOLS: Mapping[str, Callable[..., Connector]] = {
-    "sftp": sftp.SftpConnector,
-    "ftp": ftp.FtpConnector,
-    "http": http.HttpConnector,
+    "sftp": SftpConnector,
+    "ftp": FtpConnector,
+    "http": HttpConnector,
 }
 
 

@@ -36,9 +36,11 @@ class Look:
 class FolderConnector(ABC):
     """See `portal.connectors.Connector` for the contract. Protocols fill in the six abstract methods.
 
-    `_entries`, `_look` and `_receive` raise FileNotFoundError and PermissionError, and whatever their
-    library raises on a lost connection, which `_translate` turns into a SupplierError.
+    `_entries`, `_look` and `_receive` raise FileNotFoundError and PermissionError, and `faults`, which
+    `_translate` turns into a SupplierError.
     """
+
+    faults: tuple[type[Exception], ...] = (OSError, EOFError)
 
     def __init__(
         self, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None
@@ -70,8 +72,8 @@ class FolderConnector(ABC):
         """Write the whole file into `spool`. Returns a look at what was read, taken after the last byte."""
 
     @abstractmethod
-    def _translate(self, error: Exception, doing: str) -> SupplierError | None:
-        """The SupplierError for a library's exception; None when it is a bug of ours."""
+    def _translate(self, error: Exception, doing: str) -> SupplierError:
+        """The SupplierError for one of `faults`."""
 
     @abstractmethod
     def close(self) -> None: ...
@@ -154,18 +156,13 @@ class FolderConnector(ABC):
         """Turns what a library raises into a SupplierError, and closes a session that may be broken."""
         try:
             yield
-        except (SupplierError, UnicodeError):
-            raise
         except FileNotFoundError as error:
-            raise problems.file_missing(
-                "The file went away while we looked", "It was listed a moment ago. We try again by ourselves."
-            ) from error
+            body = "It was listed a moment ago. We try again by ourselves."
+            raise problems.file_missing("The file went away while we looked", body) from error
         except PermissionError as error:
             raise problems.permission_denied("the file", self._said(error)) from error
-        except Exception as error:  # noqa: BLE001 -- judged by the protocol at once; a bug goes on unchanged
+        except self.faults as error:
             told = self._translate(error, doing)
-            if told is None:
-                raise
             self.close()
             raise told from error
 

@@ -155,9 +155,9 @@ def tls_refused(body: str, said: str = "") -> SupplierError:
     return _failure("tls_refused", headline, f"{body} We sent no password.", "Edit connection", "connection", said, permanent=True)
 
 
-def plain_not_allowed() -> SupplierError:
-    headline = "Plain FTP is not switched on"
-    body = "Anyone on the path could read the password and files. Choose TLS, or tick that you accept this."
+def plain_not_allowed(what: str) -> SupplierError:
+    headline = f"{what} is not switched on"
+    body = "Anyone on the path could read the password and files. Choose encryption, or tick that you accept this."
     return _failure("plain_not_allowed", headline, body, "Edit connection", "connection", permanent=True)
 
 
@@ -225,6 +225,11 @@ def cut_download(got: int, announced: int | None) -> SupplierError:
 def too_large(limit: int) -> SupplierError:
     body = f"Files up to {size(limit)} are read here. The operator can raise the limit (MAX_FEED_MB). Nothing was used."
     return _failure("too_large", f"The file is larger than {size(limit)}", body, "Choose another file", "file", permanent=True)
+
+
+def not_stored(why: str) -> SupplierError:
+    body = f"This server could not write it to its own disk: {why}. The operator has to make room. Nothing was used."
+    return _failure("internal", "We could not store the file", body, "Try again", "run_again")
 
 
 def too_many_entries(folder: str, most: int) -> SupplierError:

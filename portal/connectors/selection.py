@@ -23,9 +23,8 @@ def pick(entries: Sequence[FileEntry], match: str, pattern: str, folder: str = "
     else:
         found = [entry for entry in files if is_finished(entry.name) and fnmatchcase(entry.name, pattern)]
     if not found:
-        raise problems.file_missing(
-            f"No file called {pattern}" if match == "exact" else "No file fits the pattern", _seen(files, pattern, folder)
-        )
+        headline = "The file is not there" if match == "exact" else "No file fits the pattern"
+        raise problems.file_missing(headline, _seen(files, pattern, folder))
     return max(found, key=_age)
 
 

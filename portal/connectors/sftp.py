@@ -8,9 +8,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import paramiko
-from paramiko.sftp import CMD_OPENDIR, CMD_READDIR
+from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
+from paramiko.ssh_exception import IncompatiblePeer
 
 from portal.connectors import problems
 from portal.connectors.folders import MOST_ENTRIES, FolderConnector, Look, plain_name, port_of
@@ -33,6 +35,7 @@ logging.getLogger(_QUIET).setLevel(logging.CRITICAL + 1)
 class SftpConnector(FolderConnector):
     """A supplier's SFTP server. `settings["auth"]`: password, private_key or our_key, with the secret of that name."""
 
+    faults = (OSError, EOFError, paramiko.SSHException)
     _transport: paramiko.Transport | None = None
     _sftp: paramiko.SFTPClient | None = None
     _home_path = "/"
@@ -197,19 +200,17 @@ class SftpConnector(FolderConnector):
             raise EOFError
         return self._transport
 
-    def _translate(self, error: Exception, doing: str) -> SupplierError | None:
+    def _translate(self, error: Exception, doing: str) -> SupplierError:
         if isinstance(error, TimeoutError):
             return problems.timed_out(self.host, IO_SECONDS, doing)
-        if isinstance(error, paramiko.IncompatiblePeer):
+        if isinstance(error, IncompatiblePeer):
             body = "It only offers methods that can be broken today. Ask the supplier to update the server."
             return problems.protocol_error("The server's SSH is too old", body, self._said(error), permanent=True)
         if isinstance(error, paramiko.SSHException) and "banner" in str(error):
             return self._no_greeting(error)
         if isinstance(error, (EOFError, ConnectionError, paramiko.SSHException)) or (isinstance(error, OSError) and not self._is_open()):
             return problems.connection_lost(self.host, doing)
-        if isinstance(error, OSError):
-            return problems.protocol_error("The server could not do that", f"It failed while {doing}.", self._said(error))
-        return None
+        return problems.protocol_error("The server could not do that", f"It failed while {doing}.", self._said(error))
 
     def _no_greeting(self, error: Exception) -> SupplierError:
         if isinstance(error.__cause__ or error.__context__, TimeoutError):
@@ -226,7 +227,7 @@ def _wrong_way(with_key: bool, allowed: str) -> SupplierError:
     return problems.sign_in_other("The server takes no passwords", f"It offers: {allowed}. Choose a key to sign in.")
 
 
-def _read_folder(client: paramiko.SFTPClient, folder: bytes) -> Iterator[tuple[bytes, paramiko.SFTPAttributes]]:
+def _read_folder(client: Any, folder: bytes) -> Iterator[tuple[bytes, paramiko.SFTPAttributes]]:
     """Names as bytes: paramiko's own listing fails as a whole on one name that is not UTF-8."""
     _, answer = client._request(CMD_OPENDIR, folder)
     handle = answer.get_string()
@@ -235,9 +236,14 @@ def _read_folder(client: paramiko.SFTPClient, folder: bytes) -> Iterator[tuple[b
             _, answer = client._request(CMD_READDIR, handle)
             for _ in range(answer.get_int()):
                 name, _long = answer.get_string(), answer.get_string()
-                yield name, paramiko.SFTPAttributes._from_msg(answer)
+                yield name, _attributes(answer)
     except EOFError:
-        client._request(4, handle)
+        client._request(CMD_CLOSE, handle)
+
+
+def _attributes(answer: Any) -> paramiko.SFTPAttributes:
+    read: Any = paramiko.SFTPAttributes
+    return cast("paramiko.SFTPAttributes", read._from_msg(answer))
 
 
 def _text(raw: bytes) -> str:

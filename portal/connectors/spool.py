@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,8 +33,9 @@ class Spool:
             raise problems.too_large(limit_bytes)
 
     def __enter__(self) -> Self:
-        self.into.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.part.open("wb")
+        with _own_disk():
+            self.into.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.part.open("wb", buffering=0)
         self._progress(0, self.announced)
         return self
 
@@ -42,7 +44,10 @@ class Spool:
         self.size += len(chunk)
         if self.size > self.limit:
             raise problems.too_large(self.limit)
-        self._file.write(chunk)
+        with _own_disk():
+            left = memoryview(chunk)
+            while left:
+                left = left[self._file.write(left) :]
         self._sha.update(chunk)
         self._progress(self.size, self.announced)
 
@@ -52,16 +57,26 @@ class Spool:
             raise problems.cut_download(self.size, self.announced)
         if self.announced is not None and self.size > self.announced:
             raise problems.file_growing(self.into.name, self.announced, self.size)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self.part.replace(self.into)
-        _sync_folder(self.into.parent)
+        with _own_disk():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self.part.replace(self.into)
+            _sync_folder(self.into.parent)
         return self._sha.hexdigest()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
         self.part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _own_disk() -> Iterator[None]:
+    """A fault of our disk must not look like one of the supplier's server."""
+    try:
+        yield
+    except OSError as error:
+        raise problems.not_stored(error.strerror or type(error).__name__) from error
 
 
 def _sync_folder(folder: Path) -> None:

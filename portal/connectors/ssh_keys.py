@@ -12,12 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from portal.connectors import problems
 from portal.records import Secret
 
-_KINDS: tuple[tuple[type, type[paramiko.PKey]], ...] = (
-    (ed25519.Ed25519PrivateKey, paramiko.Ed25519Key),
-    (ec.EllipticCurvePrivateKey, paramiko.ECDSAKey),
-    (rsa.RSAPrivateKey, paramiko.RSAKey),
-)
-
 
 def new_key_pair(comment: str = "quayside") -> tuple[str, str]:
     """A fresh Ed25519 pair: the private key as OpenSSH PEM text (a secret), and the public line to hand out."""
@@ -35,9 +29,12 @@ def public_line(private_text: str, comment: str = "quayside") -> str:
 def read_key(text: Secret, passphrase: Secret | None = None) -> paramiko.PKey:
     """An Ed25519, ECDSA or RSA key in OpenSSH or PEM form. Raises SupplierError key_unreadable saying why."""
     key = _load(_tidy(text.reveal()), passphrase)
-    for kind, key_class in _KINDS:
-        if isinstance(key, kind):
-            return key_class.from_private_key(io.StringIO(_open_text(key)))
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return paramiko.Ed25519Key.from_private_key(io.StringIO(_open_text(key)))
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return paramiko.ECDSAKey.from_private_key(io.StringIO(_open_text(key)))
+    if isinstance(key, rsa.RSAPrivateKey):
+        return paramiko.RSAKey.from_private_key(io.StringIO(_open_text(key)))
     raise problems.key_unreadable("It is of a kind that servers no longer take. Use an Ed25519, ECDSA or RSA key.")
 
 
@@ -49,7 +46,7 @@ def _tidy(text: str) -> bytes:
         raise problems.key_unreadable("This is the public half. Paste the private key, from -----BEGIN to -----END.")
     if not lines[0].startswith("-----BEGIN "):
         raise problems.key_unreadable("It does not begin with -----BEGIN. Paste the whole text of the key file.")
-    return ("\n".join(line for line in lines if line or b"") + "\n").encode("utf-8", "replace")
+    return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
 
 def _load(text: bytes, passphrase: Secret | None) -> object:

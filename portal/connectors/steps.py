@@ -29,7 +29,11 @@ class Steps:
     """Reports each step as running, then as passed, failed or question with the seconds it took."""
 
     def __init__(self, report: Callable[[Check], None] | None = None) -> None:
-        self._report = report or (lambda check: None)
+        self._listener = report
+
+    def _report(self, check: Check) -> None:
+        if self._listener:
+            self._listener(check)
 
     @contextmanager
     def step(self, name: str) -> Iterator[Finding]:

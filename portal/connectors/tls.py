@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import requests.certs
+import certifi
 from cryptography import x509
 
 from portal.connectors import problems
@@ -74,16 +74,14 @@ class Identity:
         self._pin = str(pinned["fingerprint"]) if pinned else ""
         self.context = _pinned_context() if self._pin else _verifying_context()
 
-    def wrap(
-        self, raw: socket.socket, look_again: Callable[[], socket.socket], found: Finding, session: ssl.SSLSession | None = None
-    ) -> ssl.SSLSocket:
+    def wrap(self, raw: socket.socket, look_again: Callable[[], socket.socket], found: Finding) -> ssl.SSLSocket:
         """Encrypt `raw` once its certificate is trusted, else close it and raise certificate_*, host_key_changed or tls_refused.
 
         `look_again` gives a second socket at the same point, used only to read a certificate that was
         refused. `found` gets the facts of the certificate either way.
         """
         try:
-            wrapped = self.context.wrap_socket(raw, server_hostname=self.host, session=session)
+            wrapped = self.context.wrap_socket(raw, server_hostname=self.host)
         except ssl.SSLCertVerificationError as error:
             raw.close()
             raise self._refusal(error, look_again, found) from error
@@ -95,6 +93,15 @@ class Identity:
         except BaseException:
             wrapped.close()
             raise
+        return wrapped
+
+    def wrap_beside(self, raw: socket.socket, control: socket.socket) -> ssl.SSLSocket:
+        """Encrypt a data socket with the session of `control`, whose certificate was judged. Raises OSError or SupplierError."""
+        session = control.session if isinstance(control, ssl.SSLSocket) else None
+        wrapped = self.context.wrap_socket(raw, server_hostname=self.host, session=session, suppress_ragged_eofs=False)
+        if self._pin and fingerprint(wrapped.getpeercert(binary_form=True) or b"") != self._pin:
+            wrapped.close()
+            raise problems.host_key_changed(self.host, "certificate")
         return wrapped
 
     def _judge(self, wrapped: ssl.SSLSocket, found: Finding) -> None:
@@ -160,7 +167,7 @@ def handshake_failure(error: OSError, host: str) -> SupplierError:
 
 def _verifying_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
-    context.load_verify_locations(requests.certs.where())
+    context.load_verify_locations(certifi.where())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

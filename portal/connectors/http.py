@@ -1,0 +1,282 @@
+"""A file behind a web address, read by requests over a socket of the guard. Redirects are not followed."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from portal import suppliers
+from portal.connectors import http_answer, problems
+from portal.connectors.google_sheets import csv_link, is_sheet
+from portal.connectors.network import IO_SECONDS, Guard
+from portal.connectors.spool import Progress, Spool, wait
+from portal.connectors.steps import Finding, Steps, reaching, resolve
+from portal.connectors.tls import Identity
+from portal.errors import SupplierError
+from portal.records import Check, Fetched, FileEntry, Secret
+
+_FAULTS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, requests.RequestException)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade", "cookie"})
+
+
+class HttpConnector:
+    """A file link. `settings["auth"]`: none, basic, or header with `header_name`; see Connector for the contract."""
+
+    def __init__(
+        self, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None
+    ) -> None:
+        self.settings, self.secrets, self.guard, self.trusted_key = settings, secrets, guard, trusted_key
+        self.link = csv_link(str(settings.get("url", "")).strip())
+        self.auth = str(settings.get("auth") or "none")
+
+    def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
+        """Checks 1 to 5; `folder` has no meaning for a link."""
+        with _closing(self._ask(Steps(report))) as answer:
+            return [_entry(answer)]
+
+    def listing(self, folder: str) -> list[FileEntry]:
+        """The one file behind the link."""
+        with _closing(self._ask(Steps())) as answer:
+            return [_entry(answer)]
+
+    def fetch(
+        self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
+    ) -> Fetched:
+        """Bring the file to `into`; see Connector.fetch. A second look is taken only at a file that changed just now."""
+        answer = self._still(settle_seconds, progress)
+        with _closing(answer), self._told("reading the file"):
+            seen = http_answer.read_headers(answer)
+            with Spool(into, limit_bytes, seen.length, progress) as spool:
+                self._pour(answer, spool)
+                self._compare(seen, spool.size)
+                digest = spool.finish()
+        return Fetched(str(into), seen.name, spool.size, digest, seen.modified, self.link.partition("?")[0], seen.etag)
+
+    def _still(self, seconds: float, progress: Progress) -> requests.Response:
+        answer = self._ask(Steps())
+        if http_answer.stands_still(answer, seconds):
+            return answer
+        first = http_answer.read_headers(answer)
+        _shut(answer)
+        wait(seconds, progress, first.length)
+        answer = self._ask(Steps())
+        second = http_answer.read_headers(answer)
+        if first.differs(second):
+            _shut(answer)
+            raise problems.file_growing(first.name, first.length, second.length)
+        return answer
+
+    def _pour(self, answer: requests.Response, spool: Spool) -> None:
+        try:
+            for piece in http_answer.pieces(answer):
+                spool.write(piece)
+        except (urllib3.exceptions.ProtocolError, http.client.IncompleteRead, ConnectionError) as error:
+            raise problems.cut_download(spool.size, spool.announced) from error
+
+    def _compare(self, seen: http_answer.Headers, size: int) -> None:
+        """A last look: a file rewritten in place while it was read would be a mix of two."""
+        if not (seen.modified or seen.etag):
+            return
+        with _closing(self._ask(Steps())) as answer:
+            after = http_answer.read_headers(answer)
+        if seen.differs(after) and seen.length in (None, size):
+            raise problems.file_growing(seen.name, seen.length, after.length)
+
+    # asking
+
+    def _ask(self, steps: Steps) -> requests.Response:
+        """GET the link as far as its headers. Checks 1 to 5; the answer is open and is the file."""
+        parts = self._parts()
+        opened = self._connect(steps, parts, self.trusted_key)
+        answer: requests.Response | None = None
+        try:
+            with steps.step("sign_in") as found, self._told("waiting for an answer"):
+                answer = self._get(self.link, opened, self._credentials())
+                self._judge_sign_in(answer, found)
+            with steps.step("folder") as found, self._told("waiting for an answer"):
+                answer = self._follow_download(answer)
+                self._judge(answer)
+                entry = _entry(answer)
+                size = "" if entry.size is None else f", {problems.size(entry.size)}"
+                found.detail = f"{entry.name}{size}"
+        except BaseException:
+            opened.close()
+            if answer is not None:
+                _shut(answer)
+            raise
+        return answer
+
+    def _parts(self) -> SplitResult:
+        try:
+            parts = urlsplit(self.link)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            raise _not_a_link() from None
+        if not usable:
+            raise _not_a_link()
+        if parts.username is not None or parts.password is not None:
+            body = "Take the user and password out of the link and enter them in their own fields, where they are sealed."
+            raise problems.protocol_error("The link holds a sign-in", body, permanent=True)
+        return parts
+
+    def _connect(self, steps: Steps, parts: SplitResult, trusted_key: Mapping[str, Any] | None) -> socket.socket:
+        secure = parts.scheme == "https"
+        if not secure and self.auth != "none" and self.settings.get("plain_ok") not in (True, "true", "on", "1"):
+            with steps.step("address"):
+                raise problems.plain_not_allowed("A sign-in over plain HTTP")
+        target = resolve(steps, self.guard, parts.hostname or "", parts.port or (443 if secure else 80))
+        self.host = target.host
+        with reaching(steps, target):
+            opened = self.guard.open(target)
+        with steps.step("identity") as found:
+            if secure:
+                opened = Identity(target.host, trusted_key).wrap(opened, lambda: self.guard.open(target), found)
+            else:
+                found.detail = "Plain HTTP: nothing proves who answers"
+        opened.settimeout(IO_SECONDS)
+        return opened
+
+    def _get(self, link: str, opened: socket.socket, headers: Mapping[str, str]) -> requests.Response:
+        session = requests.Session()
+        session.trust_env = False
+        session.headers.clear()
+        adapter = _OneSocket(opened)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        always = {"User-Agent": "Quayside", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
+        return session.get(link, headers={**always, **headers}, allow_redirects=False, stream=True)
+
+    def _credentials(self) -> dict[str, str]:
+        """The one header that signs us in; none for an open link."""
+        if self.auth == "basic":
+            user, password = str(self.settings.get("user", "")), self._secret("password").reveal()
+            return {"Authorization": _basic(user, password)}
+        if self.auth == "header":
+            name, value = str(self.settings.get("header_name", "")).strip(), self._secret("header_value").reveal().strip()
+            if not _TOKEN.fullmatch(name) or name.lower() in _OURS or not value.isascii() or not value.isprintable():
+                raise problems.sign_in_other(
+                    "This header cannot be sent", "Check its name and value: letters, digits and dashes, on one line."
+                )
+            return {name: value}
+        return {}
+
+    def _secret(self, key: str) -> Secret:
+        return self.secrets.get(key) or Secret("")
+
+    def _judge_sign_in(self, answer: requests.Response, found: Finding) -> None:
+        if answer.status_code == 401 and is_sheet(self.link):
+            raise problems.sheet_not_shared()
+        user = str(self.settings.get("user", "")) if self.auth == "basic" else ""
+        problem = http_answer.refusal(answer, self.host, user, self.auth != "none")
+        if problem:
+            raise problem
+        found.detail = {"basic": f"Signed in as {user}", "header": f"Header {self.settings.get('header_name')} was sent"}.get(
+            self.auth, "The link is open, no sign-in needed"
+        )
+
+    def _follow_download(self, answer: requests.Response) -> requests.Response:
+        """One step to the download host that the supplier's TOML names, encrypted and without credentials."""
+        there = urlsplit(urljoin(answer.url, answer.headers.get("Location", "")))
+        allowed = suppliers.find("http-file").download_hosts.get(urlsplit(answer.url).hostname or "")
+        if not 300 <= answer.status_code < 400 or there.scheme != "https" or not allowed or not fnmatchcase(there.hostname or "", allowed):
+            return answer
+        _shut(answer)
+        if self.auth != "none":
+            raise problems.redirected(there.hostname or "", "A link with a sign-in is not followed to another server.")
+        return self._get(there.geturl(), self._connect(Steps(), there, None), {})
+
+    def _judge(self, answer: requests.Response) -> None:
+        problem = http_answer.fault(answer)
+        if problem:
+            raise problem
+        if is_sheet(answer.url) and "html" in answer.headers.get("Content-Type", "").lower():
+            raise problems.sheet_not_shared()
+
+    @contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except _FAULTS as error:
+            raise self._translate(error, doing) from None  # a library's text may quote our headers
+
+    def _translate(self, error: Exception, doing: str) -> SupplierError:
+        if isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError)):
+            return problems.timed_out(self.host, IO_SECONDS, doing)
+        if isinstance(error, (ConnectionError, http.client.RemoteDisconnected, urllib3.exceptions.ProtocolError)):
+            return problems.connection_lost(self.host, doing)
+        if isinstance(error, (http.client.HTTPException, requests.RequestException)):
+            body = "Something answers, but not in the language of web servers. Check the link and its port."
+            return problems.protocol_error("This is not a web server", body)
+        return problems.connection_lost(self.host, doing)
+
+    def close(self) -> None:
+        """Nothing stays open between calls."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class _OneSocket(requests.adapters.HTTPAdapter):
+    """Sends the one request over a socket that is already open and, for https, already encrypted."""
+
+    def __init__(self, opened: socket.socket) -> None:
+        super().__init__(max_retries=0)
+        self._opened = opened
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        parts = urlsplit(request.url or "")
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        line = kind(parts.hostname or "", parts.port, timeout=IO_SECONDS)
+        line.sock = self._opened
+        line.request(request.method or "GET", request.path_url, headers=request.headers, preload_content=False, decode_content=False)
+        return self.build_response(request, line.getresponse())
+
+    def close(self) -> None:
+        self._opened.close()
+        super().close()
+
+
+def _shut(answer: requests.Response) -> None:
+    """Close an answer and its socket, also where the server wanted to keep it open."""
+    answer.close()
+    answer.connection.close()
+
+
+@contextmanager
+def _closing(answer: requests.Response) -> Iterator[requests.Response]:
+    try:
+        yield answer
+    finally:
+        _shut(answer)
+
+
+def _entry(answer: requests.Response) -> FileEntry:
+    seen = http_answer.read_headers(answer)
+    return FileEntry(seen.name, seen.length, seen.modified)
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _not_a_link() -> SupplierError:
+    body = "Enter the whole address of the file, beginning with https://."
+    return problems.protocol_error("This is not a link to a file", body, permanent=True)
