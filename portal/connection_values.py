@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from portal.connectors.google_sheets import csv_link
 from portal.errors import Invalid
 from portal.suppliers import Setting, Supplier
 
@@ -19,7 +20,6 @@ USUAL_PORTS = {"explicit": "21", "plain": "21", "implicit": "990"}
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")  # RFC 9110, 5.6.2
 _OURS = {"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "accept-encoding", "cookie"}
-_SHEET = re.compile(r"/spreadsheets/(?:u/\d+/)?d/(e/)?([\w-]{10,200})(?:/|$)")
 
 
 @dataclass
@@ -46,7 +46,7 @@ def _read_one(form: Typed, setting: Setting, value: Any) -> None:
     if setting.kind == "check":
         form.values[setting.key] = bool(value)
         if setting.required and not value:
-            form.errors[setting.key] = "Tick this to go on, or choose another encryption."
+            form.errors[setting.key] = "Tick this to go on, or choose another way."
         return
     text = str(value or "").strip()
     try:
@@ -125,8 +125,9 @@ def _folder(text: str, _remarks: list[str]) -> str:
 
 def _url(text: str, remarks: list[str]) -> str:
     parts = _web_link(text)
-    sheet = sheet_as_csv(parts)
-    if sheet:
+    link = urlunsplit(parts)
+    sheet = csv_link(link)
+    if sheet != link:
         remarks.append("The share link of your Google Sheet was turned into its CSV link.")
         return sheet
     return urlunsplit(parts._replace(fragment=""))
@@ -151,22 +152,10 @@ def _web_link(text: str) -> SplitResult:
     return parts
 
 
-def sheet_as_csv(parts: SplitResult) -> str:
-    """The CSV address of a Google Sheets share link, "" for any other link or one that is CSV already."""
-    match = _SHEET.match(parts.path)
-    if parts.hostname != "docs.google.com" or not match or parts.path.endswith(("/export", "/pub")):
-        return ""
-    tab = (parse_qs(parts.fragment).get("gid") or parse_qs(parts.query).get("gid") or ["0"])[0]
-    tab = tab if tab.isdigit() else "0"
-    if match[1]:
-        return f"https://docs.google.com/spreadsheets/d/e/{match[2]}/pub?gid={tab}&single=true&output=csv"
-    return f"https://docs.google.com/spreadsheets/d/{match[2]}/export?format=csv&gid={tab}"
-
-
 def _refuse_open_sign_in(form: Typed) -> None:
     """A credential over http could be read by anyone on the path."""
     link, auth = str(form.values.get("url", "")), form.values.get("auth", "none")
-    if link.startswith("http://") and auth != "none" and "url" not in form.errors:
+    if link.startswith("http://") and auth != "none" and not form.values.get("plain_ok") and "url" not in form.errors:
         form.errors["url"] = "Use an https link: over http anyone on the path could read what you sign in with."
 
 

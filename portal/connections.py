@@ -1,0 +1,236 @@
+"""How a source reaches its supplier: settings in the open, credentials sealed, the server's key trusted by a person.
+
+typed ─▶ judged ─▶ Connection + SealedSecret ─▶ open_for ─▶ Connector
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from portal import audit, clock, config, connection_values, directory, refused_sign_ins, setup_steps, vault
+from portal.connection_values import endpoint_of, server_of, without_tail
+from portal.connectors import Connector, open_connector
+from portal.connectors.network import Guard
+from portal.connectors.ssh_keys import new_key_pair
+from portal.errors import Forbidden, Invalid, NotFound, Problem, Refused, Stale, SupplierError
+from portal.models import Connection, SealedSecret, Source, database
+from portal.records import Secret
+from portal.suppliers import Setting, Supplier
+
+ENDING_SHOWN_FROM = 16  # characters; the end of a shorter secret would give too much of it away
+UNTESTED: dict[str, Any] = {"state": "untested", "checks": [], "listing": [], "check_run_id": None, "offered_key": None, "tested_at": None}
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A saved connection, and sentences about what we changed on our own."""
+
+    connection: Connection
+    remarks: tuple[str, ...] = ()
+
+
+def find(source: Source) -> Connection:
+    """The connection of the source. Raises NotFound before a supplier was chosen."""
+    row = Connection.get_or_none(Connection.source == source)
+    if row is None:
+        raise NotFound("connection")
+    row.source = source
+    return row
+
+
+def supplier_of(source: Source) -> Supplier:
+    """The source's supplier. Raises NotFound before one was chosen."""
+    return directory.find(source.supplier)
+
+
+def secrets_of(source: Source) -> dict[str, SealedSecret]:
+    """The sealed credentials by field: who saved each, when, and its hint. Nothing here can be read as the secret."""
+    return {row.field: row for row in SealedSecret.select().where(SealedSecret.source == source)}
+
+
+def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], version: int, who: str) -> Saved:
+    """Keep what was typed; an empty secret keeps the saved one. The connection is untested afterwards.
+
+    Raises Invalid (by setting key, plus typed secrets that must be typed again), Stale, NotFound.
+    """
+    supplier, before = supplier_of(source), find(source)
+    form = connection_values.read(supplier, typed)
+    wanted = [one for one in supplier.settings if one.secret and one.applies(form.values)]
+    given = _given(supplier, wanted, secrets)
+    moved = server_of(before.settings) not in ("", server_of(form.values))
+    errors = form.errors | _secret_errors(source, wanted, given, moved and "host" not in form.errors)
+    if errors:
+        raise Invalid(errors)
+    values = form.values | _public_halves(wanted, before)
+    with database.atomic():
+        saved = _write(source, before, values, version, who)
+        changed = _seal_all(source, wanted, given, who)
+        _log(source, who, "connection.save", without_tail(before.settings), {**without_tail(values), "secrets changed": changed})
+        if endpoint_of(before.settings) != endpoint_of(values):
+            setup_steps.reopen(source, "connection")
+    return Saved(saved, tuple(form.remarks))
+
+
+def make_key_pair(source: Source, key: str, who: str) -> str:
+    """A new key pair under the setting `key`: its private half sealed, its public line kept and returned. Raises NotFound."""
+    supplier, connection = supplier_of(source), find(source)
+    if key not in {one.key for one in supplier.settings if one.kind == "key_pair"}:
+        raise NotFound("key pair")
+    private, public = new_key_pair()
+    with database.atomic():
+        _seal(source, key, private, "Ed25519", who)
+        columns = {"settings": {**connection.settings, key: public}, "version": Connection.version + 1}
+        Connection.update(_stamped(who, **columns)).where(Connection.id == connection.id).execute()
+        _log(source, who, "connection.key_pair", None, {"public": public})
+    return public
+
+
+def trust_key(source: Source, fingerprint: str, how: str, who: str, *, as_owner: bool = False) -> None:
+    """Trust the key that the server offered. `how`: compared, or first_use ("I can't check now").
+
+    Replacing a key that is trusted already takes an owner who compared it.
+    Raises Refused when the server offered another key meanwhile, Forbidden, NotFound.
+    """
+    connection = find(source)
+    offered, trusted = connection.offered_key, connection.trusted_key
+    if not offered or offered["fingerprint"] != fingerprint or how not in ("compared", "first_use"):
+        raise Refused("The server showed another key meanwhile, or none. Test the connection again, then compare.")
+    if trusted and not (as_owner and how == "compared"):
+        raise Forbidden("Only an owner of this workspace can replace a key that is trusted, after comparing it.")
+    key = {"key_type": offered["key_type"], "fingerprint": fingerprint, "how": how, "by": who, "at": clock.now().isoformat()}
+    with database.atomic():
+        columns = {"trusted_key": key, "offered_key": None, "version": Connection.version + 1}
+        unchanged = (Connection.id == connection.id) & (Connection.version == connection.version)
+        if not Connection.update(_stamped(who, **columns)).where(unchanged).execute():
+            raise Stale(connection.changed_by, connection.changed_at)
+        _log(source, who, "connection.replace_key" if trusted else "connection.trust_key", trusted, key)
+
+
+@contextmanager
+def open_for(source: Source) -> Iterator[Connector]:
+    """A connector to the source's supplier, its credentials opened. Opens no socket by itself.
+
+    Refused sign-ins inside the block are counted, and after three within an hour the block is not entered.
+    Raises SupplierError not_set_up or sign_in_paused. An upload has no connector: see `is_upload`.
+    """
+    connection = Connection.get_or_none(Connection.source == source)
+    if connection is None or not source.supplier:
+        raise _not_set_up()
+    supplier, settings = supplier_of(source), connection.settings
+    secrets = _opened(source, supplier, settings)
+    host = server_of(settings)
+    refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
+    with open_connector(supplier.protocol, settings, secrets, guard=guard(), trusted_key=connection.trusted_key) as connector:
+        try:
+            yield connector
+        except SupplierError as error:
+            refused_sign_ins.note(connection, host, error)
+            raise
+
+
+def is_upload(source: Source) -> bool:
+    """Whether the source's files are uploaded by a person instead of fetched."""
+    return supplier_of(source).protocol == "upload"
+
+
+def guard() -> Guard:
+    """The egress guard of this installation. The demo supplier's two loopback ports are open in demo mode only."""
+    settings = config.current()
+    demo = [(LOOPBACK, settings.demo_sftp_port), (LOOPBACK, settings.demo_http_port)] if settings.demo else []
+    return Guard.from_config(settings.egress_allow, demo)
+
+
+def hint_of(setting: Setting, text: str) -> str:
+    """What may be shown of a secret: its last four characters when it is long, nothing of a short one."""
+    if setting.kind != "password" or len(text) < ENDING_SHOWN_FROM:
+        return ""
+    return f"ends in ..{text[-4:]}"
+
+
+def _given(supplier: Supplier, wanted: list[Setting], secrets: Mapping[str, str]) -> dict[str, str]:
+    """Typed secrets by key. The demo supplier's own password is public here, so it is filled in where nothing was typed."""
+    given = {}
+    for one in wanted:
+        text = secrets.get(one.key) or (one.default if supplier.needs_demo else "")
+        if text and one.kind != "key_pair":
+            given[one.key] = connection_values.tidy_secret(one, text)
+    return given
+
+
+def _secret_errors(source: Source, wanted: list[Setting], given: Mapping[str, str], moved: bool) -> dict[str, str]:
+    kept = secrets_of(source)
+    errors = {}
+    for one in wanted:
+        if one.key in given:
+            errors[one.key] = connection_values.secret_problem(one, given[one.key])
+        elif one.key not in kept and one.required:
+            errors[one.key] = _missing(one)
+        elif one.key in kept and moved and one.required and one.kind == "password":
+            errors[one.key] = f"This is another server. Enter the {one.label.lower()} again: a saved one only goes where it was meant to."
+    return {key: words for key, words in errors.items() if words}
+
+
+def _missing(one: Setting) -> str:
+    if one.kind == "key_pair":
+        return "Make the key pair first, and send the public key to the supplier."
+    return f"Enter the {one.label.lower()}."
+
+
+def _public_halves(wanted: list[Setting], before: Connection) -> dict[str, Any]:
+    return {one.key: before.settings[one.key] for one in wanted if one.kind == "key_pair" and one.key in before.settings}
+
+
+def _write(source: Source, before: Connection, values: dict[str, Any], version: int, who: str) -> Connection:
+    columns: dict[str, Any] = {**UNTESTED, "settings": values, "version": Connection.version + 1}
+    if endpoint_of(before.settings) != endpoint_of(values):
+        columns["trusted_key"] = None
+    mine = (Connection.id == before.id) & (Connection.version == version)
+    if not Connection.update(_stamped(who, **columns)).where(mine).execute():
+        fresh = find(source)
+        raise Stale(fresh.changed_by, fresh.changed_at)
+    return find(source)
+
+
+def _seal_all(source: Source, wanted: list[Setting], given: Mapping[str, str], who: str) -> list[str]:
+    """Seal typed secrets, and erase those that this way of signing in does not use; the fields that changed."""
+    settings = {one.key: one for one in wanted}
+    replaced = {settings[key].shown_when for key in given}
+    gone = [key for key in secrets_of(source) if key not in settings]
+    # A passphrase left empty beside a new private key belonged to the old one.
+    gone += [one.key for one in wanted if not one.required and one.key not in given and one.shown_when in replaced]
+    for key, text in given.items():
+        _seal(source, key, text, hint_of(settings[key], text), who)
+    if gone:
+        SealedSecret.delete().where(SealedSecret.source == source, SealedSecret.field << gone).execute()
+    return sorted({*given, *gone})
+
+
+def _seal(source: Source, field: str, text: str, hint: str, who: str) -> None:
+    sealed = vault.seal(source.merchant, source.public_id, field, text)
+    row = {"sealed": sealed, "hint": hint, "saved_at": clock.now(), "saved_by": who}
+    mine = (SealedSecret.source == source) & (SealedSecret.field == field)
+    if not SealedSecret.update(row).where(mine).execute():
+        SealedSecret.create(source=source, field=field, **row)
+
+
+def _opened(source: Source, supplier: Supplier, settings: Mapping[str, Any]) -> dict[str, Secret]:
+    wanted = {one.key for one in supplier.settings if one.secret and one.applies(settings)}
+    kept = secrets_of(source)
+    return {key: vault.unseal(source.merchant, source.public_id, key, kept[key].sealed) for key in wanted if key in kept}
+
+
+def _not_set_up() -> SupplierError:
+    words = Problem("not_set_up", "This source has no connection yet", "Choose its supplier and connect it first.", "Connect", "connection")
+    return SupplierError(words, permanent=True)
+
+
+def _stamped(who: str, **columns: Any) -> dict[str, Any]:
+    return {**columns, "changed_at": clock.now(), "changed_by": who}
+
+
+def _log(source: Source, who: str, action: str, before: Any, after: Any) -> None:
+    audit.write(source.merchant, who, action, "source", source.public_id, before=before, after=after)
