@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import os
 import signal
 import socket
 import sys
@@ -44,6 +45,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for noisy in ("huey", "waitress", "paramiko", "asyncssh"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.umask(0o077)  # whatever is written is for this user alone
     if "--child" in arguments:
         launcher.end_with_the_launcher()
     part = next((word for word in arguments if not word.startswith("-")), "all")
