@@ -11,7 +11,7 @@ class Problem:
 
     `code` is from the closed set in `FAILURE_CODES`; `headline` stays under 60 characters
     and `body` under 40 words; `act` is a button or link label and `act_at` names the place
-    it leads to: "connection", "file", "mapping", "host_key", "run_again" or "".
+    it leads to: "connection", "file", "mapping", "host_key", "acceptance", "run_again" or "".
     `server_said` quotes the other side, secrets removed. No field ever holds a secret.
     """
 
@@ -36,7 +36,7 @@ FAILURE_CODES = frozenset(
         "empty_file", "header_only", "html_page", "unreadable_text", "wrong_encoding",
         "columns_missing", "no_usable_rows", "malformed_file", "unsupported_format",
         # judging it
-        "too_few_rows", "older_than_last", "too_many_bad_rows",
+        "too_few_rows", "older_than_last", "too_many_bad_rows", "skus_lost", "zeroed",
         # us
         "not_set_up", "stopped", "attempts_used_up", "refused", "internal",
     }
