@@ -21,7 +21,7 @@ blueprint.add_app_template_filter(workspaces.session_name)
 class LookForm(LedgerForm):
     """How pages look and which clock they use."""
 
-    theme = RadioField("Theme", choices=list(accounts.THEMES.items()))
+    theme = RadioField("Theme", choices=accounts.THEMES)
     time_zone = SelectField("Time zone", validate_choice=False)
 
 
@@ -120,12 +120,12 @@ def _profile(look: LookForm, password: PasswordForm, fragment: str | None = None
 
 def _look_form(empty: bool = False) -> LookForm:
     form = LookForm(obj=g.user) if empty else LookForm.read(g.user)
-    form.time_zone.choices = [("", f"As the workspace ({_spaced(g.merchant.time_zone)})"), *_zones()]
+    form.time_zone.choices = {"": f"As the workspace ({_spaced(g.merchant.time_zone)})"} | _zones()
     return form
 
 
-def _zones() -> list[tuple[str, str]]:
-    return [(name, _spaced(name)) for name in sorted(available_timezones()) if "/" in name or name == "UTC"]
+def _zones() -> dict[str, str]:
+    return {name: _spaced(name) for name in sorted(available_timezones()) if "/" in name or name == "UTC"}
 
 
 def _spaced(name: str) -> str:

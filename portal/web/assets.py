@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import mimetypes
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,7 +94,12 @@ def _add_own(shelf: dict[str, Asset], paths: dict[str, str], static: Path) -> No
 def _add(shelf: dict[str, Asset], paths: dict[str, str], bundle: str, name: str, content: bytes) -> None:
     kind = TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     paths[name] = f"{bundle}/{name}"
-    shelf[paths[name]] = Asset(content, gzip.compress(content, 9, mtime=0), kind)
+    shelf[paths[name]] = Asset(content, _packed(content), kind)
+
+
+@cache
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, 9, mtime=0)
 
 
 def _folder(module: str) -> Path:
