@@ -1,0 +1,99 @@
+"""One merchant never learns that another's objects exist: each route, each method, by walking the URL map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portal.models import Source
+from tests.conftest import PASSWORD
+from tests.web.walk import NOTHING, address, belongings, everything, methods, rules
+
+INVENTORY = {"kind": "get_inventory_primary"}
+
+# Every route that names an object, with values for the parts that are no ids. A new route fails the test until it is here.
+ENTRIES: dict[str, dict[str, str]] = {
+    "inventory.of_source": {},
+    "inventory.show": {},
+}
+
+
+def test_every_route_that_names_an_object_has_an_entry(app: Any) -> None:
+    walked = {rule.endpoint for rule in rules(app, with_ids=True)}
+    assert walked == set(ENTRIES), "add the new route to ENTRIES (or take the old one out)"
+    for rule in rules(app):
+        unknown = set(rule.arguments) - {"source_id", "run_id", "item_id", *ENTRIES.get(rule.endpoint, {})}
+        assert not unknown, f"{rule.rule} has a part without a value: {unknown}"
+
+
+def test_another_merchants_id_is_byte_for_byte_a_missing_one(app: Any, client: Any, other_merchant: Any) -> None:
+    theirs = belongings(other_merchant)
+    before = everything()
+    for rule, method, answers in walk(app, client, theirs):
+        assert [answer.status_code for answer in answers] == [404, 404], f"{method} {rule.rule}"
+        assert answers[0].data == answers[1].data, f"{method} {rule.rule} tells another's id from a missing one"
+        assert seen(answers[0]) == seen(answers[1]), f"{method} {rule.rule}: the headers differ"
+    assert everything() == before, "a request for another merchant's object wrote something"
+
+
+def test_htmx_is_told_the_same(app: Any, client: Any, other_merchant: Any) -> None:
+    theirs = belongings(other_merchant)
+    for rule, method, answers in walk(app, client, theirs, {"HX-Request": "true"}):
+        assert [answer.status_code for answer in answers] == [404, 404], f"{method} {rule.rule}"
+        assert answers[0].data == answers[1].data, f"{method} {rule.rule}"
+
+
+def test_a_member_of_the_other_merchant_sees_no_more(app: Any, member_client: Any, other_merchant: Any) -> None:
+    theirs = belongings(other_merchant)
+    for rule, method, answers in walk(app, member_client, theirs):
+        assert answers[0].status_code in (403, 404) and answers[0].status_code == answers[1].status_code, f"{method} {rule.rule}"
+        assert answers[0].data == answers[1].data, f"{method} {rule.rule}"
+
+
+def test_signed_out_goes_to_sign_in_everywhere(app: Any, anonymous: Any, other_merchant: Any) -> None:
+    theirs = belongings(other_merchant)
+    open_to_all = {"auth.sign_in"}
+    for rule in rules(app):
+        if rule.endpoint in open_to_all:
+            continue
+        path = address(app, rule, theirs.values(rule, ENTRIES.get(rule.endpoint, {})))
+        for method in ("GET", *methods(rule)):
+            answer = anonymous.open(path, method=method)
+            assert answer.status_code == (302 if method == "GET" else 303), f"{method} {rule.rule}"
+            assert answer.headers["Location"].startswith("/sign-in?"), f"{method} {rule.rule}"
+
+
+def test_only_the_sign_in_page_and_assets_are_open(app: Any) -> None:
+    opened = {name for name, view in app.view_functions.items() if getattr(view, "is_public", False)}
+    assert opened == {"auth.sign_in", "assets.show"}
+
+
+def test_the_walk_catches_a_route_that_forgets_the_merchant(app: Any, owner: Any, other_merchant: Any) -> None:
+    def leak(source_id: str) -> str:
+        found = Source.get_or_none(Source.public_id == source_id)
+        return found.name if found else "nothing"
+
+    app.add_url_rule("/leak/<source_id>", "leak", leak)
+    client = app.test_client().sign_in(owner.email, PASSWORD)
+    with pytest.raises(AssertionError, match="add the new route"):
+        test_every_route_that_names_an_object_has_an_entry(app)
+    with pytest.raises(AssertionError, match="GET /leak"):
+        test_another_merchants_id_is_byte_for_byte_a_missing_one(app, client, other_merchant)
+
+
+def walk(app: Any, client: Any, theirs: Any, headers: dict[str, str] | None = None) -> Any:
+    """(rule, method, [answer for another's id, answer for a missing id]) for each route that names an object."""
+    token = client.form_values(client.get("/help").text, "/sign-out")["csrf_token"]
+    for rule in rules(app, with_ids=True):
+        for method in methods(rule):
+            answers = []
+            for whose in (theirs, NOTHING):
+                path = address(app, rule, whose.values(rule, ENTRIES.get(rule.endpoint, {})))
+                fields = None if method == "GET" else {"csrf_token": token, "form_token": "the-same"}
+                answers.append(client.open(path, method=method, data=fields, headers=headers))
+            yield rule, method, answers
+
+
+def seen(answer: Any) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in answer.headers.items() if name != "Date")

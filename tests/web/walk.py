@@ -1,0 +1,85 @@
+"""Walks the URL map: every rule, every method, with objects of one merchant or of another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.routing import Rule
+
+from portal import sources
+from portal.models import TABLES, Document, FormToken, InventoryItem, Merchant, Run, Session, database
+
+MISSING = "a" * 22  # shaped as an id, and nobody's
+UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
+BOOKKEEPING = (Session, FormToken)  # when it was seen, and which form was sent: not the merchant's data
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """One merchant's object ids, by the name of the URL part that takes them."""
+
+    source_id: str
+    run_id: str
+    item_id: str
+    others: dict[str, str] = field(default_factory=dict)
+
+    def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
+        """What to put into the rule: ids of these belongings, and `extra` for the parts that are no ids."""
+        ids = {"source_id": self.source_id, "run_id": self.run_id, "item_id": self.item_id}
+        return {name: extra[name] if name in extra else ids[name] for name in rule.arguments}
+
+
+NOTHING = Belongings(MISSING, MISSING, MISSING)
+
+
+def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
+    """A live source with its three integrations, a finished run with a file, and one item."""
+    source = sources.create(merchant, name, "dropship_supplier", "owner")
+    source.supplier, source.state = "sftp-file", "live"
+    source.setup_done = ["supplier", "connection", "file", "inventory", "orders", "shipments", "skus", "review"]
+    source.save()
+    kinds = {kind: sources.add_integration(source, kind, "owner") for kind in sources.INTEGRATION_KINDS}
+    run = Run.create(
+        merchant=merchant,
+        source=source,
+        integration=kinds["get_inventory_primary"],
+        number=1,
+        kind="inventory",
+        state="finished",
+        stage="done",
+    )
+    document = Document.create(merchant=merchant, source=source, run_id=run.id, name="stock.csv", size=4, sha256="0" * 64)
+    Run.update(document_id=document.id).where(Run.id == run.id).execute()
+    item = InventoryItem.create(merchant=merchant, source=source, sku="KS-00194", content_hash=1, last_run_id=run.id, last_row=2)
+    return Belongings(source.public_id, run.public_id, item.public_id)
+
+
+def rules(app: Any, with_ids: bool | None = None) -> list[Rule]:
+    """Every rule of ours but assets; `with_ids` picks those that name an object (or those that do not)."""
+    found = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "assets.show"]
+    if with_ids is None:
+        return found
+    return [rule for rule in found if bool({"source_id", "run_id", "item_id"} & set(rule.arguments)) is with_ids]
+
+
+def methods(rule: Rule) -> list[str]:
+    """The methods of the rule that a person uses."""
+    return sorted(set(rule.methods or ()) - {"HEAD", "OPTIONS"})
+
+
+def address(app: Any, rule: Rule, values: dict[str, str]) -> str:
+    """The path of `rule` with `values`."""
+    with app.test_request_context():
+        built = app.url_map.bind("localhost").build(rule.endpoint, values)
+    return str(built)
+
+
+def everything(but: tuple[Any, ...] = BOOKKEEPING) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, for comparing before and after."""
+    state = {}
+    with database.connection_context() if database.is_closed() else database.atomic():
+        for table in TABLES:
+            if table not in but:
+                state[table.__name__] = sorted(table.select().tuples(), key=repr)
+    return state
