@@ -140,7 +140,7 @@ def rotate_keys(drop_old: bool, json_only: bool) -> None:
 def verify_keys(json_only: bool) -> None:
     """Open every sealed credential once. Exit code 1 when one does not open."""
     with told_plainly(json_only):
-        opened, problems = vault.verify(vault.current())
+        opened, problems = vault.verify(vault.load(config.current().secret_key_file))
     tell({"opened": opened, "problems": problems}, "\n".join([*problems, f"{opened} credentials open."]), json_only)
     sys.exit(1 if problems else 0)
 

@@ -152,6 +152,7 @@ def drop_unused(vault: Vault) -> int:
     needed = {fresh.key_of(m.data_key) for m in Merchant.select(Merchant.data_key)} | {fresh.key_ids[0]}
     lines = [_encode(key) for key_id, key in fresh._keys.items() if key_id in needed]
     _replace(vault.path, HEADING + "".join(f"{line}\n" for line in lines))
+    vault._keys = _read(vault.path)
     return len(fresh.key_ids) - len(lines)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
-from portal import accounts, passwords, vault
+from portal import accounts, migrations, passwords, vault
 from portal import config as settings
 from portal.config import Config
 from portal.models import TABLES, Merchant, Source, User, connect, database
@@ -104,10 +104,10 @@ class Databases:
 
 
 def create_schema(url: str) -> None:
-    """All tables and indexes in the empty database at `url`."""
+    """Run the real migrations on the empty database at `url`."""
     connect(url)
-    with database.connection_context():
-        database.create_tables(TABLES)
+    with migrations.alone():
+        migrations.apply()
     close_database()
 
 
