@@ -26,6 +26,11 @@ def spool_path(source: Source) -> Path:
     return path
 
 
+def largest() -> int:
+    """Bytes that a file may have (MAX_FEED_MB)."""
+    return config.current().max_feed_bytes
+
+
 def adopt(source: Source, fetched: Fetched, run: Run | None, origin: str = "fetched") -> Document:
     """Make a file that lies whole in the spool (see `spool_path`) a document. `origin`: fetched, uploaded or sample."""
     stored = Path(fetched.path).resolve().relative_to(config.current().spool_dir.resolve())
@@ -41,7 +46,7 @@ def store_upload(source: Source, stream: IO[bytes], name: str, limit: int | None
     path = spool_path(source)
     part = path.with_name(path.name + ".part")
     try:
-        size, digest = _copy(stream, part, limit or config.current().max_feed_bytes)
+        size, digest = _copy(stream, part, limit or largest())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

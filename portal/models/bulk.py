@@ -1,0 +1,83 @@
+"""Rows by the thousand, past the ORM: one SQL text for both databases, executemany on SQLite and COPY on Postgres."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from peewee import __exception_wrapper__
+
+from portal.models.database import database, is_postgres
+
+PAUSE_SECONDS = 0.02  # SQLite gives the write lock to whoever asks first; without a pause other writers starve
+
+
+def run(sql: str, params: Sequence[Any] = ()) -> Any:
+    """Execute SQL whose parameters are written as `?`; the cursor."""
+    return database.execute_sql(sql.replace("?", "%s") if is_postgres() else sql, tuple(params))
+
+
+def one(sql: str, params: Sequence[Any] = ()) -> tuple[Any, ...]:
+    """The first row of a query that always has one."""
+    row: tuple[Any, ...] = run(sql, params).fetchone()
+    return row
+
+
+def insert(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Add the rows, in the transaction that is open. Values are as the database keeps them."""
+    names = ", ".join(f'"{column}"' for column in columns)
+    with __exception_wrapper__:  # a driver's error becomes peewee's, as everywhere else
+        if is_postgres():
+            with database.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            marks = ", ".join("?" * len(columns))
+            database.connection().executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
+
+
+def run_many(sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Execute SQL once for each row of parameters, in the transaction that is open."""
+    with __exception_wrapper__:
+        if is_postgres():
+            with database.cursor() as cursor:
+                cursor.executemany(sql.replace("?", "%s"), rows)
+        else:
+            database.connection().executemany(sql, rows)
+
+
+def pause() -> None:
+    """Between two chunks: let another writer in."""
+    if not is_postgres():
+        time.sleep(PAUSE_SECONDS)
+
+
+def analyze(*tables: str) -> None:
+    """Tell Postgres how many rows there are now; its plans for them depend on it."""
+    if is_postgres():
+        for table in tables:
+            database.execute_sql(f"ANALYZE {table}")
+
+
+def differs(left: str, right: str) -> str:
+    """SQL: whether two values differ, an absent one being a value too."""
+    return f"{left} IS DISTINCT FROM {right}" if is_postgres() else f"{left} IS NOT {right}"
+
+
+def as_json(value: str) -> str:
+    """SQL: a value as JSON text."""
+    return f"coalesce(to_json({value})::text, 'null')" if is_postgres() else f"json_quote({value})"
+
+
+def random_id() -> str:
+    """SQL: a public id of 32 letters and digits, at least 122 random bits."""
+    return "replace(gen_random_uuid()::text, '-', '')" if is_postgres() else "lower(hex(randomblob(16)))"
+
+
+def json_object(pairs: Sequence[tuple[str, str, str]]) -> str:
+    """SQL: a canonical JSON object from (key, value, condition); a key is there when its condition holds."""
+    if not pairs:
+        return "'{}'"
+    parts = [f"""CASE WHEN {when} THEN ',"{key}":' || {as_json(value)} ELSE '' END""" for key, value, when in sorted(pairs)]
+    return f"'{{' || substr({' || '.join(parts)}, 2) || '}}'"
