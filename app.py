@@ -65,13 +65,16 @@ def run_all(settings: Config) -> int:
         return refuse(problem, CANNOT_LISTEN)
     open_installation(settings)
     say(how_to_sign_in(settings, prepare(settings)))
-    web, *others = children()
+    web, *others = children(settings)
     tree = launcher.Tree([web, *others])
     try:
         tree.start()
         if not answers(settings, tree, web):
             return 0 if tree.ending.is_set() else web.code() or CANNOT_START
-        say(f"Quayside is ready at {address(settings)}", "Stop all of it with Ctrl-C.")
+        say(f"Quayside is ready at {address(settings)}")
+        if settings.demo:
+            say("To practise, choose Demo Distributor in the Supplier Directory. DEMO=0 leaves it out.")
+        say("Stop all of it with Ctrl-C.")
         tree.keep()
     finally:
         tree.end()
@@ -103,14 +106,25 @@ def run_worker(settings: Config) -> int:
     return worker.main(settings)
 
 
-PARTS = {"all": run_all, "web": run_web, "worker": run_worker}
+def run_demo(settings: Config) -> int:
+    """Run the demo supplier; never in production."""
+    if settings.production:
+        return refuse("The demo supplier does not run with PRODUCTION=1.")
+    from portal import demo_supplier
+
+    return demo_supplier.main(settings)
 
 
-def children() -> list[launcher.Child]:
+PARTS = {"all": run_all, "web": run_web, "worker": run_worker, "demo": run_demo}
+
+
+def children(settings: Config) -> list[launcher.Child]:
     """The programs of the tree, the web process first."""
-    names = ["web", "worker"]
     program = [sys.executable, str(Path(__file__).resolve())]
-    return [launcher.Child(name, [*program, name, "--child"]) for name in names]
+    made = [launcher.Child(name, [*program, name, "--child"]) for name in ("web", "worker")]
+    if settings.demo:
+        made.append(launcher.Child("demo", [*program, "demo", "--child"], most_deaths=3))
+    return made
 
 
 def prepare(settings: Config) -> str | None:

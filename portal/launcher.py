@@ -23,8 +23,10 @@ LONGEST_GOODBYE = 8.0  # seconds that children get to end by themselves
 class Child:
     """One program of the tree. Its standard input is a pipe from the launcher: when that closes, the launcher is gone."""
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
+    def __init__(self, name: str, command: Sequence[str], most_deaths: int | None = None) -> None:
+        """`most_deaths`: after so many in a row it is left alone; None: never."""
         self.name = name
+        self._most_deaths = most_deaths
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
         self._deaths = 0
@@ -42,7 +44,7 @@ class Child:
     def bring_back(self) -> None:
         """Start it again if it died, after a pause that grows with each death."""
         code = self.code()
-        if code is None:
+        if code is None or (self._most_deaths and self._deaths >= self._most_deaths):
             return
         now = time.monotonic()
         if self._start_at < self._started:  # seen dead for the first time

@@ -107,6 +107,29 @@ def test_one_command_serves_and_one_signal_ends_all_of_it(start):
     assert "Traceback" not in first.output
 
 
+def test_the_demo_supplier_runs_along_unless_it_is_switched_off_or_in_production(start, tmp_path):
+    ports = {"DEMO_SFTP_PORT": str(free_port()), "DEMO_HTTP_PORT": str(free_port())}
+    account = tmp_path / "var" / "demo" / "account.json"
+    first = start(DEMO="1", **ports).ready()
+    first.wait_until(account.exists)
+    assert first.part("demo") is not None and "Demo Distributor" in first.output
+    tree = first.tree()
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(10) == 0 and gone(tree, within=1)
+    assert not account.exists()
+    production = start(DEMO="1", PRODUCTION="1", **ports).ready()
+    assert production.part("demo") is None and "Demo Distributor" not in production.output
+
+
+def test_a_busy_demo_port_does_not_stop_the_portal(start):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        first = start(DEMO="1", DEMO_SFTP_PORT=str(other.getsockname()[1]), DEMO_HTTP_PORT=str(free_port())).ready()
+        first.wait_until(lambda: "Set DEMO_SFTP_PORT to a free port" in first.output)
+        assert "Sign in" in page(first.port)
+
+
 def test_a_second_start_keeps_everything_and_says_no_password(start, tmp_path):
     first = start().ready()
     first.process.send_signal(signal.SIGTERM)
