@@ -15,6 +15,7 @@ from portal.web.forms import LedgerForm, VersionedForm
 from portal.web.render import render, saved
 
 blueprint = Blueprint("account", __name__)
+AREAS = {"Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"}
 blueprint.add_app_template_filter(workspaces.session_name)
 
 
@@ -87,7 +88,7 @@ def end_session() -> Response:
 def workspace() -> Response:
     """The workspace's settings; members read them, owners change them."""
     form = WorkspaceForm(obj=g.merchant)
-    form.time_zone.choices = _zones()
+    form.time_zone.choices = _zones(g.merchant.time_zone)
     return render("account/workspace.html", "account/_workspace.html", form=form)
 
 
@@ -98,7 +99,7 @@ def workspace() -> Response:
 def save_workspace() -> Response:
     """Keep the workspace's settings, unless someone else saved first."""
     form = WorkspaceForm.read()
-    form.time_zone.choices = _zones()
+    form.time_zone.choices = _zones(g.merchant.time_zone)
     try:
         workspaces.save(
             g.merchant, form.name.data or "", form.time_zone.data or "", bool(form.auto_process.data),
@@ -120,12 +121,14 @@ def _profile(look: LookForm, password: PasswordForm, fragment: str | None = None
 
 def _look_form(empty: bool = False) -> LookForm:
     form = LookForm(obj=g.user) if empty else LookForm.read(g.user)
-    form.time_zone.choices = {"": f"As the workspace ({_spaced(g.merchant.time_zone)})"} | _zones()
+    form.time_zone.choices = {"": f"As the workspace ({_spaced(g.merchant.time_zone)})"} | _zones(g.user.time_zone)
     return form
 
 
-def _zones() -> dict[str, str]:
-    return {name: _spaced(name) for name in sorted(available_timezones()) if "/" in name or name == "UTC"}
+def _zones(chosen: str) -> dict[str, str]:
+    """One name for each zone: places, UTC, and whatever is chosen now."""
+    names = {name for name in available_timezones() if name.split("/")[0] in AREAS}
+    return {name: _spaced(name) for name in sorted(names | {"UTC"} | ({chosen} - {""}))}
 
 
 def _spaced(name: str) -> str:

@@ -1,0 +1,167 @@
+"""A real Chromium on the real portal: web server and worker in threads of the test, the database a file.
+
+Each module says `pytestmark = pytest.mark.one_database`. A content-policy violation or a script error on any page fails its test.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import waitress.server
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from portal import accounts, runs
+from portal.models import database
+from portal.web import guards
+from tasks import work
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Chromium says these by itself: an answer of 4xx to htmx is part of how forms work here.
+EXPECTED = ("Failed to load resource: the server responded with a status of 4", "Response Status Error Code 4")
+
+
+@dataclass
+class Site:
+    """The running portal. `address` is its root, without the last slash."""
+
+    app: Any
+    address: str
+
+    def url(self, path: str) -> str:
+        return self.address + path
+
+
+@dataclass
+class Watched:
+    """What went wrong on a page while a test used it."""
+
+    problems: list[str] = field(default_factory=list)
+    paused: bool = False
+
+    def console(self, message: Any) -> None:
+        if not self.paused and message.type == "error" and not message.text.startswith(EXPECTED):
+            self.problems.append(message.text)
+
+    def script_error(self, error: Any) -> None:
+        self.problems.append(f"script error: {error}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def site(app: Any, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The portal on a free loopback port, answering until the test ends."""
+    assert request.node.get_closest_marker("one_database"), "mark the module with pytest.mark.one_database"
+    app.testing = False  # errors become pages, as they do for people
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = waitress.server.create_server(app, sockets=[listener], threads=4)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield Site(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    server.close()
+    thread.join(10)
+
+
+@pytest.fixture
+def worker(site: Site) -> Iterator[None]:
+    """A worker beside the site: does each queued run within a fifth of a second."""
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.wait(0.2):
+            with database.connection_context():
+                runs.work_available(work.HANDLERS)
+
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    yield
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive(), "the worker did not stop"
+
+
+@pytest.fixture
+def open_page(chromium: Browser, site: Site, owner: Any) -> Iterator[Callable[..., Page]]:
+    """open_page(script=True, scheme="light", width=1280, height=800, signed_in=True): a page of its own browser profile."""
+    watched: list[Watched] = []
+    contexts = []
+
+    def make(script: bool = True, scheme: str = "light", width: int = 1280, height: int = 800, signed_in: bool = True) -> Page:
+        context = chromium.new_context(
+            java_script_enabled=script, color_scheme=scheme, viewport={"width": width, "height": height}, base_url=site.address
+        )
+        context.set_default_timeout(15_000)
+        if signed_in:
+            with site.app.test_request_context():
+                name = guards.cookie_name("session")
+            context.add_cookies([{"name": name, "value": accounts.open_session(owner), "url": site.address}])
+        page, watch = context.new_page(), Watched()
+        page.on("console", watch.console)
+        page.on("pageerror", watch.script_error)
+        page.watched = watch
+        contexts.append(context)
+        watched.append(watch)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert [problem for watch in watched for problem in watch.problems] == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """The owner's page, scripts on."""
+    return open_page()
+
+
+@pytest.fixture
+def plain_page(open_page: Callable[..., Page]) -> Page:
+    """The owner's page in a browser with JavaScript off."""
+    return open_page(script=False)
+
+
+def axe_problems(page: Page) -> list[str]:
+    """What axe-core finds serious or critical on the page as it is now: "rule: where"."""
+    page.watched.paused = True  # axe measures with styles of its own, which the policy blocks and reports
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]})
+    page.watched.paused = False
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in found.response["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+def sideways(page: Page) -> int:
+    """Pixels that the page is wider than its window; 0 is right."""
+    return int(page.evaluate("Math.max(0, document.documentElement.scrollWidth - window.innerWidth)"))
+
+
+def focused(page: Page) -> str:
+    """Id (or tag) of the element that has the keyboard."""
+    return str(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+
+
+def picture(page: Page, path: str, whole: bool = True) -> None:
+    """A screenshot that injects no style of its own, which the content policy would block."""
+    page.screenshot(path=path, full_page=whole, caret="initial", animations="allow")

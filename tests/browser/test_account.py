@@ -1,0 +1,128 @@
+"""Signing in, profile and settings in a real browser, with scripts and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from portal.models import Session
+from tests.browser.conftest import focused
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.one_database
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
+def test_sign_in_leads_back_to_the_page_asked_for(open_page: Callable[..., Page], owner: Any, script: bool) -> None:
+    page = open_page(script=script, signed_in=False)
+    page.goto("/settings")
+    assert page.title() == "Sign in – Quayside"
+    page.get_by_label("Email").fill(owner.email)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Email and password do not match")
+    if script:
+        assert focused(page) == "error-summary"
+    expect(page.get_by_label("Email")).to_have_value(owner.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
+def test_the_workspace_is_changed_and_the_page_says_when(open_page: Callable[..., Page], script: bool) -> None:
+    page = open_page(script=script)
+    page.goto("/settings")
+    page.get_by_label("Workspace name").fill("")
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.get_by_role("alert")).to_contain_text("Give the workspace a name")
+    if script:
+        assert focused(page) == "error-summary"
+    page.get_by_role("link", name="Give the workspace a name").click()
+    assert page.url.endswith("#name")
+    page.get_by_label("Workspace name").fill("Harbor & Pine Ltd")
+    page.get_by_label("Auto Process Fulfillment Requests").check()
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.locator(".notice.ok")).to_contain_text("Saved ")
+    expect(page.get_by_label("Auto Process Fulfillment Requests")).to_be_checked()
+    expect(page.locator(".reading")).to_contain_text("Harbor & Pine Ltd")
+
+
+def test_two_browsers_editing_the_same_form_see_each_other(open_page: Callable[..., Page]) -> None:
+    mine, theirs = open_page(), open_page(script=False)
+    mine.goto("/settings")
+    theirs.goto("/settings")
+    theirs.get_by_label("Workspace name").fill("Theirs")
+    theirs.get_by_role("button", name="Save settings").click()
+    mine.get_by_label("Workspace name").fill("Mine")
+    mine.get_by_role("button", name="Save settings").click()
+    expect(mine.locator("#error-summary")).to_contain_text("Someone changed this while you edited")
+    expect(mine.locator("#error-summary")).to_contain_text("they have Theirs")
+    expect(mine.get_by_label("Workspace name")).to_have_value("Mine")
+    assert focused(mine) == "error-summary"
+    mine.get_by_role("button", name="Save settings").click()
+    expect(mine.locator(".notice.ok")).to_contain_text("Saved ")
+
+
+def test_the_theme_is_kept_on_the_server_and_there_is_no_flash(page: Page) -> None:
+    page.goto("/profile")
+    page.get_by_label("Dark").check()
+    page.get_by_role("button", name="Save look and time").click()
+    expect(page.locator(".notice.ok")).to_contain_text("Saved ")
+    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 19)"
+
+
+def test_a_system_in_the_dark_gets_the_dark_theme_without_asking(open_page: Callable[..., Page]) -> None:
+    page = open_page(scheme="dark")
+    page.goto("/help")
+    assert page.locator("html").get_attribute("data-bs-theme") is None
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 19)"
+
+
+def test_the_fonts_and_the_icons_arrive(page: Page) -> None:
+    page.goto("/help")
+    page.evaluate("document.fonts.ready")
+    assert page.evaluate("[...document.fonts].filter(font => font.status === 'loaded').length") == 2
+    assert page.evaluate("document.querySelector('nav .icon').getBoundingClientRect().width") == 16
+
+
+def test_a_session_that_ends_in_the_middle_says_so_and_comes_back(page: Page, owner: Any) -> None:
+    page.goto("/settings")
+    page.get_by_label("Workspace name").fill("Half typed")
+    Session.delete().execute()
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.get_by_text("Your session ended")).to_be_visible()
+    page.get_by_label("Email").fill(owner.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+
+
+def test_a_double_click_saves_once(page: Page, merchant: Any) -> None:
+    page.goto("/settings")
+    page.get_by_label("Workspace name").fill("Twice")
+    page.get_by_role("button", name="Save settings").dblclick()
+    expect(page.locator(".notice.ok")).to_contain_text("Saved ")
+    assert type(merchant).get_by_id(merchant.id).version == 2
+
+
+def test_on_a_phone_the_menu_opens_without_a_script(open_page: Callable[..., Page]) -> None:
+    page = open_page(script=False, width=390, height=844)
+    page.goto("/help")
+    settings = page.get_by_role("link", name="Settings")
+    expect(settings).to_be_hidden()
+    page.get_by_text("Menu", exact=True).click()
+    settings.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+
+
+def test_sign_out_works_without_a_script_and_back_shows_nothing(plain_page: Page) -> None:
+    plain_page.goto("/settings")
+    plain_page.get_by_role("button", name="Sign out").click()
+    expect(plain_page.get_by_text("You are signed out")).to_be_visible()
+    plain_page.go_back()
+    expect(plain_page.get_by_role("heading", level=1)).to_have_text("Sign in")

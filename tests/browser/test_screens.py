@@ -1,0 +1,85 @@
+"""Every screen there is, found by walking the URL map: axe in light and dark, 320 px wide, 200 % text, keyboard focus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import axe_problems, focused, sideways
+from tests.web.test_tenants import ENTRIES
+from tests.web.walk import address, belongings, methods, rules
+
+pytestmark = pytest.mark.one_database
+
+
+def screens(app: Any, merchant: Any) -> list[str]:
+    own = belongings(merchant, "Kestrel Outdoor und Überseehandelsgesellschaft für Zelte, Planen und Rucksäcke")
+    return ["/nowhere"] + [
+        address(app, rule, own.values(rule, ENTRIES.get(rule.endpoint, {}))) for rule in rules(app) if "GET" in methods(rule)
+    ]
+
+
+def is_page(answer: Any) -> bool:
+    return answer is not None and answer.headers.get("content-type", "").startswith("text/html")
+
+
+def visit(page: Page, path: str) -> bool:
+    """Go there; False when the address gives a file instead of a page."""
+    if not is_page(page.request.get(path)):
+        return False
+    page.goto(path)
+    return True
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(open_page: Callable[..., Page], site: Any, merchant: Any, scheme: str) -> None:
+    page = open_page(scheme=scheme)
+    for path in screens(site.app, merchant):
+        if visit(page, path):
+            assert axe_problems(page) == [], path
+    stranger = open_page(scheme=scheme, signed_in=False)
+    stranger.goto("/sign-in?ended=1")
+    assert axe_problems(stranger) == []
+
+
+def test_every_screen_fits_320_px_also_with_text_at_200_percent(open_page: Callable[..., Page], site: Any, merchant: Any) -> None:
+    page = open_page(width=320, height=640)
+    for path in screens(site.app, merchant):
+        if visit(page, path):
+            assert sideways(page) == 0, path
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            assert sideways(page) == 0, f"{path} with large text"
+
+
+def test_each_screen_has_one_heading_one_main_and_at_most_one_primary_act(page: Page, site: Any, merchant: Any) -> None:
+    for path in screens(site.app, merchant):
+        if not visit(page, path):
+            continue
+        assert page.locator("h1").count() == 1 and page.locator("main").count() == 1, path
+        assert page.locator("main .btn-primary:visible").count() <= 1, path
+        assert page.title().endswith(" – Quayside") and len(page.title()) > 12, path
+
+
+def test_the_keyboard_reaches_the_content_first_and_is_always_seen(page: Page, site: Any) -> None:
+    page.goto("/settings")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", focused(page)
+
+
+def test_the_gates_can_fail(page: Page, site: Any) -> None:
+    page.goto("/help")
+    page.evaluate("document.querySelector('main').innerHTML = '<img src=/x><div id=wide>wide</div>'")
+    page.evaluate("document.getElementById('wide').style.width = '4000px'")
+    assert any(problem.startswith("image-alt") for problem in axe_problems(page)) and sideways(page) > 2000
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color:red\">x</p>')")
+    page.wait_for_timeout(200)
+    assert any("Content Security Policy" in problem for problem in page.watched.problems)
+    page.watched.problems.clear()
