@@ -69,7 +69,7 @@ def find(merchant: Merchant, public_id: str) -> Document:
     return document
 
 
-def find_unscoped(document_id: int) -> Document:
+def find_unscoped(document_id: int | None) -> Document:
     """The document of that row id, for a run that carries it. Raises NotFound."""
     document = Document.get_or_none(Document.id == document_id)
     if document is None:
