@@ -28,6 +28,17 @@ def do_runs() -> None:
 
 
 @huey.periodic_task(crontab())
+def start_due_runs() -> None:
+    """Start what the schedules ask for, and ring for runs whose worker is gone."""
+    from portal import runs, schedules
+
+    with database.connection_context():
+        schedules.start_due()
+        if runs.reap():
+            ring()
+
+
+@huey.periodic_task(crontab())
 def erase_old_files() -> None:
     """Erase fetched files whose days are over."""
     from portal import documents

@@ -10,7 +10,7 @@ from typing import Any
 from huey.consumer import Consumer
 from peewee import InterfaceError, OperationalError
 
-from portal import leases, runs
+from portal import leases, runs, schedules
 from portal.config import Config
 from portal.models.database import database
 from tasks import huey, ring, work
@@ -49,9 +49,13 @@ class Worker(Consumer):  # type: ignore[misc]
 
 
 def look_around(threads: int) -> None:
-    """Ring for runs that wait or lost their worker, unless enough rings wait already. A database that is away is only logged."""
+    """Start what is due; ring for runs that wait or lost their worker, unless enough rings wait already.
+
+    A database that is away is only logged.
+    """
     try:
         with database.connection_context():
+            schedules.start_due()
             waiting = runs.reap()
     except (OperationalError, InterfaceError) as problem:
         log.error("the database did not answer: %s", type(problem).__name__)
@@ -62,8 +66,8 @@ def look_around(threads: int) -> None:
 
 def main(config: Config) -> int:
     """Work until SIGTERM or SIGINT. The caller has connected the database and loaded the key."""
-    kinds = ", ".join(work.HANDLERS)
-    log.info("worker with %d threads for %s", config.workers, kinds)
     worker = Worker(config.workers)
+    worker._set_signal_handlers()  # before the first run is taken, not after
+    log.info("worker with %d threads for %s", config.workers, ", ".join(work.HANDLERS))
     worker.run()
     return 0

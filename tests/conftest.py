@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 from portal import accounts, migrations, passwords, vault
 from portal import config as settings
 from portal.config import Config
-from portal.models import TABLES, Merchant, Source, User, connect, database
+from portal.models import Merchant, Source, User, connect, database
 from tests.browserless import Browser
 
 PASSWORD = "kites over the harbour"  # of every user the fixtures make
@@ -64,7 +64,8 @@ class Databases:
             create_schema(self.postgres_uri())
             return self.postgres_uri()
         connect(self.postgres_uri())
-        names = ", ".join(f'"{table._meta.table_name}"' for table in TABLES)
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migration'"
+        names = ", ".join(f'"{name}"' for (name,) in database.execute_sql(tables))  # the doorbell's tables too
         database.execute_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
         database.close_all()
         return self.postgres_uri()
@@ -145,7 +146,7 @@ def quick_hashes() -> None:
 @pytest.fixture
 def config(db: str, tmp_path: Path) -> Config:
     """Settings of a fresh installation in a temporary folder, its key made and in use."""
-    made = settings.read({"DATA_DIR": str(tmp_path), "DATABASE_URL": db, "DEMO": "0"})
+    made = settings.use(settings.read({"DATA_DIR": str(tmp_path), "DATABASE_URL": db, "DEMO": "0"}))
     vault.use(vault.load(made.secret_key_file))
     return made
 
