@@ -1,5 +1,5 @@
 # Two commands: `make run` starts the portal, `make test` proves it. Both set up all they need.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
