@@ -145,7 +145,22 @@ def verify_keys(json_only: bool) -> None:
     sys.exit(1 if problems else 0)
 
 
-COMMANDS = [migrate, create_merchant, create_user, set_password, audit_verify, rotate_keys, verify_keys]
+@click.command("demo-supplier")
+@as_json
+def demo_supplier(json_only: bool) -> None:
+    """Run the demo supplier alone until Ctrl-C; never in production."""
+    from portal import demo_supplier as practice
+
+    settings = config.current()
+    if settings.production:
+        _refuse("The demo supplier does not run with PRODUCTION=1.", json_only)
+    place = f"SFTP on 127.0.0.1:{settings.demo_sftp_port}, file link on 127.0.0.1:{settings.demo_http_port}"
+    tell({"account_file": settings.demo_account_file}, f"{place}; the sign-in is in {settings.demo_account_file}", json_only)
+    sys.stdout.flush()
+    sys.exit(practice.main(settings))
+
+
+COMMANDS = [migrate, create_merchant, create_user, set_password, audit_verify, rotate_keys, verify_keys, demo_supplier]
 
 
 def _refuse(sentence: str, json_only: bool) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from portal import accounts, vault
+from portal import config as settings
 from portal.models import AuditLine, Merchant, User
 from tests.conftest import PASSWORD
 
@@ -87,6 +89,12 @@ def test_keys_are_rotated_and_verified(verb, merchant):
     code, output = verb("verify-keys")
     assert code == 1 and merchant.public_id in output
     assert len(vault.current().key_ids) == 1
+
+
+def test_the_demo_supplier_is_refused_in_production(verb, config):
+    settings.use(replace(config, production=True))
+    code, output = verb("demo-supplier", "--json")
+    assert code == 4 and "PRODUCTION" in json.loads(output)["error"]
 
 
 def test_no_command_leaves_a_user_without_a_password(verb, merchant):
