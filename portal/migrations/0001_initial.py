@@ -47,6 +47,7 @@ def up(_migrator: Any, db: Any) -> None:
         is_staff = BooleanField()
         theme = CharField(max_length=10)
         time_zone = CharField(max_length=60)
+        search_key = BooleanField()
         disabled_at = DateTimeField(null=True)
         version = IntegerField()
         created_at = DateTimeField()
