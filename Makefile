@@ -13,11 +13,12 @@ test: $(VENV)/.dev  ## set up, then every test on SQLite and on Postgres
 	@tests/system_packages.sh
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(VENV)/.dev  ## lint, format, types, templates
+check: $(VENV)/.dev  ## lint, format, types, templates, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/djlint templates --lint --profile jinja --quiet
+	@$(BIN)/python -m pytest tests/test_architecture.py
 
 bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run
 	@$(BIN)/python -m tests.bench.bench

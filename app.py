@@ -6,7 +6,6 @@ python app.py [all|web|worker|demo]
 from __future__ import annotations
 
 import http.client
-import logging
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ from typing import Any
 
 from peewee import InterfaceError, OperationalError
 
-from portal import accounts, config, create_app, launcher, migrations, open_installation, vault
+from portal import accounts, config, create_app, launcher, logs, migrations, open_installation, vault
 from portal.config import Config
 from portal.errors import Invalid
 
@@ -42,9 +41,7 @@ def __getattr__(name: str) -> Any:
 
 def main(arguments: list[str]) -> int:
     """Run one part, or all of them. The exit code: 0 ended on request, 2 cannot start, 3 cannot listen."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("huey", "waitress", "paramiko", "asyncssh"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logs.to_stderr()
     os.umask(0o077)  # whatever is written is for this user alone
     if "--child" in arguments:
         launcher.end_with_the_launcher()
@@ -184,7 +181,7 @@ def say(*lines: str) -> None:
 
 def refuse(words: str, code: int = CANNOT_START) -> int:
     """Say why not, on standard error; the exit code."""
-    print(words, file=sys.stderr, flush=True)
+    print(logs.blotted(words), file=sys.stderr, flush=True)
     return code
 
 
