@@ -187,15 +187,17 @@ def find_user(email: str) -> User:
     return user
 
 
-def save_profile(user: User, theme: str, time_zone: str) -> None:
-    """Keep the person's own look and zone ("" = the workspace's). Raises Invalid."""
+def save_profile(user: User, theme: str, time_zone: str, search_key: bool = True) -> None:
+    """Keep the person's own look, zone ("" = the workspace's) and whether "/" goes to the search box. Raises Invalid."""
     errors = {} if theme in THEMES else {"theme": "Choose one of the themes."}
     if time_zone and time_zone not in available_timezones():
         errors["time_zone"] = "Choose a time zone from the list."
     if errors:
         raise Invalid(errors)
-    User.update(theme=theme, time_zone=time_zone, version=User.version + 1).where(User.id == user.id).execute()
-    user.theme, user.time_zone = theme, time_zone
+    kept = {"theme": theme, "time_zone": time_zone, "search_key": search_key}
+    User.update(**kept, version=User.version + 1).where(User.id == user.id).execute()
+    for name, value in kept.items():
+        setattr(user, name, value)
 
 
 def tidy() -> None:

@@ -1,47 +1,54 @@
-// Where the keyboard is after a swap, what is said aloud, and "/" for the search box. Nothing else needs a script of ours.
+// Where the keyboard is after a swap, what is said aloud, "/" for the search box, and no polling from a hidden tab.
 (() => {
   "use strict";
-  let last = null;
+  let last = "";
+  const byId = (id) => (id ? document.getElementById(id) : null);
 
-  const say = (words) => {
-    const live = document.getElementById("live");
-    if (live && words) live.textContent = words;
-  };
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden && event.target.matches("[data-poll]")) return event.preventDefault();
+    if (!event.target.matches("[data-poll]")) byId("request-failed")?.remove();
+    last = document.activeElement?.id || "";
+  });
 
-  const focusOn = (element) => {
-    if (!element.hasAttribute("tabindex") && !element.matches("a, button, input, select, textarea, summary")) element.tabIndex = -1;
-    element.focus({ preventScroll: false });
-  };
-
-  document.addEventListener("htmx:beforeRequest", () => {
-    const active = document.activeElement;
-    last = active && active !== document.body ? active.id : null;
+  // A hidden tab stopped asking; the element listens with hx-trigger="load delay:1s, resume from:body".
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) document.body.dispatchEvent(new Event("resume"));
   });
 
   document.addEventListener("htmx:afterSettle", (event) => {
-    const place = event.detail.target.isConnected ? event.detail.target : document.getElementById(event.detail.target.id);
-    const status = event.detail.xhr.status;
-    const asked = place && (place.matches("[data-focus]") ? place : place.querySelector("[data-focus]"));
-    if (asked && (status >= 400 || !asked.dataset.focused)) {
+    const { target, xhr } = event.detail;
+    const place = target.isConnected ? target : byId(target.id);
+    const asked = place?.closest("[data-focus]") || place?.querySelector("[data-focus]");
+    if (asked && (xhr.status >= 400 || !asked.dataset.focused)) {
       asked.dataset.focused = "yes";
-      focusOn(asked);
-    } else if (last && document.activeElement === document.body) {
-      const same = document.getElementById(last);
-      if (same) same.focus({ preventScroll: true });
+      asked.focus();
+    } else if (document.activeElement === document.body) {
+      byId(last)?.focus({ preventScroll: true });
     }
-    const words = place && place.querySelector("[data-say]");
-    if (words) say(words.dataset.say);
+    const words = place?.querySelector("[data-say]")?.dataset.say;
+    if (words) byId("live").textContent = words;
   });
 
-  const unreachable = () => say("Quayside did not answer. Nothing was saved. Check the connection and try again.");
+  const unreachable = () => {
+    const notice = document.createElement("div");
+    const title = document.createElement("h2");
+    const body = document.createElement("p");
+    notice.className = "notice bad";
+    notice.id = "request-failed";
+    notice.tabIndex = -1;
+    title.textContent = "Quayside did not answer";
+    body.textContent = "What you typed is still here and may not be saved. Check the connection and try again.";
+    notice.append(title, body);
+    byId("page-notice").replaceChildren(notice);
+    notice.focus();
+  };
   document.addEventListener("htmx:sendError", unreachable);
   document.addEventListener("htmx:timeout", unreachable);
 
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !document.body.matches("[data-slash]")) return;
     const search = document.querySelector("input[type=search]");
-    if (!search) return;
+    if (!search || event.target.closest("input, select, textarea, [contenteditable]")) return;
     event.preventDefault();
     search.focus();
   });

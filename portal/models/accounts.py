@@ -29,7 +29,7 @@ class Merchant(Table):
 
 
 class User(Table):
-    """One person. `role`: owner or member. `theme`: system, light or dark."""
+    """One person. `role`: owner or member. `theme`: system, light or dark. `search_key`: whether "/" goes to the search box."""
 
     id = BigAutoField()
     public_id = CharField(max_length=32, unique=True, default=new_public_id)
@@ -40,6 +40,7 @@ class User(Table):
     is_staff = BooleanField(default=False)
     theme = CharField(max_length=10, default="system")
     time_zone = CharField(max_length=60, default="")
+    search_key = BooleanField(default=True)
     disabled_at = UtcTime(null=True)
     version = IntegerField(default=1)
     created_at = UtcTime(default=now)

@@ -24,6 +24,7 @@ class LookForm(LedgerForm):
 
     theme = RadioField("Theme", choices=accounts.THEMES)
     time_zone = SelectField("Time zone", validate_choice=False)
+    search_key = BooleanField("Go to the search box with the / key")
 
 
 class PasswordForm(LedgerForm):
@@ -55,7 +56,7 @@ def save_profile() -> Response:
     """Keep theme and time zone."""
     form = _look_form()
     try:
-        accounts.save_profile(g.user, form.theme.data or "", form.time_zone.data or "")
+        accounts.save_profile(g.user, form.theme.data or "", form.time_zone.data or "", bool(form.search_key.data))
     except Invalid as refused:
         return _profile(form.refuse(refused), PasswordForm(), "account/_look.html", 422)  # type: ignore[arg-type]
     return saved(url_for("account.profile"))

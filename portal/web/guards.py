@@ -117,9 +117,13 @@ def _first_or_same(view: Callable[..., Any], values: dict[str, Any], token: str)
     return response
 
 
-def load_session() -> None:
-    """Set g.session, g.user and g.merchant from the cookie; None each when nobody is signed in."""
+def nobody() -> None:
+    """Begin a request with nobody signed in, so that even a failure before the session is read has a page."""
     g.session = g.user = g.merchant = None
+
+
+def load_session() -> None:
+    """Set g.session, g.user and g.merchant from the cookie, when somebody is signed in."""
     if request.endpoint == "assets.show":
         return
     token = request.cookies.get(cookie_name("session"), "")
@@ -183,6 +187,8 @@ def local_path(text: str | None) -> str:
 def _way_back() -> str:
     """A page (GET) of ours to return to: this address, or the page that sent the form."""
     if request.method in SAFE_METHODS and not wants_fragment():
+        if request.url_rule is None:  # nothing to see there, so do not come back to it
+            return "/"
         return local_path(request.full_path.rstrip("?"))
     page = urlsplit(request.htmx.current_url or request.referrer or "")
     if page.path and (not page.netloc or page.netloc == request.host):

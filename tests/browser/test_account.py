@@ -126,3 +126,38 @@ def test_sign_out_works_without_a_script_and_back_shows_nothing(plain_page: Page
     expect(plain_page.get_by_text("You are signed out")).to_be_visible()
     plain_page.go_back()
     expect(plain_page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_the_slash_key_goes_to_the_search_box_unless_switched_off(page: Page) -> None:
+    page.goto("/inventory")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.type") == "search"
+    page.goto("/profile")
+    page.get_by_label("Go to the search box").uncheck()
+    page.get_by_role("button", name="Save look and time").click()
+    expect(page.locator(".notice.ok")).to_contain_text("Saved ")
+    page.goto("/inventory")
+    page.keyboard.press("/")
+    assert focused(page) == "BODY"
+
+
+def test_a_server_that_does_not_answer_is_said_and_the_form_stays(page: Page) -> None:
+    page.goto("/settings")
+    page.get_by_label("Workspace name").fill("Half typed")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.locator("#request-failed")).to_contain_text("Quayside did not answer")
+    assert focused(page) == "request-failed"
+    expect(page.get_by_label("Workspace name")).to_have_value("Half typed")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.locator(".notice.ok")).to_contain_text("Saved ")
+    page.watched.problems.clear()  # Chromium's own words for being offline
+
+
+def test_an_error_inside_a_page_is_told_at_its_top_with_the_keyboard_on_it(page: Page) -> None:
+    page.goto("/settings")
+    page.evaluate("document.querySelector('#workspace [name=csrf_token]').value = 'gone'")
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.locator("#request-failed")).to_contain_text("could not tell that this came from you")
+    assert focused(page) == "request-failed"

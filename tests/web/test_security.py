@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from portal import accounts, clock, create_app
+from portal import accounts, clock, create_app, receipts
 from portal.models import Session, SignInAttempt
+from portal.web import guards
+from portal.web.render import go
 from tests.conftest import PASSWORD
 from tests.web.test_tenants import ENTRIES
 from tests.web.walk import UNSAFE, address, belongings, everything, methods, rules
@@ -233,6 +237,54 @@ def test_the_same_form_sent_twice_is_done_once(client: Any, merchant: Any) -> No
     assert [first.status_code, second.status_code] == [303, 303] and first.headers["Location"] == second.headers["Location"]
     saved = next(row for row in everything()["Merchant"] if merchant.public_id in row)
     assert 2 in saved, "the second click must not save another version"
+
+
+def test_a_second_click_waits_for_the_first_ones_answer(app: Any, owner: Any) -> None:
+    calls: list[int] = []
+
+    @guards.once
+    def slow() -> Any:
+        calls.append(1)
+        time.sleep(0.4)
+        return go(f"/done/{len(calls)}")
+
+    app.add_url_rule("/slow", "slow", slow, methods=["POST"])
+    client = app.test_client().sign_in(owner.email, PASSWORD)
+    fields = {"csrf_token": csrf(client), "form_token": "one"}
+    cookie = client.get_cookie("quayside_session").value
+
+    def click(_: int) -> str:
+        twin = app.test_client()
+        twin.set_cookie("quayside_session", cookie)
+        return str(twin.post("/slow", data=fields).headers["Location"])
+
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(click, range(3))) == {"/done/1"}
+    assert len(calls) == 1
+    assert client.post("/slow", data=fields | {"form_token": "two"}).headers["Location"] == "/done/2"
+
+
+def test_a_claim_left_by_a_killed_process_is_taken_over(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert receipts.claim(owner, "t") and not receipts.claim(owner, "t")
+    assert receipts.outcome(owner, "t") == (True, None)
+    later = clock.now() + timedelta(seconds=31)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert receipts.claim(owner, "t")
+    receipts.settle(owner, "t", "/x")
+    later += timedelta(seconds=31)
+    assert not receipts.claim(owner, "t") and receipts.outcome(owner, "t") == (True, "/x")
+
+
+def test_a_failure_before_the_session_is_read_still_has_our_page(config: Any) -> None:
+    from portal.web import build
+
+    def down() -> bool:
+        raise OSError("no database at db.internal")
+
+    app = build(config, open_database=down, close_database=lambda: None)
+    answer = app.test_client().get("/sign-in")
+    assert answer.status_code == 500 and "it is our fault" in answer.text and "db.internal" not in answer.text
+    check_headers(answer, "500")
 
 
 def test_a_form_that_was_refused_can_be_mended_and_sent_again(client: Any) -> None:
