@@ -5,9 +5,11 @@ typed ─▶ judged ─▶ Connection + SealedSecret ─▶ open_for ─▶ Conn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from portal import audit, clock, config, connection_values, directory, refused_sign_ins, setup_steps, vault
@@ -110,6 +112,20 @@ def trust_key(source: Source, fingerprint: str, how: str, who: str, *, as_owner:
         _log(source, who, "connection.replace_key" if trusted else "connection.trust_key", trusted, key)
 
 
+def is_same_key(connection: Connection, typed: str) -> bool:
+    """Whether `typed` is the fingerprint of the key that was offered, in any of the ways it is usually written."""
+    facts: Mapping[str, Any] = next((one["facts"] for one in connection.checks if one["name"] == "identity"), {})
+    known = {str(facts.get(key) or "") for key in ("fingerprint", "fingerprint_pairs")} | {
+        (connection.offered_key or {}).get("fingerprint", "")
+    }
+    return _bare(typed) in {_bare(one) for one in known if one}
+
+
+def trusted_at(connection: Connection) -> datetime | None:
+    """When the present key was trusted."""
+    return datetime.fromisoformat(connection.trusted_key["at"]) if connection.trusted_key else None
+
+
 @contextmanager
 def open_for(source: Source) -> Iterator[Connector]:
     """A connector to the source's supplier, its credentials opened. Opens no socket by itself.
@@ -149,6 +165,14 @@ def hint_of(setting: Setting, text: str) -> str:
     if setting.kind != "password" or len(text) < ENDING_SHOWN_FROM:
         return ""
     return f"ends in ..{text[-4:]}"
+
+
+def _bare(fingerprint: str) -> str:
+    """The digest alone: no "SHA256:", padding, key type or file name around it; pairs of hex digits without colons."""
+    found = re.search(r"SHA256[:\s]\s*(\S+)", fingerprint, re.IGNORECASE)
+    text = (found[1] if found else fingerprint).strip().rstrip("=")
+    pairs = re.sub(r"[:\s]", "", text)
+    return pairs.lower() if re.fullmatch(r"[0-9a-fA-F]{64}", pairs) else text
 
 
 def _given(supplier: Supplier, wanted: list[Setting], secrets: Mapping[str, str]) -> dict[str, str]:

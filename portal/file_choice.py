@@ -5,6 +5,7 @@ No socket is opened; reading again is a new connection test.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -76,6 +77,16 @@ def listed(connection: Connection) -> list[FileEntry]:
 def listed_folder(connection: Connection) -> str:
     """The absolute path of the folder that `listed` shows, "" when the supplier has none."""
     return str(_facts(connection, "folder").get("folder") or "")
+
+
+def parent_of(folder: str) -> str:
+    """The folder above, "" for the top."""
+    return posixpath.dirname(folder.rstrip("/")) if folder not in ("", "/") else ""
+
+
+def inside(folder: str, name: str) -> str:
+    """The path of the folder `name` in `folder`."""
+    return posixpath.join(folder, name)
 
 
 def fitting(entries: Sequence[FileEntry], match: str, pattern: str) -> list[FileEntry]:

@@ -21,6 +21,8 @@ BLUEPRINTS: tuple[str, ...] = (
     "account",
     "help",
     "inventory",
+    "directory",
+    "connections",
 )
 
 

@@ -14,6 +14,20 @@ INVENTORY = {"kind": "get_inventory_primary"}
 
 # Every route that names an object, with values for the parts that are no ids. A new route fails the test until it is here.
 ENTRIES: dict[str, dict[str, str]] = {
+    "connections.check_again": {},
+    "connections.checks": {},
+    "connections.edit": {},
+    "connections.file": {},
+    "connections.host_key": {},
+    "connections.preview": {},
+    "connections.replace_key": {},
+    "connections.save": {},
+    "connections.save_file": {},
+    "connections.trust": {},
+    "connections.upload": {},
+    "directory.index": {},
+    "directory.select": {"slug": "sftp-file"},
+    "directory.show": {"slug": "sftp-file"},
     "inventory.of_source": {},
     "inventory.show": {},
 }

@@ -1,0 +1,188 @@
+"""Connecting a source: the connect form, the seven checks, and the server's key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, current_app, g, url_for
+from htmx_flask import request
+
+import tasks
+from portal import connection_checks, connection_values, connections, directory, documents, file_choice, runs, setup_steps
+from portal.errors import Invalid, NotFound, Stale, SupplierError
+from portal.web import connection_form, guards
+from portal.web import files as files  # its pages belong to the same blueprint
+from portal.web.connecting import address, blueprint, source_at, tested
+from portal.web.render import render, saved
+
+# the connect form
+
+
+@blueprint.get("/connection")
+@guards.signed_in
+def edit(source_id: str) -> Response:
+    """The connect form, or the upload form of a source without a server."""
+    source = source_at(source_id, "connection")
+    supplier, connection = connections.supplier_of(source), connections.find(source)
+    values = dict(connection.settings)
+    if request.args.get("typed"):
+        values = connection_form.with_usual_port(supplier, values | connection_form.typed(supplier))
+    return _connect_page(source, connection_form.build(supplier, _with_defaults(supplier, values), connection.version), values)
+
+
+@blueprint.post("/connection")
+@guards.signed_in
+@guards.once
+def save(source_id: str) -> Response:
+    """Save, and test unless asked not to. Also shows the fields of another choice, and makes a key pair."""
+    source = source_at(source_id, "connection")
+    supplier = connections.supplier_of(source)
+    values, act = _with_defaults(supplier, connection_form.typed(supplier)), request.form.get("act", "test")
+    if act == "fields":
+        return saved(address("connections.edit", source, **connection_form.carried(supplier, values)), "")
+    if act.startswith("key:"):
+        connections.make_key_pair(source, act.removeprefix("key:"), g.user.email)
+        notice = "Key pair made. Send the public key to the supplier before you test."
+        return saved(address("connections.edit", source, **connection_form.carried(supplier, values)), notice)
+    return _save_and(source, supplier, values, tests=act != "save")
+
+
+def _save_and(source: Any, supplier: Any, values: dict[str, Any], tests: bool) -> Response:
+    secrets = connection_form.typed_secrets(supplier)
+    form = connection_form.build(supplier, values, request.form.get("version", ""))
+    try:
+        kept = connections.save(source, values, secrets, form.version_read(), g.user.email)
+    except Invalid as refused:
+        form.refuse(refused)
+        connection_form.ask_again(form, supplier, secrets)
+        return _connect_page(source, form, values, 422)
+    except Stale as stale:
+        fresh = connections.find(source)
+        form.keep(stale, fresh.version, {key: fresh.settings.get(key) for key in supplier.setting_keys - supplier.secret_keys})
+        connection_form.ask_again(form, supplier, secrets)
+        return _connect_page(source, form, values, 409)
+    words = " ".join(kept.remarks)
+    if tests:
+        return tested(source, words)
+    return saved(url_for("sources.show", source_id=source.public_id), f"Connection saved, not tested yet. {words}".strip())
+
+
+@blueprint.post("/connection/file")
+@guards.signed_in
+@guards.takes_files
+@guards.once
+def upload(source_id: str) -> Response:
+    """Take a stock file. On a draft it is looked at next; on an active source it is synced."""
+    source = source_at(source_id, "connection")
+    supplier, sent = connections.supplier_of(source), request.files.get("file")
+    if supplier.protocol != "upload":
+        raise NotFound("upload")
+    form = connection_form.build(supplier, {}, connections.find(source).version)
+    if sent is None or not sent.filename:
+        return _connect_page(source, form.refuse("Choose the stock file first."), {}, 422)
+    try:
+        documents.store_upload(source, sent.stream, sent.filename)
+    except SupplierError as error:
+        return _connect_page(source, form.refuse(f"{error.problem.headline}. {error.problem.body}"), {}, 422)
+    if source.state == "draft":
+        return tested(source, "")
+    run = runs.start_sync(file_choice.integration_of(source), cause="upload", started_by=g.user.email)
+    tasks.ring()
+    return saved(url_for("runs.show", run_id=run.public_id), "File uploaded. Sync started.")
+
+
+def _with_defaults(supplier: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that were never typed or saved start from the supplier's default."""
+    return {one.key: one.default for one in supplier.settings if not one.secret and one.kind != "check"} | dict(values)
+
+
+def _connect_page(source: Any, form: Any, values: Mapping[str, Any], status: int = 200) -> Response:
+    supplier, connection = connections.supplier_of(source), connections.find(source)
+    page = "connections/upload.html" if supplier.protocol == "upload" else "connections/edit.html"
+    fragment = "connections/_upload.html" if supplier.protocol == "upload" else "connections/_form.html"
+    return render(
+        page, fragment, status, source=source, supplier=supplier, connection=connection, form=form, kept=connections.secrets_of(source),
+        values=_with_defaults(supplier, values), latest=documents.latest_upload(source), address=address,
+        hints_of=connection_form.hints_of, limit=current_app.config["PORTAL"].max_feed_bytes,
+    )  # fmt: skip
+
+
+# the checks
+
+
+@blueprint.get("/connection/checks")
+@guards.signed_in
+def checks(source_id: str) -> Response:
+    """The named checks of the last test; asks again by itself while they run."""
+    source = source_at(source_id, "connection")
+    connection = connections.find(source)
+    run, results = connection_checks.latest(connection), connection_checks.read_back(connection)
+    stopped_at = next((one for one in results if one.state in ("failed", "question")), None)
+    return render(
+        "connections/checks.html", "connections/_checks.html", source=source, supplier=connections.supplier_of(source), run=run,
+        running=connection_checks.is_running(run), stuck=connection_checks.is_stuck(run), results=results, stopped_at=stopped_at,
+        labels=connection_checks.LABELS, seconds_running=connection_checks.seconds_running, address=address,
+        letter=connection_checks.letter(connection) if stopped_at else "", server=connection_values.server_of(connection.settings),
+        may_continue=setup_steps.may_open(source, "file"),
+    )  # fmt: skip
+
+
+@blueprint.post("/connection/checks")
+@guards.signed_in
+@guards.once
+def check_again(source_id: str) -> Response:
+    """Test what is saved, once more."""
+    return tested(source_at(source_id, "connection"), "")
+
+
+# who the server is
+
+
+@blueprint.get("/connection/host-key")
+@guards.signed_in
+def host_key(source_id: str) -> Response:
+    """The key or certificate that the server showed, to compare; an alarm when it is not the trusted one."""
+    return _key_page(source_at(source_id, "connection"))
+
+
+@blueprint.post("/connection/host-key")
+@guards.signed_in
+@guards.once
+def trust(source_id: str) -> Response:
+    """Trust the shown key for the first time, and test again."""
+    source = source_at(source_id, "connection")
+    shown, given = request.form.get("fingerprint", ""), request.form.get("given", "").strip()
+    how = "first_use" if request.form.get("how") == "first_use" else "compared"
+    if how == "compared" and given and not connections.is_same_key(connections.find(source), given):
+        words = "What you entered is not the fingerprint that the server showed. Nothing was sent. Ask the supplier before you go on."
+        return _key_page(source, {"given": words}, 422)
+    connections.trust_key(source, shown, how, g.user.email)
+    return tested(source, "")
+
+
+@blueprint.post("/connection/host-key/replacement")
+@guards.signed_in
+@guards.owner_only
+@guards.proved_recently
+@guards.once
+def replace_key(source_id: str) -> Response:
+    """Trust another key than before. Only after an owner said that it was compared."""
+    source = source_at(source_id, "connection")
+    if "compared" not in request.form:
+        words = "Compare the new fingerprint with one that the supplier gave you another way, then tick this."
+        return _key_page(source, {"compared": words}, 422)
+    connections.trust_key(source, request.form.get("fingerprint", ""), "compared", g.user.email, as_owner=True)
+    return tested(source, "")
+
+
+def _key_page(source: Any, errors: Mapping[str, str] | None = None, status: int = 200) -> Response:
+    connection, supplier = connections.find(source), connections.supplier_of(source)
+    facts = next((one.facts for one in connection_checks.read_back(connection) if one.name == "identity"), {})
+    return render(
+        "connections/host_key.html", "connections/_host_key.html", status, source=source, connection=connection, address=address,
+        whom=source.name if directory.is_generic(supplier) else supplier.name, trusted_at=connections.trusted_at(connection),
+        offered=connection.offered_key, trusted=connection.trusted_key, facts=facts, errors=errors or {},
+        given=request.form.get("given", ""), server=connection_values.server_of(connection.settings),
+        letter=connection_checks.letter(connection) if connection.offered_key else "",
+    )  # fmt: skip

@@ -1,0 +1,129 @@
+"""The file page: which file of the supplier is read, and how its bytes become rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from flask import Response, g
+from htmx_flask import request
+from wtforms import HiddenField, RadioField, SelectField, StringField
+
+from portal import connection_checks, connections, file_choice
+from portal.errors import Invalid, Stale
+from portal.records import FeedFormat
+from portal.web import guards
+from portal.web.connecting import address, blueprint, source_at, tested
+from portal.web.forms import VersionedForm
+from portal.web.render import render, saved
+from portal.web.steps import onward
+
+CHOICE = ("folder", "match", "pattern")
+FORMAT = ("delimiter", "quote", "encoding", "header_row", "decimal_mark")
+LONGEST = 1_000
+
+
+class FileForm(VersionedForm):
+    """Which file, and how it is read."""
+
+    folder = HiddenField()
+    match = RadioField("Which file", choices=[("newest", "The newest file that fits a pattern"), ("exact", "Always the file of this name")])
+    pattern = StringField("Pattern or name")
+    delimiter = SelectField("Columns are separated by", validate_choice=False)
+    quote = SelectField("Text is quoted with", choices=list(file_choice.QUOTES.items()), validate_choice=False)
+    encoding = SelectField("Letters are encoded as", choices=list(file_choice.ENCODINGS.items()), validate_choice=False)
+    header_row = StringField("Column names are in row")
+    decimal_mark = SelectField("Numbers use", choices=list(file_choice.DECIMAL_MARKS.items()), validate_choice=False)
+
+    def choice(self) -> dict[str, str]:
+        """Which file, as typed."""
+        return {name: str(self[name].data or "")[:LONGEST] for name in CHOICE}
+
+    def format(self, otherwise: FeedFormat) -> FeedFormat:
+        """How it is read, as typed."""
+        return file_choice.format_from({name: str(self[name].data or "") for name in FORMAT}, otherwise)
+
+
+@blueprint.get("/file")
+@guards.signed_in
+def file(source_id: str) -> Response:
+    """Which file is read and how, with its first rows. What is typed so far may come in the query."""
+    source = source_at(source_id, "file")
+    return _page(source, _form(source, request.args if request.args.get("typed") else None))
+
+
+@blueprint.get("/file/preview")
+@guards.signed_in
+def preview(source_id: str) -> Response:
+    """The first rows read with other options. Reads only the sample that lies here."""
+    source = source_at(source_id, "file")
+    form, chosen = _form(source, request.args), _chosen(source)
+    seen = file_choice.preview(source, form.format(chosen.format)) if chosen.sample else None
+    return render(
+        "connections/preview.html", "connections/_preview.html", source=source, seen=seen, chosen=chosen, form=form, address=address
+    )
+
+
+@blueprint.post("/file")
+@guards.signed_in
+@guards.once
+def save_file(source_id: str) -> Response:
+    """Save the choice; or open a folder, read another file, or preview other options first."""
+    source, act = source_at(source_id, "file"), request.form.get("act", "save")
+    form = _form(source, request.form)
+    if act == "preview":
+        typed = {name: str(form[name].data or "") for name in (*CHOICE, *FORMAT)}
+        return saved(address("connections.file", source, typed=1, **typed), "")
+    if act.startswith("folder:"):
+        return tested(source, "", {"folder": act.removeprefix("folder:")[:LONGEST], "match": "newest", "pattern": ""}, "connections.file")
+    if act == "read":
+        return tested(source, "", form.choice(), "connections.file")
+    return _save(source, form)
+
+
+def _save(source: Any, form: Any) -> Response:
+    try:
+        file_choice.save(source, form.choice(), form.format(_chosen(source).format), form.version_read(), g.user.email)
+    except Invalid as refused:
+        return _page(source, form.refuse(refused), 422)
+    except Stale as stale:
+        fresh = file_choice.integration_of(source)
+        theirs = {**fresh.settings, **fresh.settings.get("format", {})}
+        return _page(source, form.keep(stale, fresh.version, {name: theirs.get(name, "") for name in (*CHOICE, *FORMAT)}), 409)
+    return saved(onward(source))
+
+
+def _chosen(source: Any) -> file_choice.Chosen:
+    return file_choice.current(source, connections.find(source))
+
+
+def _form(source: Any, typed: Mapping[str, str] | None) -> Any:
+    """The form as saved or detected, with what was typed so far over it."""
+    chosen, integration = _chosen(source), file_choice.integration_of(source)
+    values = {**asdict(chosen.format), "folder": chosen.folder, "match": chosen.match, "pattern": chosen.pattern}
+    values |= {name: typed[name][:LONGEST] for name in (*CHOICE, *FORMAT) if typed and name in typed}
+    version = typed["version"] if typed and "version" in typed else integration.version
+    form = FileForm(data={**values, "header_row": str(values["header_row"]), "version": str(version)})
+    known = (
+        file_choice.DELIMITERS
+        if values["delimiter"] in file_choice.DELIMITERS
+        else {values["delimiter"]: values["delimiter"], **file_choice.DELIMITERS}
+    )
+    form.delimiter.choices = [(sign, name.capitalize() if name.isalpha() else name) for sign, name in known.items()]
+    return form
+
+
+def _page(source: Any, form: Any, status: int = 200) -> Response:
+    connection, chosen, choice = connections.find(source), _chosen(source), form.choice()
+    run, results, entries = connection_checks.latest(connection), connection_checks.read_back(connection), file_choice.listed(connection)
+    return render(
+        "connections/file.html", "connections/_file.html", status, source=source, form=form, chosen=chosen, address=address,
+        supplier=connections.supplier_of(source), chooses=file_choice.chooses_files(source), entries=entries,
+        files_here=file_choice.listed_folder(connection), above=file_choice.parent_of(file_choice.listed_folder(connection)),
+        inside=file_choice.inside, fits=file_choice.fitting(entries, choice["match"], choice["pattern"]) if choice["pattern"] else [],
+        seen=file_choice.preview(source, form.format(chosen.format)) if chosen.sample else None,
+        run=run, running=connection_checks.is_running(run), stuck=connection_checks.is_stuck(run), labels=connection_checks.LABELS,
+        now=next((one for one in results if one.state == "running"), None),
+        stopped_at=next((one for one in results if one.state in ("failed", "question")), None),
+    )  # fmt: skip
