@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from portal import clock, failpoints
+from portal import clock, failpoints, runs
+from portal.errors import Refused
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory.plan import REMOVALS_FROM
+from portal.inventory import stage
+from portal.inventory.plan import REMOVALS_FROM, written_columns
 from portal.leases import Work
-from portal.models import Source, bulk
+from portal.models import MappingVersion, Run, Source, bulk
+from portal.runs import Outcome
 
 CHUNK = 2_000
 UNKNOWN_HASH = 0
@@ -119,7 +122,7 @@ class Applying:
     def _remove(self, after: int, last: int, state: str) -> None:
         now, scope = clock.now(), (self.planned, after, last, state)
         gone = [("quantity", "i.quantity", bulk.differs("i.quantity", "0")), ("warehouses", "i.warehouses", "i.warehouses IS NOT NULL")]
-        left = [("quantity", "0", bulk.differs("i.quantity", "0")), ("warehouses", "NULL", "i.warehouses IS NOT NULL")]
+        left = [("quantity", "0", bulk.differs("i.quantity", "0")), ("warehouses", "CAST(NULL AS text)", "i.warehouses IS NOT NULL")]
         journal = f"""{_JOURNAL}
             SELECT ?, ?, ?, i.id, p.sku, p.action, NULL, {bulk.json_object(gone)}, {bulk.json_object(left)}, ?
             FROM plan_row p CROSS JOIN inventory_item i WHERE {_CHUNK} AND i.id = p.item_id ORDER BY p.n"""
@@ -143,3 +146,41 @@ def _any_differs(item: str, columns: tuple[str, ...]) -> str:
 def _values(side: str, columns: tuple[str, ...]) -> str:
     """SQL: the JSON of one side's values, of the columns that differ."""
     return bulk.json_object([(name, f'{side}."{name}"', bulk.differs(f'i."{name}"', f's."{name}"')) for name in columns])
+
+
+def start_acceptance(held: Run, who: str) -> Run:
+    """Start the run that applies what `held` holds back, once a person confirmed it. Raises Refused, AlreadyRunning."""
+    _still_held(held)
+    settings = {"accepts": held.id}
+    return runs.start(held.source, "accept_removals", integration=held.integration, started_by=who, settings=settings)
+
+
+def accept_removals(work: Work) -> Outcome:
+    """Run handler: apply the held zeros and removals of one run, journaled under this one. Raises Refused when a newer feed came."""
+    held = Run.get_by_id(work.run.settings["accepts"])
+    if not work.checkpoint.get("done"):
+        _still_held(held)
+        work.stage("apply")
+        version = MappingVersion.get(MappingVersion.integration == held.integration, MappingVersion.number == held.mapping_version)
+        work.save(document_id=held.document_id, mapping_version=held.mapping_version)
+        total = bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND state = 'held'", (held.id,))[0]
+        applying = Applying(work, written_columns(version.rules), planned=held.id)
+        applying.accept_rows(total)
+        applying.remove("held", total)
+        applying.finish()
+        with work.transaction():
+            Run.update(accepted=True).where(Run.id == held.id).execute()
+            work.save_checkpoint(done=True)
+    stage.erase(work, held.id)
+    done = journaled(work.run.id)
+    return Outcome("finished", {"missing": done.get("missing", 0), "zeroed": done.get("zero", 0)}, accepted=True)
+
+
+def _still_held(held: Run) -> None:
+    """Raises Refused unless the run is held and no newer file of its integration was used."""
+    newer = Run.select().where(Run.integration == held.integration_id, Run.id > held.id, Run.kind << ("inventory", "accept_removals"))
+    used = newer.where((Run.accepted == True) | (Run.state == "held")).order_by(Run.id.desc()).first()  # noqa: E712
+    if held.state != "held" or (used is not None and used.settings.get("accepts") != held.id):
+        raise Refused("A newer feed was read since; there is nothing to decide here any more.")
+    if used is not None:
+        raise Refused("This was accepted already.")
