@@ -1,7 +1,8 @@
-// "Copy" buttons: <button hidden data-copy="id of the text">. Shown only where a script can copy; the text itself needs none.
+// What only a script can do, on buttons that stay hidden without one:
+// <button hidden data-copy="id of a text"> copies it, <button hidden data-show="id of a password field"> shows what is typed.
 (() => {
   "use strict";
-  const show = () => document.querySelectorAll("[data-copy][hidden]").forEach((button) => { button.hidden = false; });
+  const show = () => document.querySelectorAll("[data-copy][hidden], [data-show][hidden]").forEach((button) => { button.hidden = false; });
 
   const select = (element) => {
     const range = document.createRange();
@@ -31,6 +32,14 @@
       words.textContent = "Selected, press Ctrl+C";
     }
     if (live) live.textContent = words.textContent;
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-show]");
+    if (!button) return;
+    const input = document.getElementById(button.dataset.show);
+    input.type = input.type === "password" ? "text" : "password";
+    button.querySelector("span").textContent = input.type === "password" ? "Show" : "Hide";
   });
 
   document.addEventListener("DOMContentLoaded", show);

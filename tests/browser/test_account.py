@@ -21,13 +21,13 @@ def test_sign_in_leads_back_to_the_page_asked_for(open_page: Callable[..., Page]
     page.goto("/settings")
     assert page.title() == "Sign in – Quayside"
     page.get_by_label("Email").fill(owner.email)
-    page.get_by_label("Password").fill("wrong")
+    page.get_by_label("Password", exact=True).fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("Email and password do not match")
     if script:
         assert focused(page) == "error-summary"
     expect(page.get_by_label("Email")).to_have_value(owner.email)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
 
@@ -97,7 +97,7 @@ def test_a_session_that_ends_in_the_middle_says_so_and_comes_back(page: Page, ow
     page.get_by_role("button", name="Save settings").click()
     expect(page.get_by_text("Your session ended")).to_be_visible()
     page.get_by_label("Email").fill(owner.email)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
 
@@ -161,3 +161,15 @@ def test_an_error_inside_a_page_is_told_at_its_top_with_the_keyboard_on_it(page:
     page.get_by_role("button", name="Save settings").click()
     expect(page.locator("#request-failed")).to_contain_text("could not tell that this came from you")
     assert focused(page) == "request-failed"
+
+
+def test_a_typed_password_can_be_looked_at_where_a_script_runs(open_page: Callable[..., Page]) -> None:
+    page, plain = open_page(signed_in=False), open_page(signed_in=False, script=False)
+    plain.goto("/sign-in")
+    expect(plain.locator("#password-show")).to_be_hidden()
+    page.goto("/sign-in")
+    page.get_by_label("Password", exact=True).fill("seen")
+    page.get_by_role("button", name="Show password").click()
+    assert page.locator("#password").get_attribute("type") == "text"
+    page.get_by_role("button", name="Hide password").click()
+    assert page.locator("#password").get_attribute("type") == "password"
