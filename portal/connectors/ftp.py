@@ -44,8 +44,9 @@ class FtpConnector(FolderConnector):
         session, self._session, self._inside = self._session, None, ""
         if session is None:
             return
-        with contextlib.suppress(*self.faults):  # a courtesy only; the line may be dead already
-            session.putcmd("QUIT")
+        if session.sock is not None:  # a refused handshake closed it already
+            with contextlib.suppress(*self.faults):  # a courtesy only; the line may be dead already
+                session.putcmd("QUIT")
         session.close()
 
     def _open(self, steps: Steps) -> None:

@@ -8,16 +8,16 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import paramiko
-from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
 from paramiko.ssh_exception import IncompatiblePeer
 
 from portal.connectors import problems
 from portal.connectors.folders import MOST_ENTRIES, FolderConnector, Look, plain_name, port_of
 from portal.connectors.network import IO_SECONDS
-from portal.connectors.spool import CHUNK, Spool
+from portal.connectors.sftp_wire import read_file, read_folder
+from portal.connectors.spool import Spool
 from portal.connectors.ssh_keys import new_key_pair, public_line, read_key
 from portal.connectors.steps import Finding, Steps, reaching, resolve
 from portal.errors import SupplierError
@@ -48,10 +48,8 @@ class SftpConnector(FolderConnector):
 
     def close(self) -> None:
         """End the session and its threads."""
-        sftp, transport, self._sftp, self._transport = self._sftp, self._transport, None, None
+        transport, self._sftp, self._transport = self._transport, None, None
         self._raw_names: dict[tuple[str, str], bytes] = {}
-        if sftp is not None:
-            sftp.close()
         if transport is not None:
             transport.close()
             transport.sock.close()
@@ -163,7 +161,7 @@ class SftpConnector(FolderConnector):
 
     def _entries(self, folder: str) -> list[FileEntry]:
         found = []
-        for raw, attributes in _read_folder(self._client(), folder.encode("utf-8", "surrogateescape")):
+        for raw, attributes in read_folder(self._client(), folder.encode("utf-8", "surrogateescape")):
             name = _text(raw)
             if not plain_name(name):
                 continue
@@ -183,10 +181,8 @@ class SftpConnector(FolderConnector):
     def _receive(self, folder: str, name: str, spool: Spool) -> Look:
         with self._client().open(self._path(folder, name), "rb") as remote:
             before = _seen(remote.stat())
-            if before.size and before.size == spool.announced:
-                remote.prefetch(before.size, max_concurrent_requests=64)
-            while chunk := remote.read(CHUNK):
-                spool.write(chunk)
+            for piece in read_file(self._client(), cast("bytes", remote.handle)):
+                spool.write(piece)
             after = _seen(remote.stat())
         return after if after == before else Look(after.size, None)
 
@@ -213,8 +209,11 @@ class SftpConnector(FolderConnector):
         return problems.protocol_error("The server could not do that", f"It failed while {doing}.", self._said(error))
 
     def _no_greeting(self, error: Exception) -> SupplierError:
-        if isinstance(error.__cause__ or error.__context__, TimeoutError):
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, TimeoutError):
             return problems.timed_out(self.host, IO_SECONDS, "waiting for its greeting")
+        if isinstance(cause, (EOFError, ConnectionError)):
+            return problems.connection_lost(self.host, "waiting for its greeting")
         body = "Something answers, but not in the language of SFTP. Check the port; FTP and web servers use others."
         return problems.protocol_error("This is not an SFTP server", body, self._said(error))
 
@@ -225,25 +224,6 @@ def _wrong_way(with_key: bool, allowed: str) -> SupplierError:
             "The server takes no keys", f"It offers: {allowed}. Choose another way to sign in.", code="key_refused"
         )
     return problems.sign_in_other("The server takes no passwords", f"It offers: {allowed}. Choose a key to sign in.")
-
-
-def _read_folder(client: Any, folder: bytes) -> Iterator[tuple[bytes, paramiko.SFTPAttributes]]:
-    """Names as bytes: paramiko's own listing fails as a whole on one name that is not UTF-8."""
-    _, answer = client._request(CMD_OPENDIR, folder)
-    handle = answer.get_string()
-    try:
-        while True:
-            _, answer = client._request(CMD_READDIR, handle)
-            for _ in range(answer.get_int()):
-                name, _long = answer.get_string(), answer.get_string()
-                yield name, _attributes(answer)
-    except EOFError:
-        client._request(CMD_CLOSE, handle)
-
-
-def _attributes(answer: Any) -> paramiko.SFTPAttributes:
-    read: Any = paramiko.SFTPAttributes
-    return cast("paramiko.SFTPAttributes", read._from_msg(answer))
 
 
 def _text(raw: bytes) -> str:

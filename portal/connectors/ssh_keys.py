@@ -39,12 +39,12 @@ def read_key(text: Secret, passphrase: Secret | None = None) -> paramiko.PKey:
 
 
 def _tidy(text: str) -> bytes:
-    lines = [line.strip() for line in text.strip().replace("\r", "\n").split("\n")]
+    lines = [line.strip() for line in text.strip().splitlines()]
     if lines and lines[0].startswith("PuTTY-User-Key-File"):
         raise problems.key_unreadable("It is a PuTTY key. In PuTTYgen, choose Conversions, Export OpenSSH key, and paste that.")
     if lines and lines[0].startswith(("ssh-", "ecdsa-")):
         raise problems.key_unreadable("This is the public half. Paste the private key, from -----BEGIN to -----END.")
-    if not lines[0].startswith("-----BEGIN "):
+    if not lines or not lines[0].startswith("-----BEGIN "):
         raise problems.key_unreadable("It does not begin with -----BEGIN. Paste the whole text of the key file.")
     return ("\n".join(lines) + "\n").encode("utf-8", "replace")
 
