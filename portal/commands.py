@@ -21,7 +21,9 @@ REFUSED = 4
 
 def install(app: Flask) -> None:
     """Add every verb to the application."""
-    for command in COMMANDS:
+    from portal import feed_commands  # which builds on what stands here
+
+    for command in [*COMMANDS, *feed_commands.COMMANDS]:
         app.cli.add_command(command)
 
 

@@ -99,14 +99,22 @@ def start(
             raise AlreadyRunning(unfinished) from error
 
 
-def start_sync(integration: Integration, *, cause: str = "person", started_by: str = "", settings: Mapping[str, Any] | None = None) -> Run:
+def start_sync(
+    integration: Integration,
+    *,
+    cause: str = "person",
+    started_by: str = "",
+    settings: Mapping[str, Any] | None = None,
+    claimed: bool = False,
+) -> Run:
     """Start the run that an integration is for. Raises Refused for one that cannot run yet, and AlreadyRunning."""
     kind = SYNC_KINDS.get(integration.kind)
     if kind is None:
         raise Refused("Orders and shipments do not move yet. What you saved here is kept for when they do.")
     if integration.source.state == "deleted":
         raise Refused("This source was deleted. Restore it first.")
-    return start(integration.source, kind, integration=integration, cause=cause, started_by=started_by, settings=settings)
+    source = integration.source
+    return start(source, kind, integration=integration, cause=cause, started_by=started_by, settings=settings, claimed=claimed)
 
 
 def find(merchant: Merchant, public_id: str) -> Run:

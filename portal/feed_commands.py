@@ -1,0 +1,61 @@
+"""The `flask` verbs that move inventory: import a file, or run an integration now. Exit 0 applied, 3 held, 4 refused."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+import click
+
+from portal import accounts, feed_import
+from portal.commands import REFUSED, as_json, tell, told_plainly
+from portal.errors import SupplierError
+from portal.models import Run
+
+HELD = 3
+
+
+@click.command("import-feed")
+@click.option("--merchant", "workspace", required=True, help="Name or id of the workspace.")
+@click.option("--source", "name", required=True, help="Name or id of the source.")
+@click.option("--create", is_flag=True, help="Make a File upload source of that name, mapped by the file's headers.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@as_json
+def import_feed(workspace: str, name: str, create: bool, file: Path, json_only: bool) -> None:
+    """Import a file into a source, judged and applied as any run. Exit code 0 applied or no change, 3 held, 4 refused."""
+    with told_plainly(json_only):
+        try:
+            run = feed_import.import_file(accounts.find_merchant(workspace), name, file, create)
+        except SupplierError as error:
+            problem = error.problem
+            tell({"status": "failed", "error": problem.headline}, f"{problem.headline}. {problem.body}", json_only)
+            sys.exit(REFUSED)
+        _finish(run, json_only)
+
+
+@click.command("sync")
+@click.argument("source")
+@click.argument("integration", default=feed_import.KIND)
+@click.option("--merchant", "workspace", help="Name or id of the workspace, when several use that name.")
+@as_json
+def sync(source: str, integration: str, workspace: str | None, json_only: bool) -> None:
+    """Run an integration of SOURCE (name or id) here and now. Exit code 0 applied or no change, 3 held, 4 refused."""
+    with told_plainly(json_only):
+        merchant = accounts.find_merchant(workspace) if workspace else feed_import.only_merchant_with(source)
+        chosen = feed_import.runnable(feed_import.find_source(merchant, source), integration)
+        _finish(feed_import.perform(chosen), json_only)
+
+
+COMMANDS = [import_feed, sync]
+
+
+def _finish(run: Run, json_only: bool) -> None:
+    """Print the outcome and leave with its exit code."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    tell(feed_import.report(run) | {"peak_rss_mb": round(peak, 1)}, feed_import.sentence(run), json_only)
+    sys.stdout.flush()
+    if run.state == "held":
+        sys.exit(HELD)
+    if run.state not in feed_import.GOOD:
+        sys.exit(REFUSED)

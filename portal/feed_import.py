@@ -1,0 +1,125 @@
+"""A file from the operator's disk through the whole path of a run; and a source made for it, mapped by its headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from portal import clock, directory, documents, feeds, mappings, matching, runs, setup_steps, sources
+from portal.errors import Invalid, NotFound, Refused
+from portal.fields import INVENTORY_FIELDS
+from portal.inventory import sync
+from portal.models import Document, Integration, Merchant, Run, Source, database
+
+WHO = "command line"
+KIND = "get_inventory_primary"
+SAMPLED = 200
+HANDLERS = {"inventory": sync.perform}
+GOOD = ("finished", "warnings", "no_change")
+
+
+def find_source(merchant: Merchant, name_or_id: str) -> Source:
+    """The merchant's source of that name (however it is written) or public id. Raises NotFound."""
+    key = sources.name_key(name_or_id)
+    named = Source.get_or_none(Source.merchant == merchant, Source.name_key == key, Source.state != "deleted")
+    return named or sources.find(merchant, name_or_id)
+
+
+def only_merchant_with(name_or_id: str) -> Merchant:
+    """The one workspace that has a source of that name or id, for the command line. Raises NotFound; Refused when several do."""
+    named = (Source.public_id == name_or_id) | (Source.name_key == sources.name_key(name_or_id))
+    found = list(Source.select(Source.merchant).where(named, Source.state != "deleted").distinct().limit(2))
+    if not found:
+        raise NotFound("source")
+    if len(found) > 1:
+        raise Refused(f"Several workspaces have a source named {name_or_id}. Name the workspace with --merchant.")
+    return found[0].merchant
+
+
+def import_file(merchant: Merchant, name_or_id: str, path: Path, create: bool = False) -> Run:
+    """Import the file into the source here and now; the run as it ended.
+
+    `create`: a source of that name is made when there is none. Raises NotFound, Invalid, Refused, SupplierError (the file
+    cannot be kept, or cannot be read at all when a source is made for it).
+    """
+    try:
+        integration = sources.integration(find_source(merchant, name_or_id), KIND)
+        document = _keep(integration.source, path)
+    except NotFound:
+        if not create:
+            raise
+        integration, document = _create(merchant, name_or_id, path)
+    return perform(integration, {"document": document.id})
+
+
+def perform(integration: Integration, settings: Mapping[str, Any] | None = None) -> Run:
+    """Start the integration's run and do it in this process; the run as it ended. Raises Refused, AlreadyRunning."""
+    run = runs.start_sync(integration, cause="command", started_by=WHO, settings=settings, claimed=True)
+    runs.perform(run, HANDLERS)
+    return Run.get_by_id(run.id)
+
+
+def report(run: Run) -> dict[str, Any]:
+    """The run's outcome as `import-feed --json` prints it, but for the process's memory."""
+    counts = {name: run.counts.get(name, 0) for name in ("rows", "new", "changed", "unchanged", "missing", "set_aside", "held")}
+    ended = run.finished_at or clock.now()
+    seconds = (ended - run.started_at).total_seconds() if run.started_at else 0.0
+    stages = {name: told["seconds"] for name, told in run.stages.items()}
+    return {
+        "status": run.state, **counts, "seconds": round(seconds, 3), "stages": stages, "run": run.public_id,
+        "source": run.source.public_id if run.source else None, "problem": run.problem,
+    }  # fmt: skip
+
+
+def sentence(run: Run) -> str:
+    """The run's outcome for a person."""
+    told = report(run)
+    text = (
+        f"{told['status'].replace('_', ' ').capitalize()}: {told['rows']:,} rows, {told['new']:,} new, {told['changed']:,} changed, "
+        f"{told['unchanged']:,} unchanged, {told['missing']:,} missing, {told['set_aside']:,} set aside, {told['held']:,} held "
+        f"in {told['seconds']:.1f} s."
+    )
+    return text if run.problem is None else f"{text}\n{run.problem['headline']}. {run.problem['body']}"
+
+
+def _keep(source: Source, path: Path) -> Document:
+    with path.open("rb") as stream:
+        return documents.store_upload(source, stream, path.name)
+
+
+def _create(merchant: Merchant, name: str, path: Path) -> tuple[Integration, Document]:
+    """A live File upload source whose columns are matched by header and look, all or nothing."""
+    with database.atomic():
+        source = sources.create(merchant, name, "dropship_supplier", WHO)
+        directory.select(source, "file-upload", True, source.version, WHO)
+        integration = sources.integration(source, KIND)
+        document = _keep(source, path)
+        _map(integration, document, path)
+        for step in setup_steps.STEPS:
+            setup_steps.mark(source, step)
+        fresh = sources.find(merchant, source.public_id)
+        live = sources.change(fresh, fresh.version, WHO, "source.activate", state="live", activated_at=clock.now())
+        Integration.update(enabled=True).where(Integration.id == integration.id).execute()
+    return sources.integration(live, KIND), document
+
+
+def _map(integration: Integration, document: Document, path: Path) -> None:
+    """Read the file as detected, and map it by what its headers and values look like. Raises Invalid without a SKU column."""
+    form = feeds.detect(path, document.name).format
+    headers, rows = feeds.preview(path, form, SAMPLED)
+    matches = matching.propose(INVENTORY_FIELDS, headers, [row.cells for row in rows])
+    if not any(match.field == "sku" and match.column for match in matches):
+        raise Invalid({"sku": f"No column of {path.name} looks like a SKU. Create the source in the portal and map it there."})
+    Integration.update(settings={**integration.settings, "format": asdict(form)}, sample_document_id=document.id).where(
+        Integration.id == integration.id
+    ).execute()
+    mappings.save(sources.integration(integration.source, KIND), matching.rules_from(matches), headers, WHO)
+
+
+def runnable(source: Source, kind: str) -> Integration:
+    """The source's integration of that kind, for `sync`. Raises Refused for a source that is not live, NotFound."""
+    if source.state == "draft":
+        raise Refused(f"{source.name} is not set up yet.")
+    return sources.integration(source, kind)
