@@ -36,6 +36,7 @@ def build(config: Config, open_database: Callable[[], bool], close_database: Cal
 
     @app.before_request
     def open_for_request() -> None:
+        guards.nobody()
         g.opened_database = open_database()
 
     @app.teardown_request
