@@ -62,6 +62,7 @@ def detect(path: Path, head: bytes) -> Detection:
 class Reader:
     """Rows of one file; a context manager. `headers` are cleaned and unique, "Column 1"… without a header row.
 
+    Row numbers only grow, and a row has at least as many cells as there are headers.
     What cannot be a row says so in `Row.problems`: too many cells, a quote never closed, a totals line (all fatal);
     NUL or broken characters (noted). A short row is padded and noted where leaving out last cells is the file's
     habit, fatal elsewhere. At the end, broken characters in more than 0.1 % of rows raise `wrong_encoding`.
@@ -229,7 +230,8 @@ class Reader:
         self._strict_until = max(self._strict_until, after)
         if self.open_quotes > MOST_OPEN_QUOTES and self.open_quotes > 0.02 * self.rows:
             raise refusals.open_quotes(self.open_quotes, self.rows)
-        return Row(before + 1, cells, (_of_row(cells, "A quote is opened here and never closed"),))
+        problem = _of_row(cells, "A quote is opened here and never closed")
+        return Row(before + 1, cells + [""] * (len(self.headers) - len(cells)), (problem,))
 
     def _unusual(self, cells: list[str], before: int, width: int) -> Row | None:
         """The row with its problems, or None for a blank one."""

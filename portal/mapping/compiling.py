@@ -39,7 +39,7 @@ def compile_rules(rules: Rules, headers: Sequence[str], decimal_mark: str = ".")
     """
     absent = [column for column in needed_columns(rules) if column not in headers]
     if absent:
-        raise columns_missing(absent, headers, rules)
+        raise columns_missing(absent, headers, needed_columns(rules))
     index = {header: n for n, header in reversed(list(enumerate(headers)))}
     blank: list[Any] = [None] * len(INVENTORY_COLUMNS)
     readings: list[tuple[int, _Read]] = []
@@ -264,10 +264,9 @@ def _custom(rules: Sequence[Mapping[str, Any]], index: Mapping[str, int], mark: 
     return custom
 
 
-def columns_missing(absent: Sequence[str], headers: Sequence[str], rules: Rules) -> SupplierError:
+def columns_missing(absent: Sequence[str], headers: Sequence[str], needed: Sequence[str]) -> SupplierError:
     """The refusal of a file that lacks mapped columns; names the unmapped ones that may have replaced them."""
-    mapped = set(needed_columns(rules))
-    new = [header for header in headers if header not in mapped][:4]
+    new = [header for header in headers if header not in needed][:4]
     names = ", ".join(f"“{name[:40]}”" for name in absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
     others = f" Unused columns: {', '.join(f'“{name[:30]}”' for name in new)}." if new else ""
     what = "A column is missing" if len(absent) == 1 else f"{len(absent)} columns are missing"

@@ -88,6 +88,8 @@ def _rule_problem(rule: Any, headers: Sequence[str], field: Field | None) -> str
     columns = rule.get("columns") or []
     if problem := _columns_problem(columns, headers):
         return problem
+    if not columns and "fixed" in rule and not str(rule["fixed"] or "").strip():
+        return "Type the value that every item gets"
     if not columns and not rule.get("fixed"):
         return f"Choose the column that holds your {field.label if field else 'value'}"
     for key in ("fixed", "fallback", "join", "separator"):

@@ -148,9 +148,15 @@ def _convert(step: Step, mark: str) -> Change:
 
 
 def _table(step: Step, _mark: str) -> Change:
-    pairs = {_key(theirs): str(ours) for theirs, ours in dict(step["pairs"]).items()}
+    pairs = {_key(theirs): str(ours).strip() for theirs, ours in pairs_of(step["pairs"])}
     keep = step.get("otherwise", "keep") == "keep"
     return lambda text: pairs.get(_key(text), text if keep else "")
+
+
+def pairs_of(value: Any) -> list[tuple[Any, Any]]:
+    """The pairs of a value table, kept as an object or as a list of [theirs, ours]; empty lines of a form are dropped."""
+    pairs = value.items() if isinstance(value, Mapping) else value
+    return [(theirs, ours) for theirs, ours in pairs if str(theirs).strip()]
 
 
 def _key(text: str) -> str:
@@ -258,11 +264,12 @@ def _number_problem(parameter: Parameter, value: str) -> str | None:
 
 
 def _pairs_problem(value: Any) -> str | None:
-    if not isinstance(value, Mapping) or not value:
+    listed = isinstance(value, list) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value)
+    if not (listed or isinstance(value, Mapping)) or not (pairs := pairs_of(value)):
         return "add at least one pair of values"
-    if len(value) > MOST_PAIRS:
+    if len(pairs) > MOST_PAIRS:
         return f"at most {MOST_PAIRS:,} pairs"
-    return None if all(fits(one) for pair in value.items() for one in pair) else "values are plain text without line breaks"
+    return None if all(fits(one) for pair in pairs for one in pair) else "values are plain text without line breaks"
 
 
 def fits(value: Any) -> bool:
