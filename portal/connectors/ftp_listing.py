@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 
 from portal.records import FileEntry
 
-_UNIX = re.compile(r"([-dl])[-rwxsStTl]{9}[+.@]?\s+(?:\d+\s+)?(?:\S+\s+){0,2}?(\d+)\s+(\S+\s+\S+(?:\s+\d[\d:]+)?)\s(.+)")
+_HEAD = r"([-dl])[-rwxsStTl]{9}[+.@]?\s+(?:\d+\s+)?"
+_DATE = r"(?:[A-Z][a-z]{2}\s+\d{1,2}|\d{1,2}\s+[A-Z][a-z]{2})\s+(?:\d{4}|\d{1,2}:\d\d)|\d{4}-\d\d-\d\d\s+\d{1,2}:\d\d"
+# A known form of date first: owners may be numbers too (a server in a chroot), and only the date tells them from the size.
+_UNIX = (
+    re.compile(_HEAD + rf"(?:\S+\s+){{0,2}}?(\d+)\s+({_DATE})\s(.+)"),
+    re.compile(_HEAD + r"(?:\S+\s+){0,2}?(\d+)\s+(\S+\s+\S+(?:\s+\d[\d:]+)?)\s(.+)"),
+)
 _UNIX_DATES = (
     (re.compile(r"([A-Z][a-z]{2})\s+(\d{1,2})\s+(\d{4}|\d{1,2}:\d\d)"), "month first"),
     (re.compile(r"(\d{1,2})\s+([A-Z][a-z]{2})\s+(\d{4}|\d{1,2}:\d\d)"), "day first"),
@@ -42,7 +48,7 @@ def moment(text: str) -> datetime | None:
 def list_entry(line: str, now: datetime) -> FileEntry | None:
     """One LIST line in Unix or DOS form, else None. Its time has no zone; it is taken as UTC, which orders files rightly."""
     line = line.rstrip("\r\n")
-    if match := _UNIX.fullmatch(line):
+    if match := next((found for form in _UNIX if (found := form.fullmatch(line))), None):
         kind, size, date, name = match.groups()
         name = name.partition(" -> ")[0] if kind == "l" else name
         return FileEntry(name, None if kind == "l" else int(size), _unix_date(date, now), kind == "d")
