@@ -24,7 +24,7 @@ DELIMITERS, QUOTES, ENCODINGS, DECIMAL_MARKS = feeds.DELIMITERS, feeds.QUOTES, f
 
 _FEED_ENDINGS = (".csv", ".txt", ".tsv", ".tab", ".psv", ".dat", ".asc")
 _FEED_WORDS = re.compile(r"stock|invent|feed|product|item|catalog|price|avail|bestand|artikel", re.I)
-_CHANGING = re.compile(r"\d+(?:[-_.T: ]\d+)*")
+_CHANGING = re.compile(r"(?:\d{4,}|\d{1,2}[-_.]\d{1,2}[-_.]\d{2,4})(?:[-_.T: ]\d+)*")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def likely(entries: Sequence[FileEntry]) -> dict[str, str] | None:
 
 
 def propose_pattern(name: str) -> str:
-    """ "stock_2026-11-25_0900.csv" -> "stock_*.csv": numbers that change from file to file become a star."""
+    """ "stock_2026-11-25_0900.csv" -> "stock_*.csv": dates and long numbers, which change from file to file, become a star."""
     stem, dot, ending = name.rpartition(".")
     return (_CHANGING.sub("*", stem) if dot else _CHANGING.sub("*", name)) + dot + (ending if dot else "")
 

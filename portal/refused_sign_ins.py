@@ -40,7 +40,7 @@ def note(connection: Connection, host: str, error: SupplierError) -> None:
 
 def _refusals(merchant: Merchant, host: str) -> list[datetime]:
     """Times of the refusals of the last hour, oldest first."""
-    rows = Connection.select(Connection.refused_sign_ins).join(Source).where(Source.merchant == merchant, Connection.refused_sign_ins != [])
+    rows = Connection.select(Connection.refused_sign_ins).join(Source).where(Source.merchant == merchant)
     times = [one["at"] for row in rows for one in row.refused_sign_ins if one["host"] == host and _recent(one["at"])]
     return sorted(datetime.fromisoformat(at) for at in times)
 
