@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import psycopg
 from huey import Huey
 from huey.storage import PostgresStorage, SqliteStorage
 
 from portal import config
+
+ADVISORY_LOCK = 7_174_207_002  # any fixed number that no other program of the database uses
 
 
 class OpenedLater:
@@ -15,18 +19,23 @@ class OpenedLater:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._lock = threading.Lock()
         self._opened: tuple[config.Config, Any] | None = None
 
     def __getattr__(self, attribute: str) -> Any:
         settings = config.current()
-        if self._opened is None or self._opened[0] is not settings:
-            self._opened = (settings, self._open(settings))
-        return getattr(self._opened[1], attribute)
+        with self._lock:  # threads that start together must not create its tables at once
+            if self._opened is None or self._opened[0] is not settings:
+                self._opened = (settings, self._open(settings))
+            storage = self._opened[1]
+        return getattr(storage, attribute)
 
     def _open(self, settings: config.Config) -> Any:
         if settings.database_url.startswith("sqlite:"):  # a file of its own, so that a big import never locks the doorbell
             return SqliteStorage(self._name, filename=str(settings.data_dir / "queue.db"))
-        return PostgresStorage(self._name, dsn=settings.database_url)
+        with psycopg.connect(settings.database_url, autocommit=True) as alone:  # nor processes; closing gives the lock back
+            alone.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
+            return PostgresStorage(self._name, dsn=settings.database_url)
 
 
 huey = Huey("quayside", results=False, storage_class=OpenedLater)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from types import FrameType
 from typing import Any
 
+import psycopg
 from huey.consumer import Consumer
 from peewee import InterfaceError, OperationalError
 
@@ -17,6 +19,7 @@ from tasks import huey, ring, work
 
 log = logging.getLogger(__name__)
 
+AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, sqlite3.OperationalError)  # peewee's, and those of the doorbell
 LOOK_EVERY = 5.0  # seconds between two looks for runs that nobody rang for
 LONGEST_WAIT = 0.5  # seconds an idle thread sleeps between two looks at the doorbell
 LONGEST_GOODBYE = 6.0  # seconds that runs get to finish their chunk and give themselves back
@@ -57,11 +60,10 @@ def look_around(threads: int) -> None:
         with database.connection_context():
             schedules.start_due()
             waiting = runs.reap()
-    except (OperationalError, InterfaceError) as problem:
+        if waiting and huey.pending_count() < threads:
+            ring()
+    except AWAY as problem:
         log.error("the database did not answer: %s", type(problem).__name__)
-        return
-    if waiting and huey.pending_count() < threads:
-        ring()
 
 
 def main(config: Config) -> int:

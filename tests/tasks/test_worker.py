@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,8 +19,9 @@ import pytest
 import tasks
 from portal import accounts, clock, removals
 from portal.config import Config
-from portal.models import InventoryItem, Run, Session, Source, User
-from tasks import doorbell, worker
+from portal.models import InventoryItem, Run, Session, Source, User, database
+from portal.models.database import is_postgres
+from tasks import doorbell, work, worker
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,15 +50,23 @@ def begin(config: Config, db: str) -> Iterator[Callable[..., subprocess.Popen[by
 @pytest.fixture
 def stocked(make_source: Callable[..., Source]) -> Source:
     """A live source with 3,000 items."""
-    source = make_source(state="live", item_count=3_000)
-    rows = [
-        {"merchant": source.merchant_id, "source": source.id, "sku": f"N{n:05}", "content_hash": n, "last_run_id": 0, "last_row": n}
-        for n in range(3_000)
-    ]
-    for start in range(0, len(rows), 500):
-        batch = [{**row, "public_id": f"item{row['last_row']}"} for row in rows[start : start + 500]]
-        InventoryItem.insert_many(batch).execute()
+    source = make_source(state="live")
+    stock(source, 3_000)
     return source
+
+
+def stock(source: Source, count: int) -> None:
+    numbers = (
+        f"SELECT n FROM generate_series(1, {count}) AS t(n)"
+        if is_postgres()
+        else f"WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < {count}) SELECT n FROM t"
+    )
+    database.execute_sql(
+        "INSERT INTO inventory_item (public_id, merchant_id, source_id, sku, content_hash, last_run_id, last_row, added_at, changed_at) "
+        f"SELECT 'item' || n, {source.merchant_id}, {source.id}, 'N' || n, n, 0, n, '2026-01-01 00:00:00', '2026-01-01 00:00:00' "
+        f"FROM ({numbers}) AS numbers"
+    )
+    Source.update(item_count=count).where(Source.id == source.id).execute()
 
 
 def wait_until(true: Callable[[], Any], seconds: float = 30) -> None:
@@ -105,6 +115,33 @@ def test_a_signal_ends_the_worker_within_seconds(begin, config, number):
     assert process.wait(10) == 0 and time.monotonic() - begun < 8
 
 
+def test_a_signal_in_the_middle_of_a_run_gives_it_back_and_another_worker_ends_it(begin, make_source, owner):
+    source = make_source(state="live")
+    stock(source, 30_000)
+    run = queue_removal(source, owner)
+    first = begin()
+    wait_until(lambda: InventoryItem.select().count() < 30_000)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(10) == 0
+    left = InventoryItem.select().count()
+    given_back = Run.get_by_id(run.id)
+    assert left > 0 and given_back.state == "queued" and given_back.lease_until is None
+    begin()
+    wait_until(lambda: finished(run))
+    ended = Run.get_by_id(run.id)
+    assert InventoryItem.select().count() == 0 and ended.interruptions == 0 and ended.fence == 2
+
+
+def test_workers_that_start_together_on_a_new_database_all_open_their_doorbell(begin, stocked, owner, db):
+    if is_postgres():
+        for table in ("kv", "schedule", "task", "counter"):
+            database.execute_sql(f"DROP TABLE IF EXISTS huey_{table}")
+    several = [begin() for _ in range(3)]
+    run = queue_removal(stocked, owner)
+    wait_until(lambda: finished(run))
+    assert [process.poll() for process in several] == [None] * 3
+
+
 def test_work_waits_in_the_database_when_no_worker_runs(stocked, owner):
     run = queue_removal(stocked, owner)
     tasks.ring()
@@ -138,6 +175,11 @@ def test_two_workers_do_each_run_once(stocked, owner, make_source):
         thread.join()
     assert all(finished(run) for run in queued)
     assert {run.fence for run in Run.select()} == {1}
+
+
+def test_every_kind_of_run_has_somebody_who_does_it():
+    documented = re.search(r"`kind`: (.*)\.\n", Run.__doc__ or "")
+    assert documented and set(re.split(r", | or ", documented[1])) == set(work.HANDLERS)
 
 
 def test_the_minute_tidies_accounts_and_purges_sources(stocked, owner, run_work):
