@@ -136,8 +136,10 @@ def _quote(body: str, delimiter: str) -> str:
     edge = re.escape(delimiter)
     pairs = {}
     for quote in ('"', "'"):
-        opened = len(re.findall(rf"(?:^|{edge}) ?{quote}", body, re.M))
-        closed = len(re.findall(rf"{quote} ?(?:{edge}|$)", body, re.M))
+        # A doubled quote stands for one inside a cell, so only an odd run opens or closes; a pair alone is an empty cell.
+        odd, empty = rf"(?<!{quote}){quote}(?:{quote}{quote})*(?!{quote})", rf"(?<!{quote}){quote}{quote}"
+        opened = len(re.findall(rf"(?:^|{edge}) ?(?:{odd}|{empty}(?={edge}|$))", body, re.M))
+        closed = len(re.findall(rf"(?:{odd}|(?:^|(?<={edge})){empty}) ?(?:{edge}|$)", body, re.M))
         if quote == '"' and opened and closed < 0.5 * opened:
             return ""
         pairs[quote] = min(opened, closed) if closed > 0.8 * opened else 0
