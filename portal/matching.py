@@ -207,7 +207,7 @@ def _by_warehouse(found: dict[str, Match], free: dict[str, None], fields: Sequen
         return []
     if total and total.how != GUESS:
         return []
-    candidates = [*free, *([total.column] if total and total.column else [])]
+    candidates = [column for column in looks if column in free or (total and column == total.column)]
     columns = [column for column in candidates if warehouse_name(column) and looks[column].whole >= LOOK_SHARE]
     if len(columns) < 2:
         return []

@@ -212,15 +212,20 @@ class Reader:
     def _swallowed(self, before: int, after: int, width: int) -> bool:
         """Whether the record of these lines only holds together by a quote that was never closed.
 
-        A cell that spans lines opens with an odd number of quotes on its first line and closes with an odd number on
-        its last; lines in between that are whole rows by themselves were not meant to be inside it.
+        Either it breaks the rules of quoting (its quote ends amid a value, or not at all), or three and more lines
+        that were not meant to be inside a value are whole rows by themselves.
         """
         if not self.format.quote or (after - before == 1 and not self._ended):
             return False
         lines = self._held[before - self._held_from : after - self._held_from]
-        if self._ended or len(lines) > MOST_LINES_IN_A_RECORD or lines[-1].count(self.format.quote) % 2 == 0:
+        if len(lines) > MOST_LINES_IN_A_RECORD:
             return True
-        return width > 1 and all(len(cells) == width for cells in csv.reader(lines[1:], sniff.dialect(self.format.delimiter, "")))
+        try:
+            list(csv.reader(lines, self._dialect, strict=True))
+        except csv.Error:
+            return True
+        plain = csv.reader(lines, sniff.dialect(self.format.delimiter, ""))
+        return width > 2 and len(lines) > 3 and all(len(cells) == width for cells in plain)
 
     def _open_quote(self, before: int, after: int) -> Row:
         line = self._held[before - self._held_from]

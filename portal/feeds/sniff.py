@@ -173,7 +173,7 @@ def _header_by_contrast(first: _Record, below: Sequence[list[str]]) -> tuple[int
 
 
 def _is_number(text: str) -> bool:
-    return bool(_NUMBER.match(text)) and len(text) < 40
+    return len(text) < 40 and bool(_NUMBER.match(text))
 
 
 @cache

@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from portal.errors import Invalid, Refused
 from portal.fields import MONEY_SCALE, ORDER_FIELDS, Field
@@ -32,7 +32,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NAME = re.compile(r"[\w .()+=@#-]+", re.ASCII)
 _TOKEN = re.compile(r"\{(\w*)\}")
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.I)
-_QUOTING = {"minimal": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL, "none": csv.QUOTE_NONE}
+_QUOTING: dict[str, Literal[0, 1, 3]] = {"minimal": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL, "none": csv.QUOTE_NONE}
 _Write = Callable[[Mapping[str, Any]], str]
 
 
@@ -196,7 +196,7 @@ def _writer(column: Mapping[str, Any], mark: str) -> _Write:
     kind = column["kind"]
     if kind == "fixed":
         text = str(column.get("text", ""))
-        return lambda line: text
+        return lambda _line: text
     if kind == "joined":
         parts = [_field_writer(BY_KEY[key], "YYYY-MM-DD", mark) for key in column["fields"]]
         join = str(column.get("join", " "))
