@@ -263,9 +263,9 @@ def letter(connection: Connection) -> str:
         ("Time", f"{connection.tested_at or clock.now():%Y-%m-%d %H:%M} UTC"), ("Our address", facts.get("our_address")),
         ("Server", server_of(settings)), ("Port", settings.get("port") or facts.get("port")), ("User", settings.get("user")),
         ("Folder", facts.get("folder") or settings.get("folder")), ("Host key or certificate", facts.get("fingerprint")),
-        ("Your server said", problem.server_said), ("In our words", problem.body),
+        ("Your server said", problem.server_said),
     ]  # fmt: skip
-    return "\n".join(f"{label}: {value}" for label, value in lines if value)
+    return "\n".join(["Our connection to your server stops. The details:", ""] + [f"{label}: {value}" for label, value in lines if value])
 
 
 def _names(source: Source) -> tuple[str, ...]:

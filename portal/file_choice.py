@@ -194,7 +194,7 @@ def _other_file(connection: Connection, sample: Document, match: str, pattern: s
     try:
         picked = selection.pick(listed(connection), match, pattern, listed_folder(connection))
     except SupplierError as error:
-        return {"pattern": error.problem.body}
+        return {"pattern": f"{error.problem.headline}. {error.problem.body}"}
     if picked.name != sample.name:
         return {"pattern": f"This means {picked.name}, but the rows below come from {sample.name}. Choose Read this file first."}
     return {}

@@ -182,7 +182,7 @@ def _key_page(source: Any, errors: Mapping[str, str] | None = None, status: int 
     return render(
         "connections/host_key.html", "connections/_host_key.html", status, source=source, connection=connection, address=address,
         whom=source.name if directory.is_generic(supplier) else supplier.name, trusted_at=connections.trusted_at(connection),
-        offered=connection.offered_key, trusted=connection.trusted_key, facts=facts, errors=errors or {},
+        offered=connection.offered_key, trusted=connection.trusted_key, facts=facts, errors={"given": "", "compared": "", **(errors or {})},
         given=request.form.get("given", ""), server=connection_values.server_of(connection.settings),
         letter=connection_checks.letter(connection) if connection.offered_key else "",
     )  # fmt: skip
