@@ -42,6 +42,8 @@ def told_plainly(json_only: bool) -> Iterator[None]:
     """An open database; a refusal becomes its sentence and exit code 4."""
     try:
         with database.connection_context():
+            if migrations.pending():
+                raise Refused("The database is not up to date. Run: flask --app app migrate")
             yield
     except (Invalid, Refused, vault.VaultError) as refusal:
         _refuse(str(refusal), json_only)

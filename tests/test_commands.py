@@ -9,7 +9,8 @@ import pytest
 
 from portal import accounts, vault
 from portal import config as settings
-from portal.models import AuditLine, Merchant, User
+from portal.models import AuditLine, Merchant, User, database
+from portal.models.database import is_postgres
 from tests.conftest import PASSWORD
 
 
@@ -95,6 +96,16 @@ def test_the_demo_supplier_is_refused_in_production(verb, config):
     settings.use(replace(config, production=True))
     code, output = verb("demo-supplier", "--json")
     assert code == 4 and "PRODUCTION" in json.loads(output)["error"]
+
+
+def test_a_database_that_is_not_up_to_date_is_said_in_a_sentence(verb, db):
+    database.execute_sql("DELETE FROM schema_migration")
+    try:
+        code, output = verb("create-merchant", "Early")
+        assert code == 4 and "migrate" in output
+    finally:
+        if is_postgres():  # it keeps its tables between tests
+            database.execute_sql("INSERT INTO schema_migration (name, applied) VALUES ('0001_initial', now())")
 
 
 def test_no_command_leaves_a_user_without_a_password(verb, merchant):
