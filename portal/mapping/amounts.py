@@ -87,7 +87,7 @@ def money_reader(mark: str) -> Callable[[str], int | None]:
 
     def money(text: str) -> int | None:
         whole, _, part = text.partition(mark)
-        if whole.isdecimal() and len(text) < 12 and (not part or (part.isdecimal() and len(part) <= PLACES)):
+        if whole.isdecimal() and len(text) < 10 and (not part or (part.isdecimal() and len(part) <= PLACES)):
             return int(whole + (part + "0000")[:PLACES])
         if text.lower() in NO_NUMBER:
             return None

@@ -92,7 +92,7 @@ def _unit(rules: Rules, key: str) -> str | None:
     rule = (rules.get("fields") or {}).get(name) or {}
     if not name or rule.get("columns"):
         return None
-    return kinds.unit_of(str(rule["fixed"])) if rule.get("fixed") else rules.get(name)
+    return kinds.unit_of(str(rule["fixed"])) if rule.get("fixed") else rules.get(name) or None
 
 
 def _fixed(field: Field, text: str, unit: str | None) -> Any:

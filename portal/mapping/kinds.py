@@ -34,6 +34,7 @@ _SHEET_ERROR = re.compile(r"#(?:REF|NAME|VALUE|DIV/0|NULL|NUM|N/A)[!?]?$", re.I)
 _WITH_UNIT = re.compile(r"([-+]?[\d.,' ]*\d[.,]?)\s*([^\d\s.,]{1,12})\.?$")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"))
 _GTIN_LENGTHS = frozenset({8, 12, 13, 14})
+_LONGEST_GTIN = 60  # with all its signs; longer ones are none
 _LARGEST_MEASURE = 10_000_000 * MEASURE_SCALE
 LONGEST_CUSTOM = 5_000
 
@@ -144,14 +145,14 @@ def has_right_check_digit(digits: str) -> bool:
 def gtin(value: str) -> str | None:
     """A UPC, EAN or GTIN with a right check digit, as its digits; all others are left out and noted."""
     if not (value.isascii() and value.isdecimal()):
-        value = _digits_of(value)
+        value = _digits_of(value[:_LONGEST_GTIN])
     if len(value) in _GTIN_LENGTHS and has_right_check_digit(value):
         if value.strip("0"):
             return value
         raise Unfit("Only zeros", False)
     if len(value) == 11 and has_right_check_digit("0" + value):
         raise Unfit("Its leading zero was missing and was put back", False, "0" + value)
-    raise Unfit(_why_no_gtin(value), False)
+    raise Unfit(_why_no_gtin(value[:_LONGEST_GTIN]), False)
 
 
 def _digits_of(value: str) -> str:

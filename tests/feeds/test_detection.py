@@ -169,8 +169,8 @@ def test_a_single_column(detect):
 
 @pytest.mark.parametrize(
     "change",
-    [{"delimiter": ""}, {"delimiter": "ab"}, {"delimiter": "a"}, {"delimiter": '"'}, {"quote": "x"}, {"encoding": "rot13"}, {"header_row": -1},
-     {"header_row": 1001}, {"decimal_mark": "x"}],
+    [{"delimiter": ""}, {"delimiter": "ab"}, {"delimiter": "a"}, {"delimiter": '"'}, {"quote": "x"}, {"encoding": "rot13"},
+     {"header_row": -1}, {"header_row": 1001}, {"decimal_mark": "x"}],
 )  # fmt: skip
 def test_formats_that_read_nothing_are_refused(change):
     with pytest.raises(Invalid) as caught:
