@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from portal import audit, clock, documents, runs, sources
+from portal import audit, clock, documents, runs, schedules, sources
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import (
     Document,
@@ -118,8 +118,16 @@ def restore(source: Source, who: str) -> Source:
             raise NotFound("source")
         audit.write(source.merchant, who, "source.restore", "source", source.public_id, before={"name": source.name}, after={"name": name})
         fresh = sources.find(source.merchant, source.public_id)
-        sources.schedule_again(fresh)
+        _schedule_again(fresh)
     return fresh
+
+
+def _schedule_again(source: Source) -> None:
+    """Set the next run of each scheduled integration from now; what was due while the source was gone is not made up for."""
+    for integration in sources.integrations(source):
+        if integration.enabled and integration.schedule:
+            coming = schedules.next_time(integration, source.merchant)
+            Integration.update(next_run_at=coming).where(Integration.id == integration.id).execute()
 
 
 def purge_due() -> list[Run]:

@@ -124,7 +124,8 @@ def sshd(
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     port = port or free_port()
     server = Server(port, folder / "log", user)
-    lines = [extra, f"Port {port}", f"ListenAddress {LOOPBACK}", "PidFile none", "UsePAM no", "StrictModes no", "LogLevel DEBUG2", "UseDNS no"]
+    lines = [extra, f"Port {port}", f"ListenAddress {LOOPBACK}", "PidFile none", "UsePAM no", "StrictModes no", "LogLevel DEBUG2"]
+    lines += ["UseDNS no"]
     lines += ["PasswordAuthentication yes", "KbdInteractiveAuthentication no", "Subsystem sftp internal-sftp", "MaxStartups 100"]
     for kind in key_types:
         key = folder / f"host_{kind}"

@@ -151,6 +151,8 @@ def _values(side: str, columns: tuple[str, ...]) -> str:
 def start_acceptance(held: Run, who: str) -> Run:
     """Start the run that applies what `held` holds back, once a person confirmed it. Raises Refused, AlreadyRunning."""
     _still_held(held)
+    if held.source is None:
+        raise Refused("The source of this run is gone, so there is nothing to accept.")
     settings = {"accepts": held.id}
     return runs.start(held.source, "accept_removals", integration=held.integration, started_by=who, settings=settings)
 

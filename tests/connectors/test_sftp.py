@@ -157,7 +157,7 @@ def test_a_folder_that_may_not_be_read_says_so(connect, server):
 
 def test_names_that_are_not_utf8_are_listed_and_fetched(connect, server, tmp_path):
     place = server.user.put("old/plain.csv", b"x")
-    os.rename(bytes(place), bytes(place.parent) + b"/Lagerbestand_f\xfcr_alle.csv")
+    place.rename(os.fsdecode(bytes(place.parent) + b"/Lagerbestand_f\xfcr_alle.csv"))
     connector = connect("sftp", settings(server), {"password": server.user.password}, trust(server))
     assert [entry.name for entry in connector.listing("old")] == ["Lagerbestand_für_alle.csv"]
     assert fetch(connector, tmp_path / "feed", "old").size == 1

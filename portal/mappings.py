@@ -1,0 +1,224 @@
+"""How a supplier's columns become our fields: the sample, the proposal, saved versions, and what a mapping would do.
+
+sample ─▶ propose ─▶ preview, counts ─▶ save (a new version; older ones stay)
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from portal import audit, clock, documents, feeds, mapping, matching, setup_steps
+from portal.errors import Invalid, NotFound, Stale
+from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
+from portal.mapping.transforms import compose
+from portal.models import Document, Integration, MappingVersion, User, database
+from portal.records import CellProblem, FeedFormat, Match, Row
+
+Rules = Mapping[str, Any]
+
+LOOKED_AT = 1_000  # rows that a proposal and the first values are read from
+COUNTED = 100_000  # rows that counts are made over; a larger sample says so
+PREVIEW_ROWS = 20
+MOST_VALUES = 200  # of one column, offered for a value table
+STEP_OF = {"get_inventory_primary": "inventory", "send_orders": "orders", "get_shipments": "shipments"}
+_UNITS = ("weight_unit", "dimension_unit")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The file that set-up works on. `rows`: its first LOOKED_AT rows."""
+
+    document: Document
+    path: Path
+    format: FeedFormat
+    headers: Sequence[str]
+    rows: Sequence[Row]
+
+    def first_values(self, column: str, count: int = 3) -> list[str]:
+        """The first different values of a column that are not empty; none for a column the file lacks."""
+        if column not in self.headers:
+            return []
+        at = list(self.headers).index(column)
+        texts = (row.cells[at].strip() for row in self.rows if at < len(row.cells))
+        return list(islice(dict.fromkeys(text for text in texts if text), count))
+
+
+@dataclass(frozen=True)
+class MappedRow:
+    """One row of the preview. `values`: by column of INVENTORY_COLUMNS, None for a row that is set aside."""
+
+    number: int
+    values: Mapping[str, Any] | None
+    problems: Sequence[CellProblem]
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The values of a column over the whole sample: the `most` frequent, of `distinct` different ones."""
+
+    most: Sequence[tuple[str, int]]
+    distinct: int
+
+
+def sample_of(integration: Integration) -> Sample | None:
+    """The file read last, opened in its saved format. None before one was read, or once it was erased. Raises SupplierError."""
+    number = integration.sample_document_id
+    document = None if number is None else Document.get_or_none(Document.id == number, Document.source == integration.source)
+    if document is None or document.stored_name is None:
+        return None
+    path = documents.path_of(document)
+    if not path.exists():
+        return None
+    kept = integration.settings.get("format")
+    form = FeedFormat(**kept) if kept else feeds.detect(path, document.name).format
+    headers, rows = feeds.preview(path, form, LOOKED_AT)
+    return Sample(document, path, form, headers, rows)
+
+
+def current(integration: Integration) -> MappingVersion | None:
+    """The mapping version in use; None before the first save."""
+    mine = (MappingVersion.integration == integration) & (MappingVersion.number == integration.mapping_version)
+    return MappingVersion.get_or_none(mine)
+
+
+def propose(integration: Integration, sample: Sample) -> list[Match]:
+    """A column, or none, for each of our fields; the saved mapping comes first."""
+    saved = current(integration)
+    cells = [list(row.cells) for row in sample.rows]
+    return matching.propose(INVENTORY_FIELDS, sample.headers, cells, saved.rules if saved else None)
+
+
+def save(
+    integration: Integration, rules: Rules, headers: Sequence[str], who: str, user: User | None = None, based_on: int | None = None
+) -> MappingVersion:
+    """Keep `rules` as a new version, make it the one in use, and mark its set-up step.
+
+    `based_on`: the version that the form showed. Raises Invalid (see mapping.check_rules), or Stale when another
+    version was saved since.
+    """
+    if integration.kind == "get_inventory_primary":
+        mapping.check_rules(rules, headers)
+    seen = integration.mapping_version if based_on is None else based_on
+    before = current(integration)
+    with database.atomic():
+        _take_number(integration, seen, who)
+        columns = {"rules": dict(rules), "headers": list(headers), "made_by": user, "made_at": clock.now()}
+        version = MappingVersion.create(integration=integration, number=seen + 1, **columns)
+        source = integration.source
+        kept = {"version": seen, "rules": before.rules if before else None}
+        after = {"version": seen + 1, "rules": dict(rules)}
+        audit.write(source.merchant, who, "mapping.save", "integration", integration.public_id, before=kept, after=after)
+        setup_steps.mark(source, STEP_OF[integration.kind])
+    return version
+
+
+def preview(sample: Sample, rules: Rules, count: int = PREVIEW_ROWS) -> list[MappedRow]:
+    """What the first rows become. Raises SupplierError columns_missing."""
+    mapper = mapping.compile_rules(rules, sample.headers, sample.format.decimal_mark)
+    found = []
+    for row in sample.rows[:count]:
+        values, problems = mapper(row)
+        named = None if values is None else dict(zip(INVENTORY_COLUMNS, values, strict=True))
+        found.append(MappedRow(row.number, named, problems, row.cells))
+    return found
+
+
+def counts(sample: Sample, rules: Rules) -> mapping.Tally:
+    """What the rules do to the whole sample, at most COUNTED rows of it. Raises SupplierError."""
+    return _counts(sample.path, sample.format, json.dumps(rules, sort_keys=True))
+
+
+def counts_of(sample: Sample, rules: Rules, key: str) -> mapping.Tally:
+    """As `counts`, for one field alone, which is quicker."""
+    fields = rules.get("fields", {})
+    alone: dict[str, Any] = {"fields": {one: fields[one] for one in (key, *_UNITS) if one in fields}}
+    alone |= {unit: rules[unit] for unit in _UNITS if rules.get(unit)}
+    return counts(sample, alone)
+
+
+def values_seen(sample: Sample, rule: Rules, steps: int) -> Seen:
+    """How often each value comes in the sample once the first `steps` steps of the rule are done. Raises SupplierError."""
+    columns = [column for column in rule.get("columns") or () if column in sample.headers]
+    alone = {"columns": columns, "join": rule.get("join", " "), "steps": list(rule.get("steps") or ())[:steps]}
+    return _seen(sample.path, sample.format, json.dumps(alone, sort_keys=True))
+
+
+def proposed_rules(sample: Sample, matches: Sequence[Match]) -> dict[str, Any]:
+    """The rules that a proposal says, with the clean-ups that the values ask for."""
+    return matching.rules_from(matches, sample.headers, [row.cells for row in sample.rows], sample.format.decimal_mark)
+
+
+def sample_skus(sample: Sample, rules: Rules) -> list[str]:
+    """Every different Inventory SKU of the sample, in the order of the file. Raises SupplierError."""
+    return list(_skus(sample.path, sample.format, json.dumps({"fields": {"sku": rules["fields"]["sku"]}}, sort_keys=True)))
+
+
+def missing_columns(version: MappingVersion, headers: Sequence[str]) -> list[str]:
+    """Columns that a saved mapping reads and the present file lacks."""
+    return [column for column in mapping.needed_columns(version.rules) if column not in headers]
+
+
+def usable(rules: Rules, headers: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """(the rules without what cannot be used, what is wrong by key): an editor shows what works while the rest is mended."""
+    try:
+        mapping.check_rules(rules, headers)
+    except Invalid as refused:
+        fields = {key: rule for key, rule in rules.get("fields", {}).items() if key not in refused.errors}
+        kept = {key: value for key, value in rules.items() if key != "fields" and key not in refused.errors}
+        return {**kept, "fields": fields}, dict(refused.errors)
+    return dict(rules), {}
+
+
+def _take_number(integration: Integration, seen: int, who: str) -> None:
+    """Point the integration at the version after `seen`. Raises Stale when it is not at `seen` any more."""
+    columns = {"mapping_version": seen + 1, "changed_at": clock.now(), "changed_by": who}
+    mine = (Integration.id == integration.id) & (Integration.mapping_version == seen)
+    if Integration.update(columns).where(mine).execute():
+        integration.mapping_version = seen + 1
+        return
+    fresh = Integration.get_or_none(Integration.id == integration.id)
+    if fresh is None:
+        raise NotFound("integration")
+    theirs = current(fresh)
+    maker = theirs.made_by.email if theirs and theirs.made_by else fresh.changed_by
+    raise Stale(maker, theirs.made_at if theirs else fresh.changed_at)
+
+
+@lru_cache(maxsize=256)
+def _counts(path: Path, form: FeedFormat, rules: str) -> mapping.Tally:
+    """Files in the spool never change, so neither do their counts."""
+    with feeds.open_rows(path, form) as reader:
+        mapper = mapping.compile_rules(json.loads(rules), reader.headers, form.decimal_mark)
+        return mapping.tally(mapper, reader.lenient(), COUNTED)
+
+
+@lru_cache(maxsize=64)
+def _seen(path: Path, form: FeedFormat, rule: str) -> Seen:
+    alone = json.loads(rule)
+    change = compose(alone["steps"], form.decimal_mark) or str
+    counted: Counter[str] = Counter()
+    with feeds.open_rows(path, form) as reader:
+        at = [reader.headers.index(column) for column in alone["columns"]]
+        for row in islice(reader.lenient(), COUNTED):
+            counted[alone["join"].join([text for n in at if (text := row.cells[n].strip())])] += 1
+    changed: Counter[str] = Counter()
+    for text, count in counted.items():
+        changed[change(text).strip() if text else ""] += count
+    changed.pop("", None)
+    return Seen(changed.most_common(MOST_VALUES), len(changed))
+
+
+@lru_cache(maxsize=8)
+def _skus(path: Path, form: FeedFormat, rules: str) -> tuple[str, ...]:
+    with feeds.open_rows(path, form) as reader:
+        mapper = mapping.compile_rules(json.loads(rules), reader.headers, form.decimal_mark)
+        mapped = (mapper(row)[0] for row in islice(reader.lenient(), COUNTED))
+        return tuple(dict.fromkeys(values[0] for values in mapped if values is not None))

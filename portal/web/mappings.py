@@ -1,0 +1,211 @@
+"""Map the inventory: their columns, our fields, and what becomes of the sample. A draft is redrawn at /draft; only Save keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Blueprint, Response, g, url_for
+from htmx_flask import request
+
+from portal import mappings, setup_steps, sources
+from portal.errors import Invalid, Stale, SupplierError
+from portal.fields import DIMENSION_UNITS, INVENTORY_BY_KEY, WEIGHT_UNITS
+from portal.mapping import DUPLICATES, TRANSFORMS
+from portal.records import Match
+from portal.web import guards, mapping_form, mapping_page, steps
+from portal.web.mapping_acts import act, place_of
+from portal.web.mapping_form import Draft
+from portal.web.render import go, render, saved, wants_fragment
+from portal.web.typed import TypedErrors, whole_number
+
+blueprint = Blueprint("mappings", __name__, url_prefix="/sources/<source_id>/mapping")
+
+DUPLICATE_HINTS = {
+    "first": "The row nearest the top counts, later ones are listed and not used",
+    "last": "The row nearest the end counts, earlier ones are listed and not used",
+    "sum": "For files with one row a warehouse: other fields come from one row, quantities are added",
+    "set_aside": "None of them changes anything until the file is clear",
+}
+NUMBERS = frozenset(key for key, one in INVENTORY_BY_KEY.items() if one.kind in ("quantity", "money", "measure"))
+IDENTIFIERS = frozenset(key for key, one in INVENTORY_BY_KEY.items() if one.kind in ("identifier", "gtin"))
+DELIMITER_WORDS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+
+
+@blueprint.get("/inventory")
+@guards.signed_in
+def inventory(source_id: str) -> Response:
+    """The editor as saved, or filled with what we found by itself."""
+    source, integration, sample = _opened(source_id)
+    if isinstance(sample, Response):
+        return sample
+    matches = mappings.propose(integration, sample)
+    version = mappings.current(integration)
+    rules = version.rules if version else mappings.proposed_rules(sample, matches)
+    return _page(source, integration, sample, matches, mapping_form.draft_of(rules))
+
+
+@blueprint.post("/inventory")
+@guards.signed_in
+@guards.once
+def save_inventory(source_id: str) -> Response:
+    """Keep the draft as a new version and go on, or show what is in the way."""
+    source, integration, sample = _opened(source_id)
+    if isinstance(sample, Response):
+        return sample
+    matches = mappings.propose(integration, sample)
+    draft = mapping_form.read(request.form.items(multi=True), sample.headers)
+    based_on = whole_number(request.form.get("version", ""))
+    errors = mapping_page.own_errors(draft, matches)
+    try:
+        _save(integration, draft, sample.headers, based_on, errors)
+    except Invalid as refused:
+        draft.show = "all"
+        return _page(source, integration, sample, matches, draft, TypedErrors(_placed(refused.errors, draft)), refused.errors, 422)
+    except Stale as stale:
+        fresh = sources.integration(source, integration.kind)
+        return _page(source, fresh, sample, matches, draft, TypedErrors(stale=stale), status=409)
+    if request.form.get("do") == "leave":
+        return saved(url_for("sources.show", source_id=source.public_id))
+    return saved(steps.onward(source))
+
+
+@blueprint.post("/inventory/draft")
+@guards.signed_in
+def draft_inventory(source_id: str) -> Response:
+    """Do what a button of the editor says, to the draft only, and show it: the row, the preview or the whole editor."""
+    source, integration, sample = _opened(source_id)
+    if isinstance(sample, Response):
+        return sample
+    draft = mapping_form.read(request.form.items(multi=True), sample.headers)
+    do = request.form.get("do", "preview")
+    focus = _act(draft, sample, do)
+    matches = mappings.propose(integration, sample)
+    target = request.htmx.target or "" if wants_fragment() else ""
+    if target in ("", "mapping-page"):
+        return _page(source, integration, sample, matches, draft, focus=focus, version=request.form.get("version", ""))
+    return _part(source, sample, matches, draft, target, focus)
+
+
+@blueprint.get("/inventory/draft")
+@guards.signed_in
+def drafted_inventory(source_id: str) -> Response:
+    """A draft lives in its form only: asked for by address there is the editor."""
+    source = sources.find(g.merchant, source_id)
+    return go(url_for("mappings.inventory", source_id=source.public_id))
+
+
+def _opened(source_id: str) -> tuple[Any, Any, Any]:
+    """The source at this step, its integration, and its sample (or the page that says that there is none)."""
+    source = sources.find(g.merchant, source_id)
+    setup_steps.require(source, "inventory")
+    integration = sources.integration(source, "get_inventory_primary")
+    problem = None
+    try:
+        sample = mappings.sample_of(integration)
+    except SupplierError as error:
+        sample, problem = None, error.problem
+    if sample is None:
+        title = setup_steps.TITLES["inventory"]
+        return source, integration, render("mappings/no_sample.html", source=source, step="inventory", title=title, problem=problem)
+    return source, integration, sample
+
+
+def _save(integration: Any, draft: Draft, headers: Sequence[str], based_on: int, errors: Mapping[str, str]) -> None:
+    """Raises Invalid with the form's own errors beside those of the rules, and Stale."""
+    rules = mapping_form.rules_of(draft)
+    found = {**mappings.usable(rules, headers)[1], **errors}
+    if found:
+        raise Invalid(found)
+    mappings.save(integration, rules, headers, g.user.email, g.user, based_on)
+
+
+def _act(draft: Draft, sample: Any, do: str) -> str:
+    """Change the draft; the id of the control that should have the focus afterwards."""
+    place = place_of(do)
+    rule, mark = draft.rule(place), place.replace(".", "-")
+    verb, *numbers = do.split(":")
+    new_step, seen = None, []
+    if verb == "add-step" and rule is not None:
+        key = request.form.get(f"new.{mark}", "")
+        new_step = _new_step(rule, key, sample) if key in TRANSFORMS else None
+    elif verb == "fill-values" and rule is not None and numbers[-1].isdecimal():
+        seen = [value for value, _ in mapping_page.table_values(sample, rule, int(numbers[-1])).most]
+    act(draft, do, new_step, seen)
+    return _focus(draft, verb, mark, rule)
+
+
+def _new_step(rule: Any, key: str, sample: Any) -> dict[str, Any]:
+    """A step with its usual answers; a value table with every value of the file, each kept as it is."""
+    step: dict[str, Any] = {"do": key, **{one.key: one.default for one in TRANSFORMS[key].parameters if one.kind != "pairs"}}
+    if key == "table":
+        step["pairs"] = [[value, value] for value, _ in mapping_page.table_values(sample, rule, len(rule.steps)).most]
+    return step
+
+
+def _focus(draft: Draft, verb: str, mark: str, rule: Any) -> str:
+    if verb == "add-step" and rule is not None and rule.steps:
+        return f"{mark}-steps-{len(rule.steps) - 1}"
+    if verb == "add-column" and rule is not None:
+        return f"{mark}-more-{len(rule.more) - 1}"
+    if verb == "add" and request.form.get("do", "").startswith(("add:w", "add:x")):
+        kind = request.form["do"][4]
+        return f"{kind}-{len(draft.listed(kind)) - 1}-name"
+    after = {"open": f"{mark}-edit", "close": f"{mark}-edit", "remove-step": f"{mark}-add-step", "remove-column": f"{mark}-add-column"}
+    return after.get(verb, "")
+
+
+def _page(
+    source: Any, integration: Any, sample: Any, matches: Sequence[Match], draft: Draft, problems: TypedErrors | None = None,
+    errors: Mapping[str, str] | None = None, status: int = 200, focus: str = "", version: str = "",
+) -> Response:  # fmt: skip
+    """The whole editor. `version`: the one the draft began with; else the one in use now."""
+    editor = mapping_page.build(sample, matches, draft, errors)
+    return render(
+        "mappings/inventory.html", "mappings/_form.html", status, **_shared(source, editor, focus),
+        problems=problems or TypedErrors(), version=whole_number(version) if version else integration.mapping_version,
+        back=request.values.get("back", ""), opened_up=request.method == "POST",
+        layout_words=_layout_words(sample), duplicates=DUPLICATES, duplicate_hints=DUPLICATE_HINTS,
+        weight_units=list(WEIGHT_UNITS), dimension_units=list(DIMENSION_UNITS),
+    )  # fmt: skip
+
+
+def _part(source: Any, sample: Any, matches: Sequence[Match], draft: Draft, target: str, focus: str) -> Response:
+    """The preview, or one row, or what is said about one row."""
+    editor = mapping_page.build(sample, matches, draft)
+    shared = _shared(source, editor, focus)
+    if target == "preview":
+        return render("mappings/_preview.html", "mappings/_preview.html", **shared)
+    kind, _, mark = target.partition("-")
+    line = next((one for one in editor.all_lines if one.id == mark), None)
+    if line is None or kind not in ("row", "said"):
+        raise Invalid({"target": "The editor changed meanwhile. Open the page again."})
+    fragment = "mappings/_row.html" if kind == "row" else "mappings/_said.html"
+    response = render(fragment, fragment, **shared, line=line)
+    response.headers["HX-Trigger-After-Settle"] = "mapped"
+    return response
+
+
+def _shared(source: Any, editor: Any, focus: str) -> dict[str, Any]:
+    """What every part of the editor needs."""
+    return {
+        "source": source, "editor": editor, "focus": focus, "transforms": TRANSFORMS, "choices": mapping_page.choices,
+        "draft_at": url_for("mappings.draft_inventory", source_id=source.public_id), "label_of": mapping_page.label_of,
+        "cell": mapping_page.cell, "numbers": NUMBERS, "identifiers": IDENTIFIERS, "row_failures": mapping_page.row_failures(editor),
+        "capped": editor.tally is not None and editor.tally.rows >= mappings.COUNTED,
+    }  # fmt: skip
+
+
+def _placed(errors: Mapping[str, str], draft: Draft) -> list[tuple[str, str]]:
+    """(id of the control, sentence) of each error."""
+    ids = {key: f"f-{key}-fixed" if rule.choice == "fixed" else f"f-{key}-column" for key, rule in draft.fields.items()}
+    return [(ids.get(key, key), f"{_label(key)}{words}") for key, words in errors.items()]
+
+
+def _label(key: str) -> str:
+    return f"{INVENTORY_BY_KEY[key].label}: " if key in INVENTORY_BY_KEY else ""
+
+
+def _layout_words(sample: Any) -> str:
+    delimiter = DELIMITER_WORDS.get(sample.format.delimiter, sample.format.delimiter)
+    return f"{delimiter}, {sample.format.encoding.upper()}"
