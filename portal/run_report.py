@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from peewee import JOIN
+
 from portal import clock
 from portal.fields import INVENTORY_BY_KEY
 from portal.inventory.export import shown
@@ -147,7 +149,7 @@ def differences(run: Run, after: int = 0) -> tuple[list[Difference], int | None]
             InventoryItem.title.alias("item_title"),
             InventoryItem.public_id.alias("item_public_id"),
         )
-        .join(InventoryItem, "LEFT OUTER", on=(InventoryItem.id == InventoryChange.item_id))
+        .join(InventoryItem, JOIN.LEFT_OUTER, on=(InventoryItem.id == InventoryChange.item_id))
         .where((InventoryChange.run == run.id) & (InventoryChange.id > after))
         .order_by(InventoryChange.id)
         .limit(PAGE_SIZE + 1)
@@ -180,9 +182,9 @@ def history(
     """The newest runs, repeats of "no change" folded, and the run number that the next page starts below."""
     rows = (
         Run.select(Run, Source, Integration)
-        .join(Source, "LEFT OUTER", on=(Source.id == Run.source))
+        .join(Source, JOIN.LEFT_OUTER, on=(Source.id == Run.source))
         .switch(Run)
-        .join(Integration, "LEFT OUTER", on=(Integration.id == Run.integration))
+        .join(Integration, JOIN.LEFT_OUTER, on=(Integration.id == Run.integration))
         .where(Run.merchant == merchant.id)
         .order_by(Run.number.desc())
     )

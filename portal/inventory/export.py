@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from peewee import JOIN
+
 from portal.fields import INVENTORY_BY_KEY
 from portal.models import InventoryChange, InventoryItem, Run, SetAsideRow
 
@@ -82,7 +84,7 @@ def _changes(run: Run) -> Iterator[tuple[InventoryChange, str]]:
     while True:
         rows = list(
             InventoryChange.select(InventoryChange, InventoryItem.title.alias("item_title"))
-            .join(InventoryItem, "LEFT OUTER", on=(InventoryItem.id == InventoryChange.item_id))
+            .join(InventoryItem, JOIN.LEFT_OUTER, on=(InventoryItem.id == InventoryChange.item_id))
             .where((InventoryChange.run == run.id) & (InventoryChange.id > last))
             .order_by(InventoryChange.id)
             .limit(CHUNK)

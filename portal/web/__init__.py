@@ -20,9 +20,12 @@ BLUEPRINTS: tuple[str, ...] = (
     "auth",
     "account",
     "help",
+    "sources",
+    "runs",
     "inventory",
     "directory",
     "connections",
+    "mappings",
 )
 
 

@@ -30,6 +30,23 @@ ENTRIES: dict[str, dict[str, str]] = {
     "directory.show": {"slug": "sftp-file"},
     "inventory.of_source": {},
     "inventory.show": {},
+    "mappings.draft_inventory": {},
+    "mappings.drafted_inventory": {},
+    "mappings.inventory": {},
+    "mappings.save_inventory": {},
+    "runs.accept": {},
+    "runs.acceptance": {},
+    "runs.changes": {},
+    "runs.file": {},
+    "runs.of_source": {},
+    "runs.set_aside": {},
+    "runs.show": {},
+    "runs.stop": {},
+    "sources.integration": INVENTORY,
+    "sources.integrations": {},
+    "sources.row": {},
+    "sources.run_sync": INVENTORY,
+    "sources.show": {},
 }
 
 

@@ -1,0 +1,191 @@
+"""Runs: the history, one run live and afterwards, its downloads, stopping it, and accepting what it held."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, g, url_for
+from htmx_flask import request
+
+import tasks
+from portal import clock, documents, run_report, runs, sources
+from portal.errors import NotFound, Refused
+from portal.inventory import apply, export
+from portal.web import guards
+from portal.web.render import download, render, saved
+
+blueprint = Blueprint("runs", __name__)
+
+STATES = {
+    "queued": "Queued", "running": "Running", "finished": "Finished", "warnings": "Finished with warnings", "no_change": "No change",
+    "held": "Held for review", "failed": "Failed", "stopped": "Stopped",
+}  # fmt: skip
+PLACES = {
+    "connection": ("connections.edit", "source_id"),
+    "host_key": ("connections.host_key", "source_id"),
+    "file": ("connections.file", "source_id"),
+    "mapping": ("mappings.inventory", "source_id"),
+}
+QUICK, CALM = timedelta(seconds=30), timedelta(minutes=5)
+
+
+@blueprint.get("/runs")
+@guards.signed_in
+def index() -> Response:
+    """Every run of the workspace, newest first."""
+    known = sources.listing(g.merchant)
+    chosen = next((one for one in known if one.public_id == request.args.get("source")), None)
+    return _history("runs/index.html", chosen, known)
+
+
+@blueprint.get("/sources/<source_id>/runs")
+@guards.signed_in
+def of_source(source_id: str) -> Response:
+    """The runs of one source."""
+    source = sources.find(g.merchant, source_id)
+    return _history("runs/of_source.html", source, [source], source=source)
+
+
+@blueprint.get("/runs/<run_id>")
+@guards.signed_in
+def show(run_id: str) -> Response:
+    """One run: live while it moves, and afterwards what it changed and what it set aside."""
+    run = runs.find(g.merchant, run_id)
+    report = run_report.report(run)
+    moving = run.state in run_report.UNFINISHED
+    changes, more_changes = ([], None) if moving else run_report.differences(run, _after("changes"))
+    aside, more_aside = ([], None) if moving else run_report.set_aside(run, _after("aside"))
+    return render(
+        "runs/show.html",
+        "runs/_progress.html",
+        run=run,
+        source=run.source if run.source and run.source.state != "deleted" else None,
+        report=report,
+        moving=moving,
+        delay=_delay(run),
+        changes=changes,
+        more_changes=more_changes,
+        aside=aside,
+        more_aside=more_aside,
+        act_at=_place(run),
+        live=_spoken(report),
+    )
+
+
+@blueprint.post("/runs/<run_id>/stop")
+@guards.signed_in
+@guards.once
+def stop(run_id: str) -> Response:
+    """Stop a run safely."""
+    run = runs.find(g.merchant, run_id)
+    runs.request_stop(run, g.user.email)
+    return saved(url_for("runs.show", run_id=run_id), "Stop requested. What is applied stays; the rest is skipped.")
+
+
+@blueprint.get("/runs/<run_id>/acceptance")
+@guards.signed_in
+def acceptance(run_id: str) -> Response:
+    """What accepting the held part would do, with counts, before anything is done."""
+    run = runs.find(g.merchant, run_id)
+    if run.state != "held":
+        raise Refused("This run holds nothing back.")
+    return render("runs/acceptance.html", run=run, source=run.source, report=run_report.report(run))
+
+
+@blueprint.post("/runs/<run_id>/acceptance")
+@guards.signed_in
+@guards.once
+def accept(run_id: str) -> Response:
+    """Apply what the run held back, in a run of its own."""
+    started = apply.start_acceptance(runs.find(g.merchant, run_id), g.user.email)
+    tasks.ring()
+    return saved(url_for("runs.show", run_id=started.public_id), "Accepted. The held part is being applied.")
+
+
+@blueprint.get("/runs/<run_id>/changes.csv")
+@guards.signed_in
+def changes(run_id: str) -> Response:
+    """Everything the run changed, safe to open in a spreadsheet."""
+    run = runs.find(g.merchant, run_id)
+    return download("".join(export.changes_csv(run)).encode("utf-8-sig"), f"run-{run.number}-changes.csv")
+
+
+@blueprint.get("/runs/<run_id>/set-aside.csv")
+@guards.signed_in
+def set_aside(run_id: str) -> Response:
+    """The rows that were set aside, with every reason."""
+    run = runs.find(g.merchant, run_id)
+    return download("".join(export.set_aside_csv(run)).encode("utf-8-sig"), f"run-{run.number}-set-aside.csv")
+
+
+@blueprint.get("/runs/<run_id>/file")
+@guards.signed_in
+def file(run_id: str) -> Response:
+    """The raw file of the run, byte for byte. Gone once it has been erased by age."""
+    report = run_report.report(runs.find(g.merchant, run_id))
+    if report.document is None or report.document.stored_name is None:
+        raise NotFound("file")
+    path = documents.path_of(report.document)
+    if not path.exists():
+        raise NotFound("file")
+    return download(_chunks(path), report.document.name, "application/octet-stream")
+
+
+def _chunks(path: Any) -> Any:
+    with path.open("rb") as file_:
+        while part := file_.read(1 << 16):
+            yield part
+
+
+def _history(page: str, chosen: Any, known: list[Any], source: Any = None) -> Response:
+    kind, state = request.args.get("kind", ""), request.args.get("state", "")
+    before = request.args.get("before", 0, type=int)
+    groups, following = run_report.history(
+        g.merchant, source=chosen, kind=kind if kind in run_report.TITLES else "", state=state if state in STATES else "", before=before
+    )
+    asked = {"kind": kind or None, "state": state or None}
+    here = {"source_id": source.public_id} if source else {"source": chosen.public_id if chosen else None}
+    endpoint = "runs.of_source" if source else "runs.index"
+    return render(
+        page,
+        "runs/_list.html",
+        source=source,
+        tab="runs",
+        sources=known,
+        chosen=chosen,
+        groups=groups,
+        kinds=run_report.TITLES,
+        states=STATES,
+        kind=kind,
+        state=state,
+        clear_url=url_for(endpoint, **({"source_id": source.public_id} if source else {})),
+        next_url=url_for(endpoint, **here, **asked, before=following) if following else "",
+        first_url=url_for(endpoint, **here, **asked) if before else "",
+    )
+
+
+def _after(name: str) -> int:
+    return max(0, request.args.get(name, 0, type=int))
+
+
+def _delay(run: Any) -> str:
+    """Ask again each second at first, then less often."""
+    age = clock.now() - (run.started_at or run.created_at)
+    return "1s" if age < QUICK else ("3s" if age < CALM else "10s")
+
+
+def _place(run: Any) -> str:
+    """Where the problem's act leads, "" when it leads nowhere (run again is a button)."""
+    endpoint, name = PLACES.get((run.problem or {}).get("act_at", ""), ("", ""))
+    if not endpoint or run.source is None or run.source.state == "deleted":
+        return ""
+    return url_for(endpoint, **{name: run.source.public_id})
+
+
+def _spoken(report: Any) -> str:
+    """What a screen reader is told: quarters and changes of state only, so that most refreshes say nothing new."""
+    if report.run.state in run_report.UNFINISHED:
+        quarter = (report.progress.percent or 0) // 25 * 25
+        return f"{STATES[report.run.state]}, {quarter} %" if quarter else STATES[report.run.state]
+    return STATES[report.run.state]
