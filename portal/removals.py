@@ -142,37 +142,46 @@ def purge_due() -> list[Run]:
 
 
 def remove_inventory(work: Any) -> Any:
-    """Run handler: clear the items of the source in chunks, then forget what the last sync had seen.
+    """Run handler: forget what the last sync had seen, then clear the items of the source in chunks.
 
-    Forgetting matters: the next sync must read the same file again and is judged as a first one.
+    Forgetting comes first: also after a stop halfway the next sync must read the same file again, judged as a first one.
     """
     source = work.source
-    work.stage("remove")
-    removed = _in_chunks(work, _item_chunk(source.id), total=InventoryItem.select().where(InventoryItem.source == source.id).count())
-    with database.atomic():
-        Source.update(item_count=0).where(Source.id == source.id).execute()
+    work.stage("remove", unit="items")
+    with work.transaction():
         Integration.update(last_accepted_run_id=None, last_accepted_at=None, failures=0).where(
             Integration.source == source.id, Integration.kind == "get_inventory_primary"
         ).execute()
-        work.save_checkpoint(cleared=True)
+        work.save_checkpoint(forgotten=True)
+    removed = _in_chunks(work, _item_chunk(source.id), total=InventoryItem.select().where(InventoryItem.source == source.id).count())
+    with work.transaction():
+        Source.update(item_count=0).where(Source.id == source.id).execute()
     work.say(f"Removed {removed:,} items. The source and its settings stay.")
     return runs.Outcome("finished", counts={"removed": removed})
 
 
 def delete_source(work: Any) -> Any:
     """Run handler: stop what the hidden source is doing and take it off the schedule. Its inventory waits for restore or purge."""
-    source = work.source
     work.stage("delete")
-    others = Run.select().where(Run.source == source.id, Run.state << UNFINISHED, Run.id != work.run.id)
-    stopped = list(others) if source.state == "deleted" else []
-    for run in stopped:
-        runs.request_stop(run, work.run.started_by)
-    with database.atomic():
-        if source.state == "deleted":
-            Integration.update(next_run_at=None).where(Integration.source == source.id).execute()
-        work.save_checkpoint(unscheduled=True)
+    stopped = 0
+    with work.transaction():
+        # A write that changes nothing: it locks the row, so that a restore comes wholly before or wholly after.
+        still_deleted = Source.update(state="deleted").where(Source.id == work.source.id, Source.state == "deleted").execute()
+        if still_deleted:
+            Integration.update(next_run_at=None).where(Integration.source == work.source.id).execute()
+            stopped = _stop_others(work)
+    if not still_deleted:
+        raise Refused("The source was restored, so nothing was stopped.")
     work.say(f"The source is hidden. It can be restored for {DAYS_TO_RESTORE} days; then it is erased with its inventory.")
-    return runs.Outcome("finished", counts={"stopped": len(stopped), "kept": source.item_count})
+    return runs.Outcome("finished", counts={"stopped": stopped, "kept": work.source.item_count})
+
+
+def _stop_others(work: Any) -> int:
+    unfinished = Run.select().where(Run.source == work.source.id, Run.state << UNFINISHED)
+    others = list(unfinished.where(Run.kind.not_in(("delete_source", "purge_source"))))
+    for run in others:
+        runs.request_stop(run, work.run.started_by)
+    return len(others)
 
 
 def purge_source(work: Any) -> Any:

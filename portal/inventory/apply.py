@@ -179,7 +179,9 @@ def accept_removals(work: Work) -> Outcome:
 
 
 def _still_held(held: Run) -> None:
-    """Raises Refused unless the run is held and no newer file of its integration was used."""
+    """Raises Refused unless the run is held, no newer file of its integration was used and no removal took the items since."""
+    if Run.select().where(Run.source == held.source_id, Run.id > held.id, Run.kind == "remove_inventory").exists():
+        raise Refused("The inventory was removed since; there is nothing to decide here any more.")
     newer = Run.select().where(Run.integration == held.integration_id, Run.id > held.id, Run.kind << ("inventory", "accept_removals"))
     used = newer.where((Run.accepted == True) | (Run.state == "held")).order_by(Run.id.desc()).first()  # noqa: E712
     if held.state != "held" or (used is not None and used.settings.get("accepts") != held.id):
