@@ -26,6 +26,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "directory",
     "connections",
     "mappings",
+    "mappings",
 )
 
 
