@@ -26,7 +26,6 @@ BLUEPRINTS: tuple[str, ...] = (
     "directory",
     "connections",
     "mappings",
-    "mappings",
 )
 
 
