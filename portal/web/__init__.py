@@ -21,6 +21,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "account",
     "help",
     "sources",
+    "source_settings",
     "runs",
     "inventory",
     "directory",

@@ -1,0 +1,155 @@
+"""The settings of a source: a table whose rows are edited in place, or each on its own page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, g, url_for
+from htmx_flask import request
+from wtforms import BooleanField, RadioField, StringField
+
+from portal import sources
+from portal.errors import Forbidden, Invalid, NotFound, Stale
+from portal.web import filters, guards
+from portal.web.forms import VersionedForm
+from portal.web.render import render, saved, wants_fragment
+
+blueprint = Blueprint("settings", __name__)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row that can be edited: what it does, when to use it, and whether only owners change it."""
+
+    label: str
+    what: str
+    when: str
+    owners: bool = False
+
+
+SETTINGS = {
+    "name": Setting(
+        "Name and type",
+        "What the source is called on every page, and what kind it is.",
+        "When the supplier has a new name, or the type was a mistake.",
+    ),
+    "allow-backorders": Setting(
+        "Allow Backorders",
+        "Items that are out of stock may still be ordered from this source.",
+        "On for your own warehouse, which you restock. Off for dropship suppliers.",
+    ),
+    "override": Setting(
+        "Override Global Settings for This Source",
+        "The automatic settings of this source count, not those of the workspace.",
+        "When this source needs other handling than the rest. Turning it on changes nothing by itself.",
+        owners=True,
+    ),
+    "auto-process": Setting(
+        "Auto Process Fulfillment Requests",
+        "On: a fulfillment request goes out as soon as it is made. Off: each waits until a person sends it.",
+        "On once stock and mapping have proved right; off until then.",
+        owners=True,
+    ),
+}
+SWITCHES = {
+    "allow-backorders": (sources.set_backorders, "allow_backorders"),
+    "override": (sources.set_override, "override_global"),
+    "auto-process": (sources.set_auto_process, "auto_process"),
+}
+
+
+class NameForm(VersionedForm):
+    """Name and type of a source."""
+
+    name = StringField("Name", description="Only you see this name. At most 80 characters")
+    kind = RadioField("Type", choices=sources.KINDS, validate_choice=False)
+
+
+class SwitchForm(VersionedForm):
+    """One setting that is on or off; its label is the setting's own."""
+
+    on = BooleanField("On")
+
+
+@blueprint.get("/sources/<source_id>/settings")
+@guards.signed_in
+def show(source_id: str) -> Response:
+    """The table. `from`: the row that was left with Cancel, whose Edit gets the keyboard back."""
+    source = sources.find(g.merchant, source_id)
+    return _table(source, back_at=request.args.get("from", ""))
+
+
+@blueprint.get("/sources/<source_id>/settings/<name>")
+@guards.signed_in
+def edit(source_id: str, name: str) -> Response:
+    """The form of one setting: in its row for htmx, else on its own page."""
+    source = sources.find(g.merchant, source_id)
+    return _edit_page(source, name, _form(source, name))
+
+
+@blueprint.post("/sources/<source_id>/settings/<name>")
+@guards.signed_in
+@guards.once
+def save(source_id: str, name: str) -> Response:
+    """Keep one setting, unless someone else saved the source first."""
+    source = sources.find(g.merchant, source_id)
+    form = _form(source, name)
+    if not _may_change(name):
+        raise Forbidden("Only an owner of this workspace can change how orders go out.")
+    try:
+        fresh = _keep(source, name, form)
+    except Invalid as refused:
+        return _edit_page(source, name, form.refuse(refused), 422)
+    except Stale as stale:
+        fresh = sources.find(g.merchant, source_id)
+        form.keep(stale, fresh.version, _values(fresh, name))
+        return _edit_page(fresh, name, form, 409)
+    if wants_fragment() and name != "name":  # a new name stands all over the page
+        return _table(fresh, back_at=name, said=filters.saved_now())
+    return saved(url_for("settings.show", source_id=source_id))
+
+
+def _keep(source: Any, name: str, form: Any) -> Any:
+    version, who = form.version_read(), g.user.email
+    if name == "name":
+        return sources.rename(source, form.name.data or "", form.kind.data or "", version, who)
+    keep, _ = SWITCHES[name]
+    return keep(source, bool(form.on.data), version, who)
+
+
+def _form(source: Any, name: str) -> Any:
+    """The form of the setting, as typed or as saved. Raises NotFound when there is no such setting."""
+    if name not in SETTINGS:
+        raise NotFound("setting")
+    form = (NameForm if name == "name" else SwitchForm).read(**_values(source, name), version=str(source.version))
+    if name != "name":
+        form.on.label.text = SETTINGS[name].label
+    return form
+
+
+def _values(source: Any, name: str) -> dict[str, Any]:
+    if name == "name":
+        return {"name": source.name, "kind": source.kind}
+    return {"on": getattr(source, SWITCHES[name][1])}
+
+
+def _may_change(name: str) -> bool:
+    return g.user.role == "owner" or not SETTINGS[name].owners
+
+
+def _table(source: Any, back_at: str = "", said: str = "") -> Response:
+    context = _context(source) | {"editing": "", "back_at": back_at, "said": said, "form": None}
+    return render("source_settings/show.html", "source_settings/_table.html", **context)
+
+
+def _edit_page(source: Any, name: str, form: Any, status: int = 200) -> Response:
+    context = _context(source) | {"editing": name, "back_at": "", "said": "", "form": form}
+    return render("source_settings/edit.html", "source_settings/_table.html", status, **context)
+
+
+def _context(source: Any) -> dict[str, Any]:
+    return {
+        "source": source, "tab": "settings", "settings": SETTINGS, "kinds": sources.KINDS, "may_change": _may_change,
+        "values": {name: getattr(source, column) for name, (_, column) in SWITCHES.items()},
+    }  # fmt: skip
