@@ -22,6 +22,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "help",
     "sources",
     "source_settings",
+    "danger",
     "runs",
     "inventory",
     "directory",
