@@ -1,0 +1,72 @@
+"""What the fault tests compare: a source's table and journal against those of a twin that nobody disturbed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from portal.fields import INVENTORY_COLUMNS
+from portal.models import Integration, InventoryChange, InventoryItem, PlanRow, Run, RunMessage, SetAsideRow, Source, StagedRow
+from tests.feed_of import Feed
+
+LEFT_OUT = {"id", "public_id", "source", "source_id", "last_run_id", "added_at", "changed_at", "missing_since"}  # ids and times
+EVERY = (InventoryItem, InventoryChange, StagedRow, PlanRow, SetAsideRow, Run, RunMessage, Source, Integration)
+
+
+def table(feed: Feed) -> dict[str, tuple[Any, ...]]:
+    """SKU -> all columns of its item but ids and times; of `missing_since` whether it is set. Fails when a SKU stands twice."""
+    columns = [field for field in InventoryItem._meta.sorted_fields if field.name not in LEFT_OUT]
+    missing = InventoryItem.missing_since.is_null().alias("here")
+    found = list(InventoryItem.select(*columns, missing).where(InventoryItem.source == feed.source).tuples())
+    at = [field.name for field in columns].index("sku")
+    rows = {row[at]: row for row in found}
+    assert len(rows) == len(found), "a SKU stands twice"
+    return rows
+
+
+def journal(runs_of: Sequence[Run]) -> list[tuple[Any, ...]]:
+    """All journal lines of these runs together, in the order of their SKUs."""
+    fields = (InventoryChange.sku, InventoryChange.action, InventoryChange.row_number, InventoryChange.before, InventoryChange.after)
+    lines = InventoryChange.select(*fields).where(InventoryChange.run << [run.id for run in runs_of]).tuples()
+    return sorted(lines, key=lambda line: (line[0], line[1]))
+
+
+def aside(run: Run) -> list[tuple[Any, ...]]:
+    fields = (SetAsideRow.row_number, SetAsideRow.sku, SetAsideRow.fatal, SetAsideRow.problems, SetAsideRow.cells)
+    return list(SetAsideRow.select(*fields).where(SetAsideRow.run == run.id).order_by(SetAsideRow.row_number).tuples())
+
+
+def check_same(feed: Feed, ended: Sequence[Run], twin: Feed, clean: Run) -> None:
+    """The disturbed source is as its twin: table, journal of these runs, set-aside rows, counts, and nothing left behind."""
+    last = ended[-1]
+    assert (last.state, last.accepted) == (clean.state, clean.accepted), last.problem
+    mine, other = table(feed), table(twin)
+    wrong = [sku for sku in mine.keys() | other.keys() if mine.get(sku) != other.get(sku)]
+    assert not wrong, [(sku, mine.get(sku), other.get(sku)) for sku in wrong[:3]]
+    assert journal(ended) == journal([clean])
+    assert aside(last) == aside(clean)
+    if len(ended) == 1:
+        assert last.counts == clean.counts
+    assert Source.get_by_id(feed.source.id).item_count == len(mine)
+    assert Integration.get_by_id(feed.integration.id).last_accepted_run_id == last.id
+    assert StagedRow.select().count() == PlanRow.select().count() == 0
+
+
+def check_journal(feed: Feed) -> None:
+    """Played from the first line, the journal gives the table: each value before is the one after of the line before."""
+    played: dict[int, dict[str, Any]] = {}
+    for line in InventoryChange.select().where(InventoryChange.source == feed.source).order_by(InventoryChange.id):
+        assert (line.action == "add") == (line.item_id not in played), f"{line.sku}: {line.action}"
+        item = played.setdefault(line.item_id, dict.fromkeys(INVENTORY_COLUMNS))
+        before, after = line.before or {}, line.after or {}
+        assert {name: item[name] for name in before} == before, f"{line.sku}: the journal has a gap"
+        item |= after
+    items = {row.pop("id"): row for row in InventoryItem.select().where(InventoryItem.source == feed.source).dicts()}
+    assert played.keys() == items.keys()
+    for key, item in played.items():
+        assert item == {name: items[key][name] for name in INVENTORY_COLUMNS}, items[key]["sku"]
+
+
+def whole_database() -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table that a run writes."""
+    return {model.__name__: sorted(model.select().tuples(), key=repr) for model in EVERY}
