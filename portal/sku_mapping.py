@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from portal import setup_steps, sources
+from portal import mappings, setup_steps, sources
 from portal.errors import Invalid
 from portal.models import InventoryItem, Source, database
 
@@ -47,6 +47,26 @@ class Collisions:
     def count(self) -> int:
         """Meetings with all sources together; a SKU met at two sources counts twice."""
         return sum(count for _, count in self.by_source)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Inventory SKUs to show and to compare. `origin`: "items" once synced, "sample" before, "" while neither is there."""
+
+    skus: Sequence[str]
+    origin: str
+
+
+def known_skus(source: Source) -> Known:
+    """The SKUs of the source's items, or of its sample as mapped. Raises SupplierError when the sample cannot be read."""
+    skus = list(item_skus(source))
+    if skus:
+        return Known(skus, "items")
+    integration = sources.integration(source, "get_inventory_primary")
+    version, sample = mappings.current(integration), mappings.sample_of(integration)
+    if version is None or sample is None:
+        return Known((), "")
+    return Known(mappings.sample_skus(sample, version.rules), "sample")
 
 
 def check_prefix(text: str) -> str:

@@ -28,6 +28,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "directory",
     "connections",
     "mappings",
+    "setup",
 )
 
 

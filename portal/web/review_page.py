@@ -1,0 +1,186 @@
+"""The review: every answer of the set-up in words, phase by phase, and what going live will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portal import activation, connection_checks, connection_values, connections, file_choice, mappings, setup_steps, sku_mapping, sources
+from portal.errors import SupplierError
+from portal.fields import INVENTORY_BY_KEY
+from portal.mapping import DUPLICATES
+
+KINDS = {"orders": "send_orders", "shipments": "get_shipments"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One line: what was asked, what was answered, more below it, and the step that changes it ("" for none)."""
+
+    label: str
+    words: str
+    step: str = ""
+    more: Sequence[str] = ()
+    is_id: bool = False
+
+
+@dataclass(frozen=True)
+class Coming:
+    """What the first sync will find. `rows` and the like are None when the sample cannot be read any more."""
+
+    schedule: str
+    rows: int | None = None
+    used: int = 0
+    set_aside: int = 0
+    capped: bool = False
+    problem: Any = None
+
+
+def phases(source: Any) -> list[tuple[str, list[Answer]]]:
+    """(title, answers) of each of the four phases."""
+    titles = [title for title, _ in setup_steps.PHASES]
+    return list(zip(titles, (_source(source), _connection(source), _operations(source), _skus(source)), strict=True))
+
+
+def coming(source: Any) -> Coming:
+    """What will happen once the source is live, counted over the sample."""
+    integration = sources.integration(source, "get_inventory_primary")
+    schedule = schedule_words(integration.schedule or activation.default_schedule(source))
+    version = mappings.current(integration)
+    try:
+        sample = mappings.sample_of(integration)
+        if sample is None or version is None:
+            return Coming(schedule)
+        tally = mappings.counts(sample, version.rules)
+    except SupplierError as error:
+        return Coming(schedule, problem=error.problem)
+    return Coming(schedule, tally.rows, tally.ok, tally.set_aside, tally.rows >= mappings.COUNTED)
+
+
+def flow(source: Any) -> tuple[str, str, str]:
+    """The flow strip: inventory, orders, shipments."""
+    supplier, known = connections.supplier_of(source), {one.kind: one for one in sources.integrations(source)}
+    rest = [_part(supplier.supports[operation], known.get(kind)) for operation, kind in KINDS.items()]
+    return ("on", rest[0], rest[1])
+
+
+def schedule_words(schedule: Mapping[str, Any]) -> str:
+    """ "Every hour", "Mon, Tue at 08:00", "After each upload"."""
+    every, days = schedule.get("every_minutes"), schedule.get("days")
+    if every:
+        return {60: "Every hour"}.get(every) or (f"Every {every // 60} hours" if every % 60 == 0 else f"Every {every} minutes")
+    if days:
+        names = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+        which = "Every day" if len(days) == 7 else ", ".join(names[day] for day in sorted(days))
+        return f"{which} at {', '.join(schedule.get('times', []))}"
+    return "After each upload"
+
+
+def _part(supported: bool, integration: Any) -> str:
+    return "none" if not supported else "on" if integration is not None and integration.enabled else "off"
+
+
+def _source(source: Any) -> list[Answer]:
+    supplier = connections.supplier_of(source)
+    return [
+        Answer("Name", source.name),
+        Answer("Type", sources.KINDS[source.kind]),
+        Answer("Supplier", supplier.name, "supplier", (f"By {', '.join(supplier.methods)}",)),
+    ]
+
+
+def _connection(source: Any) -> list[Answer]:
+    connection = connections.find(source)
+    kept = sources.integration(source, "get_inventory_primary").settings
+    server = connection_values.server_of(connection.settings)
+    where = server or ("You upload each file" if connections.is_upload(source) else "Saved")
+    return [
+        Answer("Connection", where, "connection", _trust(connection), bool(server)),
+        Answer("File", _file_words(source, kept), "file", _format_words(kept)),
+    ]
+
+
+def _trust(connection: Any) -> list[str]:
+    lines = [f"User {connection.settings['user']}"] if connection.settings.get("user") else []
+    if connection.trusted_key:
+        how = "compared" if connection.trusted_key["how"] == "compared" else "trusted on first use"
+        lines.append(f"{connection.trusted_key['fingerprint']}, {how} by {connection.trusted_key['by']}")
+    if connection_checks.read_back(connection):
+        lines.append("Tested" if connection.state == "ok" else "Not tested since the last change")
+    return lines
+
+
+def _file_words(source: Any, kept: Mapping[str, Any]) -> str:
+    if connections.is_upload(source):
+        return "The newest upload"
+    if kept.get("match") == "exact":
+        return f"Always {kept.get('pattern')}"
+    return "The file behind the link" if kept.get("pattern") == "*" else f"The newest {kept.get('pattern')}"
+
+
+def _format_words(kept: Mapping[str, Any]) -> list[str]:
+    form = kept.get("format") or {}
+    delimiter = str(form.get("delimiter", ""))
+    names = [file_choice.DELIMITERS.get(delimiter, delimiter).capitalize(), str(form.get("encoding", "")).upper()]
+    row = form.get("header_row")
+    names.append("no column names" if row == 0 else f"column names in row {row}" if row else "")
+    folder = [f"In {kept['folder']}"] if kept.get("folder") else []
+    return [*folder, ", ".join(name for name in names if name)]
+
+
+def _operations(source: Any) -> list[Answer]:
+    supplier = connections.supplier_of(source)
+    answers = [_inventory(source)]
+    for operation, kind in KINDS.items():
+        label = sources.INTEGRATION_KINDS[kind]
+        if not supplier.supports[operation]:
+            answers.append(Answer(label, "Not with this method", "", (supplier.cannot[operation],)))
+            continue
+        integration = sources.integration(source, kind)
+        answers.append(Answer(label, "On" if integration.enabled else "Off", operation, _operation_lines(integration)))
+    return answers
+
+
+def _inventory(source: Any) -> Answer:
+    version = mappings.current(sources.integration(source, "get_inventory_primary"))
+    rules = version.rules if version else {}
+    fields = rules.get("fields", {})
+    lines = [f"{INVENTORY_BY_KEY[key].label}: {_rule_words(rule)}" for key, rule in fields.items()]
+    lines += [f"Warehouse {one['name']}: {one['column']}" for one in rules.get("warehouses", [])]
+    lines += [f"{one['name']}: {_rule_words(one)} (custom)" for one in rules.get("custom", [])]
+    lines.append(f"A SKU that comes more than once: {DUPLICATES[rules.get('duplicates', 'last')].lower()}")
+    count = len(fields) + len(rules.get("custom", []))
+    return Answer("Map the inventory", f"{count} {'field' if count == 1 else 'fields'} filled", "inventory", lines)
+
+
+def _rule_words(rule: Mapping[str, Any]) -> str:
+    if "fixed" in rule:
+        return f"always “{rule['fixed']}”"
+    changes = len(rule.get("steps") or ())
+    return " + ".join(rule.get("columns") or ()) + (f", {changes} {'change' if changes == 1 else 'changes'}" if changes else "")
+
+
+def _operation_lines(integration: Any) -> list[str]:
+    version = mappings.current(integration)
+    if not integration.enabled or version is None:
+        return []
+    if integration.kind == "send_orders":
+        auto = "Automatically Send Orders: " + ("on" if integration.settings.get("auto_send") else "off")
+        return [auto, f"{len(version.rules['columns'])} columns, {version.rules['file_name']}"]
+    return [f"{len(version.rules.get('fields', {}))} fields, from {integration.settings.get('pattern', '')}"]
+
+
+def _skus(source: Any) -> list[Answer]:
+    prefix = source.sku_prefix
+    try:
+        known = sku_mapping.known_skus(source).skus
+    except SupplierError:
+        known = ()
+    chain = sku_mapping.chain(prefix, known, 1)
+    more = (
+        [f"{chain[0].inventory_sku} becomes {chain[0].master_sku}" if prefix else f"{chain[0].inventory_sku} stays as it is"]
+        if chain
+        else []
+    )
+    return [Answer("Master SKU prefix", prefix or "None", "skus", more, bool(prefix))]
