@@ -118,16 +118,8 @@ def restore(source: Source, who: str) -> Source:
             raise NotFound("source")
         audit.write(source.merchant, who, "source.restore", "source", source.public_id, before={"name": source.name}, after={"name": name})
         fresh = sources.find(source.merchant, source.public_id)
-        _schedule_again(fresh)
+        schedules.plan_anew(fresh)
     return fresh
-
-
-def _schedule_again(source: Source) -> None:
-    """Set the next run of each scheduled integration from now; what was due while the source was gone is not made up for."""
-    for integration in sources.integrations(source):
-        if integration.enabled and integration.schedule:
-            coming = schedules.next_time(integration, source.merchant)
-            Integration.update(next_run_at=coming).where(Integration.id == integration.id).execute()
 
 
 def purge_due() -> list[Run]:

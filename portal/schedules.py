@@ -71,6 +71,14 @@ def save(integration: Integration, schedule: Mapping[str, Any], version: int, wh
     return Integration.get_by_id(integration.id)
 
 
+def plan_anew(source: Source) -> None:
+    """Set the next run of each scheduled integration from now; what was due while the source rested is not made up for."""
+    for integration in Integration.select().where(Integration.source == source, Integration.enabled == True):  # noqa: E712
+        if integration.schedule:
+            coming = next_time(integration, source.merchant)
+            Integration.update(next_run_at=coming).where(Integration.id == integration.id).execute()
+
+
 def start_due(now: datetime | None = None) -> int:
     """Start every scheduled run that is due; how many were started. Two workers may do this at once: each run starts once."""
     now = now or clock.now()

@@ -23,6 +23,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "sources",
     "source_settings",
     "danger",
+    "schedule",
     "runs",
     "inventory",
     "directory",
