@@ -27,7 +27,7 @@ WAYS = {"every": "Every so many minutes", "days": "On days at times", "hand": "B
 class ScheduleForm(VersionedForm):
     """How often: minutes, or days and times of the workspace's clock, or never by itself."""
 
-    how = RadioField("Runs", choices=WAYS, validate_choice=False)
+    how = RadioField("When it runs", choices=WAYS, validate_choice=False)
     every_minutes = StringField("Minutes between two runs")
     days = SelectMultipleField("Days", choices={str(day): name for day, name in enumerate(schedules.DAYS)}, validate_choice=False)
     times = StringField("Times")

@@ -20,11 +20,12 @@ blueprint = Blueprint("settings", __name__)
 
 @dataclass(frozen=True)
 class Setting:
-    """One row that can be edited: what it does, when to use it, and whether only owners change it."""
+    """One row that can be edited: what it does, when to use it, its button, and whether only owners change it."""
 
     label: str
     what: str
     when: str
+    save: str
     owners: bool = False
 
 
@@ -33,22 +34,26 @@ SETTINGS = {
         "Name and type",
         "What the source is called on every page, and what kind it is.",
         "When the supplier has a new name, or the type was a mistake.",
+        "Save name and type",
     ),
     "allow-backorders": Setting(
         "Allow Backorders",
         "Items that are out of stock may still be ordered from this source.",
         "On for your own warehouse, which you restock. Off for dropship suppliers.",
+        "Save backorders",
     ),
     "override": Setting(
         "Override Global Settings for This Source",
         "The automatic settings of this source count, not those of the workspace.",
         "When this source needs other handling than the rest. Turning it on changes nothing by itself.",
+        "Save override",
         owners=True,
     ),
     "auto-process": Setting(
         "Auto Process Fulfillment Requests",
         "On: a fulfillment request goes out as soon as it is made. Off: each waits until a person sends it.",
         "On once stock and mapping have proved right; off until then.",
+        "Save auto process",
         owners=True,
     ),
 }
