@@ -19,10 +19,12 @@ from portal.records import CellProblem
 
 GROUPS = 2_000
 
+# MATERIALIZED: looked for once. Postgres may think the stage empty, and would look again for each of its rows.
 _GROUP_ROWS = """
-SELECT s.sku, s.row_number, s.quantity, s.warehouses FROM staged_row s
-WHERE s.run_id = ? AND s.used = 1 AND s.sku IN (
+WITH doubled AS MATERIALIZED (
     SELECT sku FROM staged_row WHERE run_id = ? AND used = 1 AND sku > ? GROUP BY sku HAVING count(*) > 1 ORDER BY sku LIMIT ?)
+SELECT s.sku, s.row_number, s.quantity, s.warehouses FROM doubled CROSS JOIN staged_row s
+WHERE s.run_id = ? AND s.used = 1 AND s.sku = doubled.sku
 ORDER BY s.sku, s.row_number"""
 
 _REPORT = """
@@ -46,7 +48,8 @@ def settle(work: Work, policy: str, column: str) -> Tally:
     file's SKU column, for the report.
     """
     tally, after = Tally.of(work), ""
-    while rows := bulk.run(_GROUP_ROWS, (work.run.id, work.run.id, after, GROUPS)).fetchall():
+    bulk.analyze("staged_row")
+    while rows := bulk.run(_GROUP_ROWS, (work.run.id, after, GROUPS, work.run.id)).fetchall():
         settled = _Settled()
         for sku, group in groupby(rows, key=lambda row: row[0]):
             _SETTLE[policy](settled, sku, list(group))
