@@ -81,7 +81,7 @@ def _families(random: Random, number: int = 10_000) -> Iterator[Item]:
         parent = f"{code}-{number}"
         for color in colors:
             for step, size in enumerate(sizes):
-                suffix = f"-{color[:2].upper()}{size[0]}" if len(colors) * len(sizes) > 1 else ""
+                suffix = f"-{color[:3].upper()}{size[0]}" if len(colors) * len(sizes) > 1 else ""
                 yield Item(
                     sku=parent + suffix,
                     parent=parent if suffix else "",
