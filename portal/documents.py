@@ -41,7 +41,9 @@ def adopt(source: Source, fetched: Fetched, run: Run | None, origin: str = "fetc
     )  # fmt: skip
 
 
-def store_upload(source: Source, stream: IO[bytes], name: str, limit: int | None = None, run: Run | None = None) -> Document:
+def store_upload(
+    source: Source, stream: IO[bytes], name: str, limit: int | None = None, run: Run | None = None, origin: str = "uploaded"
+) -> Document:
     """Keep an uploaded stream of at most `limit` bytes (default: MAX_FEED_MB). Raises SupplierError too_large or empty_file."""
     path = spool_path(source)
     part = path.with_name(path.name + ".part")
@@ -51,7 +53,7 @@ def store_upload(source: Source, stream: IO[bytes], name: str, limit: int | None
     finally:
         part.unlink(missing_ok=True)
     _sync_folder(path.parent)
-    return adopt(source, Fetched(str(path), name, size, digest), run, "uploaded")
+    return adopt(source, Fetched(str(path), name, size, digest), run, origin)
 
 
 def path_of(document: Document) -> Path:

@@ -244,7 +244,7 @@ def _by_look(found: dict[str, Match], free: dict[str, None], fields: Sequence[Fi
             words = f"Looks like {'a web address' if key == 'images' else 'a unit'} ({look.read:,} read)"
         found[key] = Match(key, column, LOOKS, words, True)
         del free[column]
-    for key in ("sku", "tracking_number", "quantity", "cost", "title"):
+    for key in ("tracking_number", "sku", "quantity", "cost", "title"):
         if key in wanted and key not in found and (best := _best_guess(key, free, looks)):
             found[key] = Match(key, best, GUESS, "A guess: check it", False)
             del free[best]

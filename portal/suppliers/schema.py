@@ -10,7 +10,20 @@ OPERATIONS = ("inventory", "orders", "shipments")
 PROTOCOLS = frozenset({"sftp", "ftp", "http", "upload"})
 SETTING_KINDS = frozenset({"text", "number", "password", "textarea", "choice", "check", "folder", "key_pair"})
 ACCOUNT_KEYS = frozenset(
-    {"sftp_host", "sftp_port", "user", "password", "fingerprint", "folder", "orders_folder", "http_host", "http_port", "http_url", "pid"}
+    {
+        "sftp_host",
+        "sftp_port",
+        "user",
+        "password",
+        "fingerprint",
+        "folder",
+        "orders_folder",
+        "shipments_folder",
+        "http_host",
+        "http_port",
+        "http_url",
+        "pid",
+    }
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, Response, g, url_for
+from flask import Response, g, url_for
 from htmx_flask import request
 
 from portal import mappings, setup_steps, sources
@@ -14,12 +14,13 @@ from portal.fields import DIMENSION_UNITS, INVENTORY_BY_KEY, WEIGHT_UNITS
 from portal.mapping import DUPLICATES, TRANSFORMS
 from portal.records import Match
 from portal.web import guards, mapping_form, mapping_page, steps
+from portal.web import orders as orders  # their pages belong to the same blueprint
+from portal.web import shipments as shipments
 from portal.web.mapping_acts import act, place_of
 from portal.web.mapping_form import Draft
+from portal.web.operations import blueprint
 from portal.web.render import go, render, saved, wants_fragment
 from portal.web.typed import TypedErrors, whole_number
-
-blueprint = Blueprint("mappings", __name__, url_prefix="/sources/<source_id>/mapping")
 
 DUPLICATE_HINTS = {
     "first": "The row nearest the top counts, later ones are listed and not used",

@@ -60,7 +60,7 @@ def test_the_editor_opens_with_what_was_found_and_says_why(client: Any, source: 
 
 def test_save_keeps_a_version_and_goes_on_to_orders(client: Any, source: Source, owner: Any) -> None:
     answer = save(client, source)
-    assert answer.status_code == 303 and answer.headers["Location"] in (path(source, "/mapping/orders"), "/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, path(source, "/mapping/orders"))
     version = MappingVersion.get()
     assert (version.number, version.made_by, version.headers) == (1, owner, HEADERS)
     assert rules(source)["sku"] == {"columns": ["item_no"], "steps": []}
@@ -246,7 +246,7 @@ def test_from_the_review_it_goes_back_to_the_review(client: Any, source: Source)
     Source.update(state="live", setup_done=list(setup_steps.STEPS)).where(Source.id == source.id).execute()
     values = client.form_values(client.get(editor(source) + "?back=review").text, editor(source))
     answer = client.post(editor(source), data={**values, "do": "save"})
-    assert answer.headers["Location"] in (path(source, "/review"), "/")
+    assert answer.headers["Location"] == path(source, "/review")
 
 
 # what a form may hold

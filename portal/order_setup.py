@@ -1,0 +1,215 @@
+"""Whether and how orders go out and shipments come in: answered, checked and shown at set-up; moving them is the runs' work."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+from zoneinfo import ZoneInfo
+
+from portal import (
+    audit,
+    clock,
+    connections,
+    directory,
+    documents,
+    feeds,
+    mappings,
+    matching,
+    order_mapping,
+    setup_steps,
+    sources,
+    suppliers,
+)
+from portal.errors import Invalid, Refused, Stale
+from portal.fields import SHIPMENT_FIELDS
+from portal.mappings import Sample
+from portal.models import Integration, Merchant, Source, User, database
+from portal.records import CellProblem, Match
+
+OPERATION_OF = {"send_orders": "orders", "get_shipments": "shipments"}
+LONGEST_PLACE = 1_000
+LONGEST_PATTERN = 255
+PREVIEW_ROWS = 20
+SAMPLE_BYTES = 2_000_000
+MATCHES = {"newest": "Every new file that fits a pattern", "exact": "Always the file of this name"}
+
+
+@dataclass(frozen=True)
+class ShipmentRow:
+    """One row of a tracking file. `values`: by key of SHIPMENT_FIELDS, None for a row that is set aside."""
+
+    number: int
+    values: Mapping[str, Any] | None
+    problems: Sequence[CellProblem]
+
+
+@dataclass(frozen=True)
+class ShipmentCounts:
+    """What the rules do to the rows looked at. `reasons`: (sentence, count), most first."""
+
+    rows: int
+    used: int
+    reasons: Sequence[tuple[str, int]]
+
+
+def cannot(source: Source, kind: str) -> str:
+    """Why the supplier's method cannot do this; "" when it can."""
+    supplier, operation = connections.supplier_of(source), OPERATION_OF[kind]
+    return "" if supplier.supports[operation] else supplier.cannot[operation]
+
+
+def place(source: Source, integration: Integration) -> str:
+    """The folder as saved; before that the demo supplier's own, "" for any other."""
+    known = suppliers.read_account(directory.demo_account()) if connections.supplier_of(source).needs_demo else {}
+    return str(integration.settings.get("folder", known.get(f"{OPERATION_OF[integration.kind]}_folder", "")))
+
+
+def layout_of(integration: Integration) -> dict[str, Any]:
+    """The order file's layout as saved, or one to begin with."""
+    version = mappings.current(integration)
+    return dict(version.rules) if version else order_mapping.propose_layout()
+
+
+def layout_from(header_line: str) -> dict[str, Any]:
+    """A layout for a supplier's own header line, its sign between names found by counting. Raises Invalid."""
+    line = next((text for text in header_line.splitlines() if text.strip()), "")
+    if not line:
+        raise Invalid({"their_headers": "Paste the line with their column names first."})
+    delimiter = max(order_mapping.DELIMITERS, key=line.count)
+    names = [name.strip() for name in next(csv.reader([line.lstrip("\ufeff")], delimiter=delimiter))]
+    return {**order_mapping.propose_layout(names), "delimiter": delimiter}
+
+
+def sample_file(merchant: Merchant, layout: Mapping[str, Any]) -> tuple[str, bytes]:
+    """(name, bytes) of the file that the sample order makes. Raises Invalid, or Refused for what the file cannot hold."""
+    order_mapping.check_layout(layout)
+    at = clock.now().replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(merchant.time_zone or "UTC"))
+    name = order_mapping.file_name(layout, at=at, number="1", po=order_mapping.SAMPLE_ORDER[0]["po_number"])
+    return name, order_mapping.render(layout, order_mapping.SAMPLE_ORDER)
+
+
+def save_orders(
+    source: Source, use: bool | None, settings: Mapping[str, Any], layout: Mapping[str, Any], version: int, who: str, user: User | None
+) -> None:
+    """Keep whether orders are sent, where ({"folder", "auto_send"}) and as which file. Raises Invalid, Stale, Refused."""
+    errors = _use_errors(source, "send_orders", use) | (_place_errors(settings) if use else {})
+    if use:
+        errors |= _errors_of(lambda: order_mapping.check_layout(layout))
+    if errors:
+        raise Invalid(errors)
+    _write(source, "send_orders", bool(use), settings, layout, [], version, who, user)
+
+
+def save_shipments(
+    source: Source, use: bool | None, settings: Mapping[str, Any], rules: Mapping[str, Any], version: int, who: str, user: User | None
+) -> None:
+    """Keep whether shipments are read, from where ({"folder", "match", "pattern"}) and how. Raises Invalid, Stale, Refused."""
+    errors = _use_errors(source, "get_shipments", use)
+    headers: Sequence[str] = ()
+    if use:
+        sample = mappings.sample_of(sources.integration(source, "get_shipments"))
+        headers = sample.headers if sample else ()
+        errors |= _place_errors(settings) | _pattern_errors(source, settings)
+        errors |= _errors_of(lambda: order_mapping.check_shipment_rules(rules, headers)) if sample else {"sample": _NO_SAMPLE}
+    if errors:
+        raise Invalid(errors)
+    _write(source, "get_shipments", bool(use), settings, rules, headers, version, who, user)
+
+
+_NO_SAMPLE = "Show us one tracking file first: paste its first lines, or choose the file."
+
+
+def take_sample(source: Source, stream: IO[bytes], name: str) -> Sample:
+    """Keep one of their tracking files as what the mapping is made on. Raises SupplierError when it cannot be read."""
+    integration = sources.integration(source, "get_shipments")
+    document = documents.store_upload(source, stream, name, SAMPLE_BYTES, origin="sample")
+    path = documents.path_of(document)
+    form = feeds.detect(path, name).format
+    headers, rows = feeds.preview(path, form, mappings.LOOKED_AT)
+    Integration.update(sample_document_id=document.id).where(Integration.id == integration.id).execute()
+    return Sample(document, path, form, headers, rows)
+
+
+def propose_shipments(integration: Integration, sample: Sample) -> tuple[list[Match], dict[str, Any]]:
+    """(a match for each field, the rules they say); what was saved before comes first."""
+    saved = mappings.current(integration)
+    matches = matching.propose(SHIPMENT_FIELDS, sample.headers, [list(row.cells) for row in sample.rows], saved.rules if saved else None)
+    if saved and not mappings.missing_columns(saved, sample.headers):
+        return matches, dict(saved.rules)
+    fields = {one.field: {"columns": [one.column], "steps": []} for one in matches if one.column}
+    dates = sample.first_values(fields["shipped_at"]["columns"][0], mappings.LOOKED_AT) if "shipped_at" in fields else []
+    return matches, {"fields": fields, "date_form": order_mapping.likely_form(dates)}
+
+
+def preview_shipments(sample: Sample, rules: Mapping[str, Any]) -> tuple[list[ShipmentRow], ShipmentCounts]:
+    """The first rows as shipments, and what becomes of all rows looked at. Raises SupplierError columns_missing."""
+    mapper = order_mapping.compile_shipments(rules, sample.headers, sample.format.decimal_mark)
+    rows = []
+    for row in sample.rows:
+        values, problems = mapper(row)
+        rows.append(ShipmentRow(row.number, values, problems))
+    reasons = Counter(
+        f"{problem.reason}: {'row set aside' if row.values is None else 'left empty'}" for row in rows for problem in row.problems
+    )
+    return rows[:PREVIEW_ROWS], ShipmentCounts(len(rows), sum(row.values is not None for row in rows), reasons.most_common(10))
+
+
+def usable_shipments(rules: Mapping[str, Any], headers: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """(the rules without what cannot be used, what is wrong by key)."""
+    errors = _errors_of(lambda: order_mapping.check_shipment_rules(rules, headers))
+    fields = {key: rule for key, rule in rules.get("fields", {}).items() if key not in errors}
+    return {"fields": fields, "date_form": "" if "date_form" in errors else rules.get("date_form", "")}, errors
+
+
+def _use_errors(source: Source, kind: str, use: bool | None) -> dict[str, str]:
+    if use and (words := cannot(source, kind)):
+        raise Refused(words)
+    return {"use": "Choose yes or no. You can change it later."} if use is None and not cannot(source, kind) else {}
+
+
+def _place_errors(settings: Mapping[str, Any]) -> dict[str, str]:
+    folder = str(settings.get("folder", ""))
+    if len(folder) > LONGEST_PLACE or not folder.isprintable():
+        return {"folder": f"Enter a folder of at most {LONGEST_PLACE} characters, such as /orders."}
+    return {}
+
+
+def _pattern_errors(source: Source, settings: Mapping[str, Any]) -> dict[str, str]:
+    pattern = str(settings.get("pattern", ""))
+    if not 0 < len(pattern) <= LONGEST_PATTERN or not pattern.isprintable():
+        return {"pattern": "Enter a file name such as tracking.csv, or a pattern such as tracking_*.csv."}
+    if connections.supplier_of(source).protocol == "http":
+        return {} if pattern.startswith(("https://", "http://")) else {"pattern": "Enter the address of the tracking file, with https://."}
+    if settings.get("match") not in MATCHES:
+        return {"match": "Choose how we find the file."}
+    return {"pattern": "Enter the name without folders; the folder has its own field."} if "/" in pattern else {}
+
+
+def _errors_of(check: Callable[[], None]) -> dict[str, str]:
+    try:
+        check()
+    except Invalid as refused:
+        return dict(refused.errors)
+    return {}
+
+
+def _write(
+    source: Source, kind: str, use: bool, settings: Mapping[str, Any], rules: Mapping[str, Any], headers: Sequence[str], version: int,
+    who: str, user: User | None,
+) -> None:  # fmt: skip
+    """All of it or nothing: the answer, its settings, a version of the mapping, the step. Raises Stale."""
+    integration = sources.integration(source, kind)
+    kept = {**integration.settings, **settings} if use else integration.settings
+    columns = {"enabled": use, "settings": kept, "version": Integration.version + 1, "changed_at": clock.now(), "changed_by": who}
+    with database.atomic():
+        if not Integration.update(columns).where(Integration.id == integration.id, Integration.version == version).execute():
+            fresh = sources.integration(source, kind)
+            raise Stale(fresh.changed_by, fresh.changed_at)
+        before, after = {"on": integration.enabled, **integration.settings}, {"on": use, **kept}
+        audit.write(source.merchant, who, "integration.answer", "integration", integration.public_id, before=before, after=after)
+        if use:
+            mappings.save(integration, rules, headers, who, user)
+        setup_steps.mark(source, OPERATION_OF[kind])

@@ -1,0 +1,49 @@
+"""What the pages of phase 3 share: their blueprint, the yes or no that each begins with, and where Save leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, g, url_for
+from htmx_flask import request
+
+from portal import order_setup, setup_steps, sources
+from portal.web.render import saved
+from portal.web.steps import onward
+
+blueprint = Blueprint("mappings", __name__, url_prefix="/sources/<source_id>/mapping")
+
+LONGEST = 1_000
+
+
+def opened(source_id: str, kind: str) -> tuple[Any, Any]:
+    """The merchant's source, when its set-up has come to that integration, and the integration."""
+    source = sources.find(g.merchant, source_id)
+    setup_steps.require(source, order_setup.OPERATION_OF[kind])
+    return source, sources.integration(source, kind)
+
+
+def answered(source: Any, integration: Any) -> bool | None:
+    """Yes, no, or None for a question that nobody answered yet: as typed on a POST, else as saved."""
+    if request.method == "POST":
+        return {"yes": True, "no": False}.get(request.form.get("use", ""))
+    step = order_setup.OPERATION_OF[integration.kind]
+    return bool(integration.enabled) if step in source.setup_done else None
+
+
+def typed(name: str) -> str:
+    """One text of this form, without space around it and no longer than any setting."""
+    return request.form.get(name, "").strip()[:LONGEST]
+
+
+def done(source: Any) -> Response:
+    """Where a saved answer leads."""
+    if request.form.get("do") == "leave":
+        return saved(url_for("sources.show", source_id=source.public_id))
+    return saved(onward(sources.find(g.merchant, source.public_id)))
+
+
+def placed(errors: Mapping[str, str], ids: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(id of the control, sentence) of each error."""
+    return [(ids.get(key, key), words) for key, words in errors.items()]

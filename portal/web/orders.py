@@ -1,0 +1,111 @@
+"""Send Orders: whether, where to, and the exact file. A draft is redrawn at /draft; only Save keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, g, url_for
+from htmx_flask import request
+
+from portal import order_mapping, order_setup, sources
+from portal.errors import Invalid, Refused, Stale
+from portal.fields import ORDER_FIELDS
+from portal.web import guards, operations, order_form
+from portal.web.operations import blueprint, typed
+from portal.web.render import download, go, render, wants_fragment
+from portal.web.typed import TypedErrors, whole_number
+
+KIND = "send_orders"
+DECIMAL_MARKS = {".": "Dot, as in 12.50", ",": "Comma, as in 12,50"}
+LONGEST_SHOWN = 20_000
+
+
+@blueprint.get("/orders")
+@guards.signed_in
+def orders(source_id: str) -> Response:
+    """The questions of Send Orders as saved, or a usual file to begin with."""
+    source, integration = operations.opened(source_id, KIND)
+    return _page(source, integration, order_setup.layout_of(integration))
+
+
+@blueprint.post("/orders")
+@guards.signed_in
+@guards.once
+def save_orders(source_id: str) -> Response:
+    """Keep the answers and go on, or show what is in the way."""
+    source, integration = operations.opened(source_id, KIND)
+    use = operations.answered(source, integration)
+    settings = {"folder": typed("folder"), "auto_send": "auto_send" in request.form}
+    layout = order_form.read(request.form.items(multi=True))
+    try:
+        order_setup.save_orders(source, use, settings, layout, whole_number(request.form.get("version", "")), g.user.email, g.user)
+    except Invalid as refused:
+        return _page(source, integration, layout, refused.errors, 422)
+    except Stale as stale:
+        return _page(source, sources.integration(source, KIND), layout, status=409, stale=stale)
+    return operations.done(source)
+
+
+@blueprint.post("/orders/draft")
+@guards.signed_in
+def draft_orders(source_id: str) -> Response:
+    """Do what a button says, to the draft only, and show it; or give the file that the draft makes."""
+    source, integration = operations.opened(source_id, KIND)
+    layout, do = order_form.read(request.form.items(multi=True)), request.form.get("do", "preview")
+    if do == "download":
+        name, content = order_setup.sample_file(g.merchant, layout)
+        return download(content, name)
+    errors: Mapping[str, str] = {}
+    if do == "propose":
+        try:
+            layout = {**layout, **order_setup.layout_from(request.form.get("their_headers", "")), "file_name": layout.get("file_name", "")}
+        except Invalid as refused:
+            errors = refused.errors
+    focus = order_form.act(layout, do)
+    if wants_fragment() and request.htmx.target == "preview":
+        return render("mappings/_order_file.html", "mappings/_order_file.html", source=source, **_made(layout))
+    version = whole_number(request.form.get("version", ""))
+    return _page(source, integration, layout, errors, 422 if errors else 200, focus=focus, version=version)
+
+
+@blueprint.get("/orders/draft")
+@guards.signed_in
+def drafted_orders(source_id: str) -> Response:
+    """A draft lives in its form only: asked for by address there is the page."""
+    source = sources.find(g.merchant, source_id)
+    return go(url_for("mappings.orders", source_id=source.public_id))
+
+
+def _page(
+    source: Any, integration: Any, layout: Mapping[str, Any], errors: Mapping[str, str] | None = None, status: int = 200,
+    stale: Stale | None = None, focus: str = "", version: int | None = None,
+) -> Response:  # fmt: skip
+    sent, found = request.method == "POST", dict(errors or {})
+    ids = {f"columns.{n}": f"c-{n}-value" for n in range(len(layout["columns"]))} | {"columns": "add-column", "use": "use-yes"}
+    return render(
+        "mappings/orders.html", "mappings/_orders.html", status, source=source, layout=layout, errors=found, focus=focus,
+        problems=TypedErrors(operations.placed(found, ids), stale), version=integration.version if version is None else version,
+        back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
+        folder=typed("folder") if sent else order_setup.place(source, integration),
+        auto_send="auto_send" in request.form if sent else bool(integration.settings.get("auto_send")),
+        their_headers=request.form.get("their_headers", ""), fields=ORDER_FIELDS, dates=order_form.DATES, choice_of=order_form.choice_of,
+        draft_at=url_for("mappings.draft_orders", source_id=source.public_id), date_forms=list(order_mapping.DATE_FORMS),
+        options={
+            "delimiter": ("Sign between values", order_mapping.DELIMITERS), "quoting": ("Quotes", order_mapping.QUOTING),
+            "encoding": ("Letters are encoded as", order_mapping.ENCODINGS), "line_end": ("Line ends", order_mapping.LINE_ENDS),
+            "decimal_mark": ("Numbers use", DECIMAL_MARKS),
+        }, **_made(layout),
+    )  # fmt: skip
+
+
+def _made(layout: Mapping[str, Any]) -> dict[str, Any]:
+    """The file of the sample order as the page shows it, or why there is none yet."""
+    try:
+        name, content = order_setup.sample_file(g.merchant, layout)
+    except Invalid as refused:
+        return {"made_name": "", "made": "", "unmade": " ".join(f"{words}." for words in list(refused.errors.values())[:1])}
+    except Refused as refused:
+        return {"made_name": "", "made": "", "unmade": str(refused)}
+    text = content.decode(str(layout.get("encoding", "utf-8")))[:LONGEST_SHOWN]
+    return {"made_name": name, "made": text, "unmade": ""}
