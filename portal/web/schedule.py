@@ -97,13 +97,21 @@ def _find(source_id: str, kind: str) -> Any:
 
 def _page(integration: Any, form: VersionedForm, schedule: Mapping[str, Any], status: int = 200) -> Response:
     source, zone = integration.source, g.merchant.time_zone
-    coming = [(moment, _in_words(moment, zone)) for moment in schedules.next_times(schedule, zone)]
+    coming = [(moment, _in_words(moment, zone)) for moment in _coming(integration, schedule)]
     return render(
         "schedule/edit.html", "schedule/_form.html", status, source=source, integration=integration, form=form, zone=zone, coming=coming,
         title=sources.INTEGRATION_KINDS[integration.kind], rests=_why_it_rests(integration), kept=schedule == integration.schedule,
         upload=connections.is_upload(source), no_fetch=NO_FETCH, shortest=schedules.SHORTEST_MINUTES, longest=schedules.LONGEST_MINUTES,
         can_pause=integration.enabled and source.state != "draft" and integration.kind in runs.SYNC_KINDS,
     )  # fmt: skip
+
+
+def _coming(integration: Any, schedule: Mapping[str, Any]) -> list[datetime]:
+    """The next three runs: of the saved schedule as they are planned, of one that is new or rests counted from now."""
+    planned = integration.next_run_at
+    if schedule != integration.schedule or planned is None or _why_it_rests(integration):
+        return schedules.next_times(schedule, g.merchant.time_zone)
+    return [planned, *schedules.next_times(schedule, g.merchant.time_zone, 2, planned)]
 
 
 def _why_it_rests(integration: Any) -> str:
