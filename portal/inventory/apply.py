@@ -112,12 +112,17 @@ class Applying:
         if not bulk.run(journal, (self.merchant_id, self.source_id, self.run_id, now, *scope)).rowcount:
             return
         sets = "".join(f'"{name}" = s."{name}", ' for name in columns)
-        content = "s.content_hash" if whole else str(UNKNOWN_HASH)
+        content = self._content_hash() if whole else str(UNKNOWN_HASH)
         update = f"""
             UPDATE inventory_item AS i SET {sets}content_hash = {content}, missing_since = NULL,
                 last_run_id = ?, last_row = s.row_number, changed_at = ?
             FROM {_ROWS} WHERE {chosen} AND i.id = p.item_id"""
         bulk.run(update, (self.run_id, now, *scope))
+
+    def _content_hash(self) -> str:
+        """SQL: the staged row's hash, where the item is all that row says: nothing is left of columns that another mapping wrote."""
+        others = [f'i."{name}" IS NULL' for name in INVENTORY_COLUMNS if name not in self.columns and name != "sku"]
+        return f"CASE WHEN {' AND '.join(others)} THEN s.content_hash ELSE {UNKNOWN_HASH} END" if others else "s.content_hash"
 
     def _remove(self, after: int, last: int, state: str) -> None:
         now, scope = clock.now(), (self.planned, after, last, state)

@@ -7,8 +7,19 @@ from datetime import datetime
 import pytest
 
 from portal import clock, runs
+from portal.fields import INVENTORY_FIELDS
 from portal.models import Document, Integration, InventoryItem, Run, Source
 from tests.feed_of import HANDLERS, HEADERS, Feed, aside, journal, leftovers, rows_of
+
+EVERY_FIELD = {
+    "sku": ("A", "A"), "parent_sku": ("P1", "P2"), "title": ("One", "Two"), "description": ("a", 'b "quoted", größer'),
+    "brand": ("K", "L"), "upc": ("036000291452", "4006381333931"), "mpn": ("0012", "012"), "quantity": ("5", "6"),
+    "cost": ("1.00", "1.01"), "list_price": ("2", "3"), "msrp": ("4", "5"), "map_price": ("6", "7"),
+    "weight": ("1.5", "1.25"), "weight_unit": ("pound", "kilogram"), "length": ("1", "2"), "width": ("3", "4"), "height": ("5", "6"),
+    "dimension_unit": ("inch", "centimetre"), "category_1": ("x", "X"), "category_2": ("y", "z"), "category_3": ("u", "v"),
+    "images": ("https://a.example/1.jpg", "https://a.example/2.jpg"), "condition": ("New", "Used"), "status": ("active", "gone"),
+    "bin_location": ("B1", "B2"),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -74,6 +85,34 @@ def test_columns_that_are_not_mapped_stay_as_they_are(feed):
     item = feed.items()["SKU-00001"]
     assert (item.quantity, item.title, item.cost) == (8, "Lamp 1", 25_000)
     assert journal(run)["SKU-00001"] == ("change", {"quantity": 5}, {"quantity": 8})
+
+
+def test_a_column_that_is_mapped_again_is_emptied_where_the_file_has_nothing(feed):
+    some = {name: {"columns": [column]} for name, column in (("sku", "item_no"), ("quantity", "qty"))}
+    more = some | {"title": {"columns": ["name"]}}
+    feed.map(fields=more)
+    feed.sync(rows_of(2))
+    feed.map(fields=some)
+    feed.sync([["SKU-00000", "", "", 6, ""], ["SKU-00001", "", "", 5, ""]])
+    assert feed.items()["SKU-00000"].title == "Lamp 0"
+    feed.map(fields=more)
+    feed.sync([["SKU-00000", "", "K", 6, ""], ["SKU-00001", "", "K", 5, ""]])
+    assert [item.title for item in feed.items().values()] == [None, None]
+
+
+def test_a_change_of_each_single_column_is_seen_written_and_journaled(make_source):
+    feed, names = Feed(make_source()), list(EVERY_FIELD)
+    assert names == [field.key for field in INVENTORY_FIELDS]
+    feed.map(headers=names, fields={name: {"columns": [name]} for name in names})
+    row = [cells[0] for cells in EVERY_FIELD.values()]
+    feed.sync([row], headers=names)
+    for place, name in enumerate(names[1:], 1):
+        row[place] = EVERY_FIELD[name][1]
+        before = getattr(feed.items()["A"], name)
+        run = feed.sync([row], headers=names)
+        after = getattr(feed.items()["A"], name)
+        assert before != after and None not in (before, after), name
+        assert journal(run) == {"A": ("change", {name: before}, {name: after})}
 
 
 def test_an_item_that_goes_to_zero_is_a_change_counted_as_zeroed(feed):
