@@ -39,7 +39,7 @@ class Coming:
 
 def phases(source: Any) -> list[tuple[str, list[Answer]]]:
     """(title, answers) of each of the four phases."""
-    titles = [title for title, _ in setup_steps.PHASES]
+    titles = [title for title, _ in setup_steps.PHASES[:-1]] + [setup_steps.TITLES["skus"]]
     return list(zip(titles, (_source(source), _connection(source), _operations(source), _skus(source)), strict=True))
 
 
@@ -86,7 +86,7 @@ def _source(source: Any) -> list[Answer]:
     return [
         Answer("Name", source.name),
         Answer("Type", sources.KINDS[source.kind]),
-        Answer("Supplier", supplier.name, "supplier", (f"By {', '.join(supplier.methods)}",)),
+        Answer("Supplier", supplier.name, "supplier", tuple(method for method in supplier.methods if method not in supplier.name)),
     ]
 
 
