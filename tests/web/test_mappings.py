@@ -80,6 +80,7 @@ def test_a_missing_needed_column_is_said_and_everything_typed_stays(client: Any,
     )
     assert answer.status_code == 422
     assert "Choose the column that holds your Inventory SKU" in answer.text and 'href="#f-sku-column"' in answer.text
+    assert "to see which rows are used" in answer.text and "rows are used," not in answer.text
     again = client.form_values(answer.text, editor(source))
     assert (again["f.title.column"], again["f.brand.fixed"]) == ("c:colour", "Acme <&>")
     assert MappingVersion.select().count() == 0 and "inventory" not in fresh(source).setup_done
