@@ -141,13 +141,15 @@ def read_account(demo_account: Path | None) -> Mapping[str, str]:
         return {}
     try:
         account = json.loads(demo_account.read_text("utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return {}
-    alive = isinstance(account, dict) and account.keys() >= ACCOUNT_KEYS and _alive(int(account["pid"]))
+    alive = isinstance(account, dict) and account.keys() >= ACCOUNT_KEYS and _alive(account["pid"])
     return {key: str(account[key]) for key in ACCOUNT_KEYS} if alive else {}
 
 
-def _alive(pid: int) -> bool:
+def _alive(pid: object) -> bool:
+    if type(pid) is not int or pid <= 0:  # to the system 0 and less are groups of processes
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -190,7 +192,7 @@ def load(path: Path) -> Supplier:
     where = path.name
     try:
         table = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{where}: {error}") from error
     check_keys(where, table, SUPPLIER_KEYS)
     settings = tuple(_setting(where, one) for one in table.get("settings", []))
@@ -200,7 +202,7 @@ def load(path: Path) -> Supplier:
         needs=tuple(_need(where, one) for one in table["needs"]),
         supports=_operations(where, table["supports"]),
         cannot=_sentences(where, table.get("cannot", {})),
-        download_hosts={str(host): str(to) for host, to in table.get("download_hosts", {}).items()},
+        download_hosts=_hosts(where, table.get("download_hosts", {})),
         **{key: _frozen(table[key]) for key in _PLAIN if key in table},
     )
     _check_whole(where, supplier)
@@ -226,6 +228,11 @@ def _operations(where: str, table: Mapping[str, Any]) -> Mapping[str, bool]:
 
 def _sentences(where: str, table: Mapping[str, Any]) -> Mapping[str, str]:
     check_keys(f"{where}: cannot", table, Keys(optional=dict.fromkeys(OPERATIONS, str)))
+    return dict(table)
+
+
+def _hosts(where: str, table: Mapping[str, Any]) -> Mapping[str, str]:
+    check_keys(f"{where}: download_hosts", table, Keys(optional=dict.fromkeys(table, str)))
     return dict(table)
 
 

@@ -50,6 +50,7 @@ SETTING_KEYS = Keys(
 
 NEED_KEYS = Keys(needed={"what": str, "who": str})
 CHOICE_KEYS = Keys(needed={"value": str, "label": str}, optional={"hint": str})
+_LISTS_OF_TABLES = frozenset({"needs", "settings", "options"})
 
 
 def check_keys(where: str, table: Mapping[str, Any], keys: Keys) -> None:
@@ -60,8 +61,16 @@ def check_keys(where: str, table: Mapping[str, Any], keys: Keys) -> None:
             raise ValueError(f"{where}: unknown key {key!r}")
         if type(value) is not known[key]:
             raise ValueError(f"{where}: {key} must be a {known[key].__name__}, not {value!r}")
+        if isinstance(value, list):
+            _check_parts(where, key, value, dict if key in _LISTS_OF_TABLES else str)
     for key in keys.needed:
         if key not in table:
             raise ValueError(f"{where}: {key} is missing")
         if table[key] == "":
             raise ValueError(f"{where}: {key} is empty")
+
+
+def _check_parts(where: str, key: str, parts: list[Any], kind: type) -> None:
+    for part in parts:
+        if type(part) is not kind:
+            raise ValueError(f"{where}: {key} must hold only {kind.__name__}, not {part!r}")

@@ -1,0 +1,300 @@
+"""The Supplier Directory's files: each one loads, and a slip in one is named by file and key."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal import suppliers
+from portal.connectors import PROTOCOLS
+from portal.errors import NotFound
+from portal.suppliers.schema import ACCOUNT_KEYS, OPERATIONS
+
+FILES = sorted(Path(suppliers.__file__).parent.glob("*.toml"))
+SLUGS = [path.stem for path in FILES]
+DEMO = "demo-distributor"
+
+GOOD = """
+name = "Northwind"
+region = "United States"
+categories = ["Home"]
+protocol = "http"
+methods = ["File link"]
+summary = "Furniture."
+steps = ["Copy the link."]
+letter = "Hello"
+minutes = 5
+limits = []
+place = 99
+
+[supports]
+inventory = true
+orders = false
+shipments = false
+
+[cannot]
+orders = "A link can only be read."
+shipments = "There are no shipment files."
+
+[download_hosts]
+"files.northwind.example" = "*.cdn.northwind.example"
+
+[[needs]]
+what = "The link"
+who = "Their IT contact"
+
+[[settings]]
+key = "url"
+label = "Link"
+required = true
+
+[[settings]]
+key = "auth"
+label = "Sign in with"
+kind = "choice"
+default = "none"
+options = [{ value = "none", label = "Nothing" }, { value = "basic", label = "User and password" }]
+
+[[settings]]
+key = "password"
+label = "Password"
+kind = "password"
+secret = true
+shown_when = "auth=basic"
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "northwind.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+# the files that are there
+
+
+@pytest.mark.parametrize("path", FILES, ids=SLUGS)
+def test_every_file_loads_as_what_it_says(path):
+    one, table = suppliers.load(path), tomllib.loads(path.read_text("utf-8"))
+    assert one.slug == path.stem and suppliers.find(one.slug).name == one.name == table["name"]
+    assert one.protocol in PROTOCOLS or one.protocol == "upload"
+    assert [setting.key for setting in one.settings] == [setting["key"] for setting in table.get("settings", [])]
+    for text in (one.name, one.region, one.summary, one.letter.strip(), *one.methods, *one.categories, *one.steps):
+        assert text and isinstance(text, str)
+    assert one.needs and all(need.what and need.who for need in one.needs) and one.minutes > 0
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_what_a_supplier_cannot_do_is_said_and_what_it_can_is_not_denied(slug):
+    one = suppliers.find(slug)
+    assert set(one.supports) == set(OPERATIONS) and one.supports["inventory"]
+    assert {name for name, able in one.supports.items() if not able} == set(one.cannot)
+    assert all(sentence.endswith(".") and "Connect the supplier by" in sentence for sentence in one.cannot.values())
+
+
+def test_which_methods_can_send_orders_and_get_shipments():
+    able = {slug: tuple(suppliers.find(slug).supports[name] for name in ("orders", "shipments")) for slug in SLUGS}
+    assert able == {
+        DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True), "file-upload": (False, False),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_each_secret_is_sealed_and_has_no_value_in_the_file(slug):
+    one = suppliers.find(slug)
+    hidden = {setting.key for setting in one.settings if setting.kind in ("password", "key_pair")}
+    assert hidden <= one.secret_keys <= one.setting_keys
+    assert all(not one.setting(key).default for key in one.secret_keys), "without the demo running nothing is filled in"
+
+
+def test_settings_are_read_with_their_kind_default_options_and_condition():
+    one = suppliers.find("ftp-file")
+    security, plain_ok, port = one.setting("security"), one.setting("plain_ok"), one.setting("port")
+    assert (security.kind, security.default, [option.value for option in security.options]) == (
+        "choice", "explicit", ["explicit", "implicit", "plain"],
+    )  # fmt: skip
+    assert security.options[2].hint == "Anyone on the path can read the password and files"
+    assert (plain_ok.kind, plain_ok.required, port.default) == ("check", True, "21")
+    assert one.secret_keys == {"password"}
+    with pytest.raises(KeyError):
+        one.setting("nothing")
+
+
+@pytest.mark.parametrize(
+    ("slug", "values", "shown"),
+    [
+        ("ftp-file", {"security": "plain"}, {"plain_ok"}),
+        ("ftp-file", {"security": "explicit"}, set()),
+        ("ftp-file", {}, set()),
+        ("http-file", {"auth": "none"}, set()),
+        ("http-file", {"auth": "basic"}, {"user", "password"}),
+        ("http-file", {"auth": "header"}, {"header_name", "header_value"}),
+        ("sftp-file", {"auth": "password"}, {"password"}),
+        ("sftp-file", {"auth": "private_key"}, {"private_key", "passphrase"}),
+        ("sftp-file", {"auth": "our_key"}, {"our_key"}),
+    ],
+)
+def test_a_conditional_field_belongs_to_the_form_only_while_its_choice_is_made(slug, values, shown):
+    conditional = [setting for setting in suppliers.find(slug).settings if setting.shown_when]
+    assert shown <= {setting.key for setting in conditional if setting.applies(values)}
+    other = {"password", "user", "private_key", "passphrase", "our_key", "header_name", "header_value"} - shown
+    assert not other & {setting.key for setting in conditional if setting.applies(values)}
+
+
+def test_downloads_of_google_sheets_may_go_to_one_host_and_no_other_supplier_has_such_a_host():
+    assert dict(suppliers.find("http-file").download_hosts) == {"docs.google.com": "*.googleusercontent.com"}
+    assert [slug for slug in SLUGS if suppliers.find(slug).download_hosts] == ["http-file"]
+
+
+def test_the_directory_is_in_its_order_and_knows_no_other_slug():
+    assert [one.slug for one in suppliers.listing()] == ["sftp-file", "ftp-file", "http-file", "file-upload"]
+    for slug in ("nothing", "", "../schema", "SFTP-FILE"):
+        with pytest.raises(NotFound):
+            suppliers.find(slug)
+
+
+# slips
+
+
+def test_the_file_that_the_slips_are_made_in_is_good(written):
+    one = suppliers.load(written(GOOD))
+    assert (one.slug, one.place, one.limits, one.needs_demo) == ("northwind", 99, (), False)
+    assert one.setting("password").applies({"auth": "basic"}) and one.download_hosts["files.northwind.example"]
+
+
+_SLIPS = {
+    "a key that is not known": ('region = "', 'regoin = "', "unknown key 'regoin'"),
+    "a needed key left out": ("minutes = 5\n", "", "minutes is missing"),
+    "an empty text": ('summary = "Furniture."', 'summary = ""', "summary is empty"),
+    "a text for a number": ("minutes = 5", 'minutes = "5"', "minutes must be a int, not '5'"),
+    "a number for a text": ('name = "Northwind"', "name = 7", "name must be a str, not 7"),
+    "a switch for a number": ("place = 99", "place = true", "place must be a int, not True"),
+    "a text for a list": ('categories = ["Home"]', 'categories = "Home"', "categories must be a list, not 'Home'"),
+    "a number in a list of texts": ('steps = ["Copy the link."]', "steps = [7]", "steps must hold only str, not 7"),
+    "a list in a list of texts": ('methods = ["File link"]', 'methods = [["File link"]]', "methods must hold only str, not ['File link']"),
+    "a protocol we do not speak": ('protocol = "http"', 'protocol = "gopher"', "protocol 'gopher' is not one of ftp, http, sftp, upload"),
+    "an operation that is none": ("inventory = true", "inventory = true\nreturns = true", "supports: unknown key 'returns'"),
+    "an operation left out": ("shipments = false\n", "", "supports: shipments is missing"),
+    "an operation in words": ("inventory = true", 'inventory = "yes"', "supports: inventory must be a bool, not 'yes'"),
+    "a lack without its sentence": ('orders = "A link can only be read."\n', "", "cannot.orders must hold a sentence"),
+    "a sentence without its lack": ("orders = false", "orders = true", "cannot.orders must hold a sentence exactly when"),
+    "a sentence for no operation": ('orders = "A', 'returns = "No."\norders = "A', "cannot: unknown key 'returns'"),
+    "a need without who has it": ('who = "Their IT contact"\n', "", "needs: who is missing"),
+    "a need with another key": ('who = "Their IT contact"', 'who = "IT"\nwhen = "now"', "needs: unknown key 'when'"),
+    "a table that is not known": ("[[needs]]", "[[wants]]", "unknown key 'wants'"),
+    "a setting's unknown key": ('label = "Link"', 'label = "Link"\nplaceholder = "x"', "settings.url: unknown key 'placeholder'"),
+    "a setting without a label": ('label = "Link"\n', "", "settings.url: label is missing"),
+    "a setting without a key": ('key = "url"\n', "", "settings.?: key is missing"),
+    "a setting's wrong type": ("required = true", 'required = "yes"', "settings.url: required must be a bool, not 'yes'"),
+    "a setting of no kind": ('label = "Link"', 'label = "Link"\nkind = "slider"', "settings.url: kind 'slider' is not one of"),
+    "a number as default": ('default = "none"', "default = 0", "settings.auth: default must be a str, not 0"),
+    "a default that is no option": ('default = "none"', 'default = "nothing"', "settings.auth: default 'nothing' is not"),
+    "a choice without options": ("options = [", "# options = [", "settings.auth: options belong to a choice"),
+    "options of a text": ('kind = "choice"\n', "", "settings.auth: options belong to a choice"),
+    "an option's unknown key": ('label = "Nothing"', 'label = "Nothing", help = "x"', "settings.auth: options: unknown key 'help'"),
+    "an option without a label": (', label = "Nothing"', "", "settings.auth: options: label is missing"),
+    "an option that is a text": ('[{ value = "none", label = "Nothing" }, ', '["none", ', "settings.auth: options must hold only dict"),
+    "a password that is not sealed": ("secret = true\n", "", "settings.password: a password must be secret"),
+    "a secret with a value": ("secret = true", 'secret = true\ndefault = "hunter2"', "settings.password: a secret has no default"),
+    "a condition on no choice": ('"auth=basic"', '"auth=oauth"', "settings.password: shown_when 'auth=oauth' names no choice"),
+    "a condition on no setting": ('"auth=basic"', '"security=plain"', "settings.password: shown_when 'security=plain' names no choice"),
+    "a key used twice": ('key = "password"', 'key = "url"', "settings: a key is used twice"),
+    "a download host that is no text": ('"*.cdn.northwind.example"', "7", "download_hosts: files.northwind.example must be a str, not 7"),
+    "a file that is no TOML": ('name = "Northwind"', "name = Northwind", "(at line 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("slip", _SLIPS)
+def test_a_slip_is_named_with_its_file_and_key(written, slip):
+    right, wrong, words = _SLIPS[slip]
+    assert right in GOOD
+    with pytest.raises(ValueError) as caught:
+        suppliers.load(written(GOOD.replace(right, wrong, 1)))
+    assert str(caught.value).startswith("northwind.toml: ") and words in str(caught.value)
+
+
+@pytest.mark.parametrize("table", ["needs", "settings"])
+def test_a_text_where_a_table_belongs_is_named(written, table):
+    text = GOOD.replace("[supports]", f'{table} = ["the link"]\n[supports]', 1)
+    start = text.index(f"[[{table}]]")
+    text = text[:start] + (text[text.index("[[settings]]") :] if table == "needs" else "")
+    with pytest.raises(ValueError, match=f"northwind.toml: {table} must hold only dict, not 'the link'"):
+        suppliers.load(written(text))
+
+
+def test_a_file_that_is_not_utf8_is_named(written):
+    path = written(GOOD)
+    path.write_bytes(GOOD.replace("Furniture", "M\xf6bel").encode("latin-1"))
+    with pytest.raises(ValueError, match=r"northwind\.toml: "):
+        suppliers.load(path)
+
+
+# the demo's account
+
+
+def account_of(pid: int) -> dict[str, Any]:
+    texts = {key: f"the {key}" for key in ACCOUNT_KEYS}
+    return {**texts, "sftp_port": 8022, "http_port": 8023, "pid": pid}
+
+
+def put(path: Path, account: object) -> Path:
+    path.write_text(account if isinstance(account, str) else json.dumps(account), "utf-8")
+    return path
+
+
+def listed(account: Path | None) -> bool:
+    return DEMO in [one.slug for one in suppliers.listing(account)]
+
+
+def test_the_demo_is_listed_only_while_its_process_lives(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        account = put(tmp_path / "account.json", account_of(process.pid))
+        assert listed(account) and suppliers.listing(account)[0].slug == DEMO, "it comes first"
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not listed(account), "a dead process that nobody has collected yet does not run"
+    assert not listed(account), "the file that a killed demo leaves behind does not bring it back"
+    assert suppliers.read_account(account) == {}
+
+
+def test_the_demos_values_are_filled_in_while_it_runs(tmp_path):
+    account = put(tmp_path / "account.json", account_of(os.getpid()))
+    running, still = suppliers.find(DEMO, account), suppliers.find(DEMO)
+    assert (running.setting("host").default, running.setting("port").default) == ("the sftp_host", "8022")
+    assert running.setting("password").default == "the password" and running.setting("password").secret
+    assert any("the fingerprint" in step for step in running.steps)
+    assert not any("{" in text for text in (*running.steps, *still.steps, *(one.default for one in (*running.settings, *still.settings))))
+    assert still.setting("password").default == still.setting("host").default == ""
+    assert suppliers.find("sftp-file", account) == suppliers.find("sftp-file"), "no other supplier learns of it"
+
+
+@pytest.mark.parametrize(
+    "account", ["", "{", "[]", "null", '{"pid": 1}', b"\xff\xfe", "pid as text", "pid left out", "no pid at all", "group", "everyone"]
+)
+def test_an_account_file_that_is_none_lists_no_demo(tmp_path, account):
+    path, whole = tmp_path / "account.json", account_of(os.getpid())
+    if isinstance(account, bytes):
+        path.write_bytes(account)
+    elif account == "pid left out":
+        put(path, {key: value for key, value in whole.items() if key != "pid"})
+    else:
+        odd = {"pid as text": "twelve", "no pid at all": None, "group": 0, "everyone": -1}
+        put(path, {**whole, "pid": odd[account]} if account in odd else account)
+    assert not listed(path) and suppliers.read_account(path) == {}
+
+
+def test_without_an_account_file_there_is_no_demo(tmp_path):
+    assert not listed(None) and not listed(tmp_path / "account.json") and not listed(tmp_path / "nowhere" / "account.json")
+    assert suppliers.find(DEMO, tmp_path / "account.json").needs_demo, "a source that uses it still finds its name"
