@@ -48,7 +48,11 @@ _FILLERS = frozenset(
 )
 _STOCK_WORDS = frozenset(["qty", "quantity", "stock", "available", "avail", "onhand", "inventory", "bestand", "units", "inv"])
 _PLACE_WORDS = frozenset(["wh", "whse", "warehouse", "dc", "store", "loc", "location", "branch", "lager", "hub"])
-_OTHER_COUNTS = frozenset(["min", "max", "minimum", "order", "pack", "case", "box", "date", "reorder", "status", "eta", "code", "incoming"])
+_OTHER_COUNTS = frozenset(
+    ["min", "max", "minimum", "order", "ordered", "pack", "case", "box", "date", "reorder", "status", "eta", "code", "incoming", "transit"]
+    + ["reserved", "allocated", "committed", "sold", "sales", "backorder", "backordered", "expected", "future", "damaged", "returned"]
+)
+_NO_PLACES = _OTHER_COUNTS | {"in", "now", "price", "cost", "net", "value", "id", "number", "free", "previous", "old", "last"}
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
@@ -225,9 +229,11 @@ def warehouse_name(header: str) -> str:
     rest = [word for word in words if word not in _STOCK_WORDS]
     has_stock = len(rest) < len(words)
     has_place = any(re.sub(r"\d+$", "", word) in _PLACE_WORDS for word in words)
-    if not rest or len(rest) > 3 or not (has_stock or has_place) or set(rest) & _OTHER_COUNTS:
+    if not rest or len(rest) > 3 or not (has_stock or has_place) or set(rest) & _NO_PLACES:
         return ""
-    named = [word for word in rest if word not in _PLACE_WORDS] or rest
+    named = [word for word in rest if word not in _PLACE_WORDS]
+    if not any(map(str.isalpha, "".join(named))):
+        named = rest  # "Warehouse 1", not "1"
     return " ".join(word.upper() if len(word) < 4 or any(map(str.isdigit, word)) else word.capitalize() for word in named)
 
 
@@ -320,15 +326,17 @@ def rules_from(
 ) -> dict[str, Any]:
     """The rules that the matches say. With a sample: a number clean-up where quantities need one, a separator of images."""
     fields: dict[str, dict[str, Any]] = {}
-    warehouses = []
+    warehouses: list[dict[str, Any]] = []
+    values = {header: [row[n] for row in sample_rows[:_READ] if n < len(row)] for n, header in enumerate(headers)}
     for match in matches:
         if match.column is None:
             continue
         if match.field == WAREHOUSES:
             warehouses.append({"name": warehouse_name(match.column) or match.column, "column": match.column})
+            if steps := _clean_up(values.get(match.column, []), decimal_mark):
+                warehouses[-1]["steps"] = steps
         else:
             fields.setdefault(match.field, {"columns": [], "steps": []})["columns"].append(match.column)
-    values = {header: [row[n] for row in sample_rows[:_READ] if n < len(row)] for n, header in enumerate(headers)}
     if "quantity" in fields:
         fields["quantity"]["steps"] = _clean_up(values.get(fields["quantity"]["columns"][0], []), decimal_mark)
     if "images" in fields and (separator := _image_separator(values.get(fields["images"]["columns"][0], []))):

@@ -21,7 +21,9 @@ UNREADABLE = "Not a date"
 _NUMBERS = re.compile(r"(\d{1,4})([-/.])(\d{1,2})\2(\d{2,4})")
 _COMPACT = re.compile(r"(20\d{2})(\d{2})(\d{2})$")
 _TIME = re.compile(r"[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?\s?(?:[AaPp][Mm])?\s?(?:Z|UTC|[+-]\d{2}:?\d{2})?$")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
 _DAY_MONTH = re.compile(r"(\d{1,2})[-. ]\s?([A-Za-z]{3,9})[-,. ]\s?(\d{4})$")
 _MONTH_DAY = re.compile(r"([A-Za-z]{3,9})[-. ]\s?(\d{1,2}),?[- ]\s?(\d{4})$")
 
@@ -33,7 +35,7 @@ class NotADate(ValueError):
 def written(value: date, form: str) -> str:
     """A date in one of DATE_FORMS; month names are English and capital: 05-NOV-2026."""
     if form == "DD-MON-YYYY":
-        return f"{value.day:02}-{_MONTHS[value.month - 1].upper()}-{value.year:04}"
+        return f"{value.day:02}-{_MONTHS[value.month - 1][:3].upper()}-{value.year:04}"
     return value.strftime(DATE_FORMS[form])
 
 
@@ -59,6 +61,8 @@ def _read_as(text: str, form: str) -> date:
             raise NotADate(UNREADABLE)
         first, second, year = int(found[1]), int(found[3]), _year(found[4])
         return date(year, first, second) if form.startswith("MM") else date(year, second, first)
+    if form in {"YYYYMMDD", "MMDDYYYY"} and not re.fullmatch(r"\d{8}", text):
+        raise NotADate(UNREADABLE)  # with a lost zero, 1152026 would be two dates
     return datetime.strptime(text, DATE_FORMS[form]).date()
 
 
@@ -93,10 +97,11 @@ def _named(text: str) -> date:
 
 
 def _month(name: str) -> int:
-    short = name[:3].lower()
-    if short not in _MONTHS:
-        raise NotADate(UNREADABLE)
-    return _MONTHS.index(short) + 1
+    short = "sep" if name.lower() == "sept" else name.lower()
+    for number, month in enumerate(_MONTHS, 1):
+        if short in {month, month[:3]}:
+            return number
+    raise NotADate(UNREADABLE)
 
 
 def likely_form(values: Iterable[str]) -> str:

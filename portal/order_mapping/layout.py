@@ -183,6 +183,8 @@ def _put(writer: Any, cells: list[str], whose: str, layout: Layout) -> None:
         bad = next((cell for cell in cells if layout.get("delimiter", ",") in cell or '"' in cell), None)
         if bad is not None:
             raise Refused(f"{whose} holds “{bad}”, which needs quotes, but this file is set to never quote.")
+        if cells == [""]:
+            raise Refused(f"{whose} would be an empty line, but this file is set to never quote.")
     writer.writerow(cells)
 
 

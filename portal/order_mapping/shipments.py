@@ -7,7 +7,7 @@ from typing import Any
 
 from portal.errors import Invalid
 from portal.fields import SHIPMENT_FIELDS, Field
-from portal.mapping.amounts import Unfit, quantity_reader
+from portal.mapping.amounts import SHORTENED, Unfit, is_shortened, quantity_reader
 from portal.mapping.compiling import LONGEST_SHOWN, columns_missing
 from portal.mapping.kinds import identifier_reader, text_reader
 from portal.mapping.rules import MOST_COLUMNS, MOST_STEPS
@@ -95,18 +95,18 @@ def _reading(field: Field, rule: Mapping[str, Any], index: Mapping[str, int], ma
     parse = _parser(field, mark, form)
 
     def read_cells(cells: list[str], problems: list[CellProblem]) -> Any:
-        text = raw = join.join([cell for n in columns if (cell := cells[n].strip())])
-        if text and change:
-            text = change(text).strip()
-        text = text or instead
-        if not text:
-            if field.needed:
-                problems.append(CellProblem(field.key, name, raw[:LONGEST_SHOWN], f"No {field.label.lower()}"))
-            return None
+        raw = join.join([cell for n in columns if (cell := cells[n].strip())])
         try:
-            return parse(text)
+            if field.kind == "identifier" and is_shortened(raw):
+                raise Unfit(SHORTENED)  # before any step could hide the damage
+            text = (change(raw).strip() if raw and change else raw) or instead
+            value = parse(text) if text else None
+            if value is None and field.needed:
+                raise Unfit(f"No {field.label.lower()}")
+            return value
         except Unfit as unfit:
-            problems.append(CellProblem(field.key, name, raw[:LONGEST_SHOWN], unfit.reason, unfit.fatal or field.needed))
+            fatal = unfit.fatal or field.needed or field.key == "sku"  # no SKU would say that the whole request shipped
+            problems.append(CellProblem(field.key, name, raw[:LONGEST_SHOWN], unfit.reason, fatal))
             return unfit.value
 
     return read_cells
