@@ -63,8 +63,8 @@ def draft_orders(source_id: str) -> Response:
         except Invalid as refused:
             errors = refused.errors
     focus = order_form.act(layout, do)
-    if wants_fragment() and request.htmx.target == "preview":
-        return render("mappings/_order_file.html", "mappings/_order_file.html", source=source, **_made(layout))
+    if wants_fragment() and (part := _part(source, layout, request.htmx.target or "", errors, focus)) is not None:
+        return part
     version = whole_number(request.form.get("version", ""))
     return _page(source, integration, layout, errors, 422 if errors else 200, focus=focus, version=version)
 
@@ -77,6 +77,28 @@ def drafted_orders(source_id: str) -> Response:
     return go(url_for("mappings.orders", source_id=source.public_id))
 
 
+def _part(source: Any, layout: Mapping[str, Any], target: str, errors: Mapping[str, str], focus: str) -> Response | None:
+    """The file, the columns or one of them; None for the whole page. What was typed elsewhere meanwhile stays untouched."""
+    if target == "preview":
+        return render("mappings/_order_file.html", "mappings/_order_file.html", source=source, **_made(layout))
+    n = whole_number(target.removeprefix("row-c-"))
+    one = target.startswith("row-c-") and 0 <= n < len(layout["columns"])
+    if not one and target != "order-columns":
+        return None
+    name = "mappings/_order_row.html" if one else "mappings/_order_columns.html"
+    response = render(name, name, 422 if errors else 200, **_columns(source, layout, errors, focus), n=n)
+    response.headers["HX-Trigger-After-Settle"] = "mapped"
+    return response
+
+
+def _columns(source: Any, layout: Mapping[str, Any], errors: Mapping[str, str], focus: str) -> dict[str, Any]:
+    return {
+        "source": source, "layout": layout, "errors": errors, "focus": focus, "fields": ORDER_FIELDS, "dates": order_form.DATES,
+        "their_headers": request.form.get("their_headers", ""), "choice_of": order_form.choice_of,
+        "draft_at": url_for("mappings.draft_orders", source_id=source.public_id), "date_forms": list(order_mapping.DATE_FORMS),
+    }  # fmt: skip
+
+
 def _page(
     source: Any, integration: Any, layout: Mapping[str, Any], errors: Mapping[str, str] | None = None, status: int = 200,
     stale: Stale | None = None, focus: str = "", version: int | None = None,
@@ -84,13 +106,11 @@ def _page(
     sent, found = request.method == "POST", dict(errors or {})
     ids = {f"columns.{n}": f"c-{n}-value" for n in range(len(layout["columns"]))} | {"columns": "add-column", "use": "use-yes"}
     return render(
-        "mappings/orders.html", "mappings/_orders.html", status, source=source, layout=layout, errors=found, focus=focus,
+        "mappings/orders.html", "mappings/_orders.html", status, **_columns(source, layout, found, focus),
         problems=TypedErrors(operations.placed(found, ids), stale), version=integration.version if version is None else version,
         back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
         folder=typed("folder") if sent else order_setup.place(source, integration),
         auto_send="auto_send" in request.form if sent else bool(integration.settings.get("auto_send")),
-        their_headers=request.form.get("their_headers", ""), fields=ORDER_FIELDS, dates=order_form.DATES, choice_of=order_form.choice_of,
-        draft_at=url_for("mappings.draft_orders", source_id=source.public_id), date_forms=list(order_mapping.DATE_FORMS),
         options={
             "delimiter": ("Sign between values", order_mapping.DELIMITERS), "quoting": ("Quotes", order_mapping.QUOTING),
             "encoding": ("Letters are encoded as", order_mapping.ENCODINGS), "line_end": ("Line ends", order_mapping.LINE_ENDS),

@@ -61,10 +61,8 @@ def draft_shipments(source_id: str) -> Response:
     source, integration = operations.opened(source_id, KIND)
     version, do = whole_number(request.form.get("version", "")), request.form.get("do", "preview")
     if do != "sample":
-        if wants_fragment() and request.htmx.target == "preview":
-            return render(
-                "mappings/_shipment_rows.html", "mappings/_shipment_rows.html", source=source, **_mapped(integration, _typed_rules())
-            )
+        if wants_fragment() and (part := _part(source, integration, request.htmx.target or "")) is not None:
+            return part
         return _page(source, integration, version=version)
     try:
         _take_sample(source)
@@ -80,6 +78,24 @@ def drafted_shipments(source_id: str) -> Response:
     """A draft lives in its form only: asked for by address there is the page."""
     source = sources.find(g.merchant, source_id)
     return go(url_for("mappings.shipments", source_id=source.public_id))
+
+
+def _part(source: Any, integration: Any, target: str) -> Response | None:
+    """The rows or one field's line; None for the whole page. What was typed elsewhere meanwhile stays untouched."""
+    field = next((one for one in SHIPMENT_FIELDS if target == f"row-s-{one.key}"), None)
+    if field is None and target != "preview":
+        return None
+    name = "mappings/_shipment_row.html" if field else "mappings/_shipment_rows.html"
+    mapped = _mapped(integration, _typed_rules())
+    response = render(name, name, source=source, field=field, errors={}, **_columns(source), **mapped)
+    if field:
+        response.headers["HX-Trigger-After-Settle"] = "mapped"
+    return response
+
+
+def _columns(source: Any) -> dict[str, Any]:
+    draft_at = url_for("mappings.draft_shipments", source_id=source.public_id)
+    return {"draft_at": draft_at, "date_forms": list(order_mapping.DATE_FORMS), "column_mark": COLUMN, "asks": _asks}
 
 
 def _take_sample(source: Any) -> None:
@@ -138,8 +154,7 @@ def _page(
         match=typed("match") if sent else kept.get("match", "newest"), matches=order_setup.MATCHES,
         pattern=typed("pattern") if sent else kept.get("pattern", ""), is_link=supplier.protocol == "http",
         pasted=request.form.get("pasted", "") if sent else demo_goods.SHIPMENTS.decode() if supplier.needs_demo else "",
-        fields=SHIPMENT_FIELDS, date_forms=list(order_mapping.DATE_FORMS), column_mark=COLUMN, asks=_asks,
-        draft_at=url_for("mappings.draft_shipments", source_id=source.public_id), **mapped,
+        fields=SHIPMENT_FIELDS, **_columns(source), **mapped,
     )  # fmt: skip
 
 

@@ -302,3 +302,23 @@ def test_odd_buttons_break_nothing(client: Any, at_shipments: Source, kind: str,
         draft(client, at, do, {"csrf_token": form(client, at)["csrf_token"], "c": "x", "s": "y", "c.0": "z", "s.sku": "q"}).status_code
         == 200
     )
+
+
+def test_with_htmx_a_change_redraws_its_row_alone(client: Any, at_shipments: Source) -> None:
+    at = orders(at_shipments)
+    fields = {**form(client, at), "c.2.value": "=joined"}
+    for target, start in (
+        ("row-c-2", '<tr id="row-c-2"'),
+        ("order-columns", '<section id="order-columns"'),
+        ("row-c-99", '<div id="orders-page"'),
+    ):
+        part = draft(client, at, "preview", fields, headers={**HX, "HX-Target": target})
+        assert part.status_code == 200 and part.text.strip().startswith(start), part.text[:200]
+        assert ("file_name" in part.text) is (target == "row-c-99")
+    at = shipments(at_shipments)
+    values = {**sampled(client, at), "s.carrier.column": "fixed"}
+    row = draft(client, at, "preview", values, headers={**HX, "HX-Target": "row-s-carrier"})
+    assert row.text.strip().startswith('<tr id="row-s-carrier"') and 'name="s.carrier.fixed"' in row.text
+    assert (
+        draft(client, at, "preview", values, headers={**HX, "HX-Target": "row-s-none"}).text.strip().startswith('<div id="shipments-page"')
+    )
