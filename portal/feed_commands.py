@@ -29,7 +29,8 @@ def import_feed(workspace: str, name: str, create: bool, file: Path, json_only: 
             run = feed_import.import_file(accounts.find_merchant(workspace), name, file, create)
         except SupplierError as error:
             problem = error.problem
-            tell({"status": "failed", "error": problem.headline}, f"{problem.headline}. {problem.body}", json_only)
+            told = feed_import.report_without_run(problem) | {"peak_rss_mb": _peak()}
+            tell(told, f"{problem.headline}. {problem.body}", json_only)
             sys.exit(REFUSED)
         _finish(run, json_only)
 
@@ -52,10 +53,14 @@ COMMANDS = [import_feed, sync]
 
 def _finish(run: Run, json_only: bool) -> None:
     """Print the outcome and leave with its exit code."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    tell(feed_import.report(run) | {"peak_rss_mb": round(peak, 1)}, feed_import.sentence(run), json_only)
+    tell(feed_import.report(run) | {"peak_rss_mb": _peak()}, feed_import.sentence(run), json_only)
     sys.stdout.flush()
     if run.state == "held":
         sys.exit(HELD)
     if run.state not in feed_import.GOOD:
         sys.exit(REFUSED)
+
+
+def _peak() -> float:
+    """The most memory this process ever held, in MB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

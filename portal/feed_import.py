@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from portal import clock, directory, documents, feeds, mappings, matching, runs, setup_steps, sources
-from portal.errors import Invalid, NotFound, Refused
+from portal.errors import Invalid, NotFound, Problem, Refused
 from portal.fields import INVENTORY_FIELDS
 from portal.inventory import sync
 from portal.models import Document, Integration, Merchant, Run, Source, database
 
+COUNTED = ("rows", "new", "changed", "unchanged", "missing", "set_aside", "held")
 WHO = "command line"
 KIND = "get_inventory_primary"
 SAMPLED = 200
@@ -63,7 +64,7 @@ def perform(integration: Integration, settings: Mapping[str, Any] | None = None)
 
 def report(run: Run) -> dict[str, Any]:
     """The run's outcome as `import-feed --json` prints it, but for the process's memory."""
-    counts = {name: run.counts.get(name, 0) for name in ("rows", "new", "changed", "unchanged", "missing", "set_aside", "held")}
+    counts = {name: run.counts.get(name, 0) for name in COUNTED}
     ended = run.finished_at or clock.now()
     seconds = (ended - run.started_at).total_seconds() if run.started_at else 0.0
     stages = {name: told["seconds"] for name, told in run.stages.items()}
@@ -71,6 +72,12 @@ def report(run: Run) -> dict[str, Any]:
         "status": run.state, **counts, "seconds": round(seconds, 3), "stages": stages, "run": run.public_id,
         "source": run.source.public_id if run.source else None, "problem": run.problem,
     }  # fmt: skip
+
+
+def report_without_run(problem: Problem) -> dict[str, Any]:
+    """The same for a file that was refused before it became a run."""
+    counts = dict.fromkeys(COUNTED, 0)
+    return {"status": "failed", "error": problem.headline, **counts, "seconds": 0.0, "stages": {}, "problem": asdict(problem)}
 
 
 def sentence(run: Run) -> str:

@@ -44,7 +44,7 @@ INVENTORY_FIELDS: tuple[Field, ...] = (
     Field("upc", "UPC / EAN", "gtin", False, "8, 12, 13 or 14 digits; a wrong check digit is left out and noted", 14,
           ("upc", "ean", "gtin", "upcean", "upccode", "eancode", "barcode", "upcbarcode", "ean13", "upca", "gtin12", "gtin13", "gtin14")),
     Field("mpn", "MPN", "identifier", False, "The manufacturer's part number", 120,
-          ("mpn", "manufacturerpartnumber", "mfrpartnumber", "mfgpartnumber", "mfrpart", "mfgpart", "manufacturersku", "mfrsku", "mfgno", "herstellernummer")),
+          ("mpn", "manufacturerpartnumber", "mfrpartnumber", "mfgpartnumber", "mfrpart", "mfgpart", "manufacturerpartno", "mfrpartno", "mfgpartno", "manufacturerno", "manufacturersku", "mfrsku", "mfgno", "herstellernummer")),
     Field("quantity", "Quantity", "quantity", False, "Units the supplier can ship", 0,
           ("quantity", "qty", "qtyavail", "qtyavailable", "quantityavailable", "available", "availableqty", "onhand", "qtyonhand",
            "quantityonhand", "stock", "stockqty", "stocklevel", "inventory", "inventoryqty", "instock", "bestand", "menge", "lagerbestand", "verfuegbar",

@@ -85,6 +85,13 @@ def test_a_file_that_makes_no_source_makes_nothing(give, content):
     assert (Source.select().count(), Run.select().count(), Integration.select().count()) == (0, 0, 0)
 
 
+def test_an_unreadable_file_prints_every_key_too(give):
+    give(rows_of(12), "--create")
+    code, told = give(b"")
+    assert code == REFUSED and set(told) >= KEYS
+    assert (told["status"], told["rows"], told["problem"]["code"], told["error"]) == ("failed", 0, "empty_file", "The file is empty")
+
+
 def test_a_source_that_is_not_there_is_refused_without_create(give):
     code, told = give(rows_of(2))
     assert (code, told) == (REFUSED, {"error": "There is no such source."})

@@ -50,6 +50,7 @@ SAME = ("same_as_last", "Same name as last run", True)
         ("Weight (lbs)", "weight"),
         ("Höhe", "height"),
         ("Mfr Part #", "mpn"),
+        ("mfr_part_no", "mpn"),
         ("Sub Category", "category_2"),
         ("Image URL", "images"),
         ("  BRAND  ", "brand"),
