@@ -103,21 +103,23 @@ class FtpConnector(FolderConnector):
         session, password = self._live(), self.secrets.get("password") or Secret("")
         if re.search(r"[\r\n\0]", self.user + password.reveal()):
             raise problems.sign_in_other("The user or password holds a line break", "FTP cannot send that. Enter them again.")
+        sent = False
         try:
             answer = session.sendcmd(f"USER {self.user}")
             if answer[0] == "3":
+                sent = True
                 answer = session.sendcmd(f"PASS {password.reveal()}")
         except ftplib.error_perm as error:
-            raise self._refusal(self._said(error)) from None
+            raise self._refusal(self._said(error), sent) from None
         if answer[0] != "2":
             raise problems.sign_in_other(
                 "The server wants a second proof", "After the password it asks for an account.", self._quote(answer)
             )
         self._prepare(session)
 
-    def _refusal(self, said: str) -> SupplierError:
+    def _refusal(self, said: str, sent: bool) -> SupplierError:
         if self._identity is None and re.search(r"encrypt|\b(tls|ssl)\b", said, re.IGNORECASE):
-            return problems.tls_refused("This server only lets users in over TLS. Choose explicit or implicit TLS.", said)
+            return problems.tls_refused("This server only lets users in over TLS. Choose explicit or implicit TLS.", said, sent)
         if _LOCKED.search(said):
             return problems.user_locked(self.user, said)
         return problems.sign_in_refused(self.host, self.user, said, trusted=self._identity is not None)
@@ -128,7 +130,7 @@ class FtpConnector(FolderConnector):
             try:
                 session.protect()
             except ftplib.error_perm as error:
-                raise problems.tls_refused("It encrypts the sign-in but not the files.", self._said(error)) from error
+                raise problems.tls_refused("It encrypts the sign-in but not the files.", self._said(error), sent=True) from error
         session.voidcmd("TYPE I")
         features = _features(session)
         self._has_mlsd = "MLST" in features or "MLSD" in features
@@ -165,6 +167,8 @@ class FtpConnector(FolderConnector):
         try:
             return session.listing_lines("LIST")
         except ftplib.error_perm as error:
+            if str(error)[:3] == "522":
+                raise
             # some servers answer 550 for a folder without files
             if str(error).startswith("550") and re.search(r"no files|not found|empty", str(error), re.IGNORECASE):
                 return []
@@ -199,8 +203,12 @@ class FtpConnector(FolderConnector):
             if str(error)[:3] == "522":
                 raise
             raise _missing_or_denied(error) from error
-        with opened:
-            whole = _pour(opened, spool)
+        try:
+            with opened:
+                whole = _pour(opened, spool)
+        except BaseException:
+            self.close()  # the answer to RETR is still to come, and the next command would take it for its own
+            raise
         self._end_of_transfer(session, spool, whole)
         return self._look(folder, name)
 
@@ -230,7 +238,7 @@ class FtpConnector(FolderConnector):
         if isinstance(error, TimeoutError):
             return problems.timed_out(self.host, IO_SECONDS, doing)
         if said.startswith("522"):
-            return problems.tls_refused("It did not accept the encryption of the data channel.", said)
+            return problems.tls_refused("It did not accept the encryption of the data channel.", said, sent=True)
         if isinstance(error, ftplib.error_perm):
             return problems.protocol_error("The server could not do that", f"It refused while {doing}.", said)
         if isinstance(error, (ftplib.error_proto, ftplib.error_reply)):

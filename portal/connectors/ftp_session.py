@@ -6,10 +6,12 @@ import ftplib
 import socket
 import ssl
 
+from portal.connectors import problems
 from portal.connectors.network import IO_SECONDS, Guard
 from portal.connectors.tls import Identity
 
 MOST_LISTING_BYTES = 16_000_000
+MOST_ANSWER_LINES = 500
 
 
 class Session(ftplib.FTP):
@@ -42,6 +44,16 @@ class Session(ftplib.FTP):
         self.welcome = self.getresp()
         return self.welcome
 
+    def getmultiline(self) -> str:
+        """As ftplib's, but an answer ends some time, and "SSH-2.0-…" does not begin one of many lines. Raises ftplib.error_proto."""
+        lines = [self.getline()]
+        code, many = lines[0][:3], lines[0][3:4] == "-"
+        while many and not (lines[-1][:3] == code and lines[-1][3:4] != "-"):
+            if not code.isdigit() or len(lines) > MOST_ANSWER_LINES:
+                raise ftplib.error_proto(lines[0])
+            lines.append(self.getline())
+        return "\n".join(lines)
+
     def protect(self) -> None:
         """Ask for an encrypted data channel. Raises ftplib.error_perm when the server has none."""
         self.voidcmd("PBSZ 0")
@@ -52,7 +64,10 @@ class Session(ftplib.FTP):
 
         vsftpd and others refuse a data channel with a session of its own (`require_ssl_reuse`).
         """
-        _, port = self.makepasv()
+        try:
+            _, port = self.makepasv()
+        except ftplib.error_perm as error:
+            raise problems.passive_refused(problems.quoted(str(error))) from error
         opened = self._guard.companion(self._control, port, IO_SECONDS)
         try:
             if rest is not None:

@@ -119,6 +119,12 @@ def protocol_error(headline: str, body: str, said: str = "", permanent: bool = F
     return _failure("protocol_error", headline, body, "Edit connection", "connection", said, permanent)
 
 
+def passive_refused(said: str) -> SupplierError:
+    """An FTP server that opens no data port for us."""
+    body = "We fetch files in passive mode only, and the server refused that. Ask the supplier to switch it on."
+    return protocol_error("The server offers no passive mode", body, said, permanent=True)
+
+
 # who it is
 
 
@@ -165,10 +171,10 @@ def certificate_untrusted(fingerprint: str, issuer: str) -> SupplierError:
     return _failure("certificate_untrusted", headline, body, "Compare the certificate", "host_key", permanent=True)
 
 
-def tls_refused(body: str, said: str = "") -> SupplierError:
-    """No encryption, or none that is safe enough."""
-    headline = "No safe encryption with this server"
-    return _failure("tls_refused", headline, f"{body} We sent no password.", "Edit connection", "connection", said, permanent=True)
+def tls_refused(body: str, said: str = "", sent: bool = False) -> SupplierError:
+    """No encryption, or none that is safe enough. `sent`: it showed itself only after the password."""
+    headline, what = "No safe encryption with this server", "We read no file." if sent else "We sent no password."
+    return _failure("tls_refused", headline, f"{body} {what}", "Edit connection", "connection", said, permanent=True)
 
 
 def plain_not_allowed(what: str) -> SupplierError:
