@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import waitress.server
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from portal import accounts, runs
 from portal.models import database
@@ -160,6 +160,11 @@ def sideways(page: Page) -> int:
 def focused(page: Page) -> str:
     """Id (or tag) of the element that has the keyboard."""
     return str(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+
+
+def keyboard_on(page: Page, element_id: str) -> None:
+    """Wait until the element has the keyboard: after a swap htmx gives it back some 20 ms later, when the page has settled."""
+    expect(page.locator(f"#{element_id}")).to_be_focused(timeout=3_000)
 
 
 def picture(page: Page, path: str, whole: bool = True) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from portal.models import Session
-from tests.browser.conftest import focused
+from tests.browser.conftest import focused, keyboard_on
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.one_database
@@ -25,7 +25,7 @@ def test_sign_in_leads_back_to_the_page_asked_for(open_page: Callable[..., Page]
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("Email and password do not match")
     if script:
-        assert focused(page) == "error-summary"
+        keyboard_on(page, "error-summary")
     expect(page.get_by_label("Email")).to_have_value(owner.email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
@@ -40,7 +40,7 @@ def test_the_workspace_is_changed_and_the_page_says_when(open_page: Callable[...
     page.get_by_role("button", name="Save settings").click()
     expect(page.get_by_role("alert")).to_contain_text("Give the workspace a name")
     if script:
-        assert focused(page) == "error-summary"
+        keyboard_on(page, "error-summary")
     page.get_by_role("link", name="Give the workspace a name").click()
     assert page.url.endswith("#name")
     page.get_by_label("Workspace name").fill("Harbor & Pine Ltd")
@@ -62,7 +62,7 @@ def test_two_browsers_editing_the_same_form_see_each_other(open_page: Callable[.
     expect(mine.locator("#error-summary")).to_contain_text("Someone changed this while you edited")
     expect(mine.locator("#error-summary")).to_contain_text("they have Theirs")
     expect(mine.get_by_label("Workspace name")).to_have_value("Mine")
-    assert focused(mine) == "error-summary"
+    keyboard_on(mine, "error-summary")
     mine.get_by_role("button", name="Save settings").click()
     expect(mine.locator(".notice.ok")).to_contain_text("Saved ")
 
@@ -131,7 +131,7 @@ def test_sign_out_works_without_a_script_and_back_shows_nothing(plain_page: Page
 def test_the_slash_key_goes_to_the_search_box_unless_switched_off(page: Page) -> None:
     page.goto("/inventory")
     page.keyboard.press("/")
-    assert page.evaluate("document.activeElement.type") == "search"
+    expect(page.locator("input[type=search]")).to_be_focused()
     page.goto("/profile")
     page.get_by_label("Go to the search box").uncheck()
     page.get_by_role("button", name="Save look and time").click()
@@ -147,7 +147,7 @@ def test_a_server_that_does_not_answer_is_said_and_the_form_stays(page: Page) ->
     page.context.set_offline(True)
     page.get_by_role("button", name="Save settings").click()
     expect(page.locator("#request-failed")).to_contain_text("Quayside did not answer")
-    assert focused(page) == "request-failed"
+    keyboard_on(page, "request-failed")
     expect(page.get_by_label("Workspace name")).to_have_value("Half typed")
     page.context.set_offline(False)
     page.get_by_role("button", name="Save settings").click()
@@ -160,7 +160,7 @@ def test_an_error_inside_a_page_is_told_at_its_top_with_the_keyboard_on_it(page:
     page.evaluate("document.querySelector('#workspace [name=csrf_token]').value = 'gone'")
     page.get_by_role("button", name="Save settings").click()
     expect(page.locator("#request-failed")).to_contain_text("could not tell that this came from you")
-    assert focused(page) == "request-failed"
+    keyboard_on(page, "request-failed")
 
 
 def test_a_typed_password_can_be_looked_at_where_a_script_runs(open_page: Callable[..., Page]) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from portal import mappings, setup_steps
 from portal.models import Source
-from tests.browser.conftest import axe_problems, focused, sideways
+from tests.browser.conftest import axe_problems, keyboard_on, sideways
 from tests.test_sku_mapping import stock
 from tests.web.setting_up import STOCK, integration, path, select, upload
 
@@ -104,12 +104,12 @@ def test_changes_show_at_once_keep_the_keyboard_and_are_saved(page: Page, mapped
     page.focus("#f-title-column")
     page.select_option("#f-title-column", "c:colour")
     expect(page.locator("#preview")).to_contain_text("steel")
-    assert focused(page) == "f-title-column"
+    keyboard_on(page, "f-title-column")
     page.click("#f-title-edit")
     page.select_option("#f-title-new", "case")
     page.click("#f-title-add-step")
     expect(page.locator("#preview")).to_contain_text("STEEL")
-    assert focused(page) == "f-title-steps-0"
+    keyboard_on(page, "f-title-steps-0")
     page.click("#f-title-edit")
     expect(page.locator("#f-title-panel")).to_have_count(0)
     page.click("#save")
@@ -151,7 +151,7 @@ def test_a_prefix_shows_while_it_is_typed(page: Page, mapped: Source) -> None:
     page.wait_for_url("**/skus")
     page.fill("#prefix", "QQ-")
     expect(page.locator("#chain")).to_contain_text("QQ-NW-10442")
-    assert focused(page) == "prefix"
+    keyboard_on(page, "prefix")
 
 
 def test_the_last_step_works_in_the_browser(page: Page, mapped: Source, worker: None) -> None:

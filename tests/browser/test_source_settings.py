@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from portal import clock
 from portal.models import Integration, InventoryItem, Source
-from tests.browser.conftest import axe_problems, focused
+from tests.browser.conftest import axe_problems, keyboard_on
 
 pytestmark = pytest.mark.one_database
 KIND = "get_inventory_primary"
@@ -34,17 +34,20 @@ def test_a_row_is_edited_in_place_and_the_keyboard_stays_with_it(page: Page, sou
     page.focus("#edit-allow-backorders")
     page.keyboard.press("Enter")
     expect(page.locator("#edit-setting")).to_be_visible()
-    assert focused(page) == "on" and page.url.endswith("/settings")
+    keyboard_on(page, "on")
+    assert page.url.endswith("/settings")
     assert axe_problems(page) == []
     page.keyboard.press("Space")
     page.click("#setting-save")
     expect(page.locator("#setting-allow-backorders")).to_contain_text("Saved ")
-    assert focused(page) == "edit-allow-backorders" and Source.get_by_id(source.id).allow_backorders
+    keyboard_on(page, "edit-allow-backorders")
+    assert Source.get_by_id(source.id).allow_backorders
     expect(page.locator("#live")).to_contain_text("Saved ")
     page.click("#edit-override")
     page.click("#setting-cancel")
     expect(page.locator("#edit-setting")).to_have_count(0)
-    assert focused(page) == "edit-override" and not Source.get_by_id(source.id).override_global
+    keyboard_on(page, "edit-override")
+    assert not Source.get_by_id(source.id).override_global
 
 
 def test_the_schedule_shows_only_the_chosen_way_and_looks_before_it_saves(page: Page, source: Source) -> None:
@@ -56,7 +59,8 @@ def test_the_schedule_shows_only_the_chosen_way_and_looks_before_it_saves(page: 
     page.fill("#times", "25:00")
     page.click("#schedule-look")
     expect(page.locator("#error-summary")).to_be_visible()
-    assert focused(page) == "error-summary" and axe_problems(page) == []
+    keyboard_on(page, "error-summary")
+    assert axe_problems(page) == []
     page.fill("#times", "8:00")
     page.click("#schedule-look")
     expect(page.locator("#coming")).to_contain_text("08:00")
