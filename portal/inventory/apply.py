@@ -88,10 +88,12 @@ class Applying:
         chosen = f"{_CHUNK} AND p.action = 'add' AND {_SAME_ROW}"
         items = f"""
             INSERT INTO inventory_item
-                (public_id, merchant_id, source_id, content_hash, last_run_id, last_row, added_at, changed_at, {names})
-            SELECT {bulk.random_id()}, ?, ?, s.content_hash, ?, s.row_number, ?, ?, {values} FROM {_ROWS} WHERE {chosen} ORDER BY p.n"""
+                (public_id, merchant_id, source_id, content_hash, last_run_id, last_row, added_run_id, pinned, archived_by,
+                added_at, changed_at, {names})
+            SELECT {bulk.random_id()}, ?, ?, s.content_hash, ?, s.row_number, ?, 0, '', ?, ?, {values}
+            FROM {_ROWS} WHERE {chosen} ORDER BY p.n"""
         scope = (self.planned, after, last, "waiting")
-        added = bulk.run(items, (self.merchant_id, self.source_id, self.run_id, now, now, *scope)).rowcount
+        added = bulk.run(items, (self.merchant_id, self.source_id, self.run_id, self.run_id, now, now, *scope)).rowcount
         if not added:
             return
         written = bulk.json_object([(name, f's."{name}"', f's."{name}" IS NOT NULL') for name in INVENTORY_COLUMNS])

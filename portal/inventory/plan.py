@@ -18,7 +18,7 @@ CHUNK = 20_000
 REMOVALS_FROM = 1 << 40
 """Plan numbers of missing items begin here, after any row number of a file."""
 
-_INSERT = "INSERT INTO plan_row (run_id, n, action, sku, item_id, row_number, state) "
+_INSERT = "INSERT INTO plan_row (run_id, n, action, sku, item_id, row_number, state, marks) "
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _compare_sql(columns: tuple[str, ...]) -> str:
     return f"""
         SELECT s.run_id, s.row_number,
             CASE WHEN i.id IS NULL THEN 'add' WHEN i.missing_since IS NOT NULL THEN 'back' WHEN {zero} THEN 'zero' ELSE 'change' END,
-            s.sku, i.id, s.row_number, 'waiting'
+            s.sku, i.id, s.row_number, 'waiting', 0
         FROM staged_row s LEFT JOIN inventory_item i ON i.source_id = ? AND i.sku = s.sku
         WHERE s.run_id = ? AND s.row_number > ? AND s.row_number <= ? AND s.used = 1
         AND (i.id IS NULL OR i.missing_since IS NOT NULL OR (i.content_hash <> s.content_hash AND ({changed})))"""
@@ -99,7 +99,7 @@ def _find_missing(work: Work) -> None:
     chunk = f"""
         SELECT id, sku FROM inventory_item WHERE source_id = ? AND sku > ? AND missing_since IS NULL ORDER BY sku LIMIT {CHUNK}"""
     sql = f"""{_INSERT}
-        SELECT ?, ? + row_number() OVER (ORDER BY i.sku), 'missing', i.sku, i.id, NULL, 'waiting' FROM ({chunk}) AS i
+        SELECT ?, ? + row_number() OVER (ORDER BY i.sku), 'missing', i.sku, i.id, NULL, 'waiting', 0 FROM ({chunk}) AS i
         WHERE NOT EXISTS (SELECT 1 FROM staged_row s WHERE s.run_id = ? AND s.sku = i.sku)"""
     after, number = "", REMOVALS_FROM
     while last := bulk.one(f"SELECT max(sku) FROM ({chunk}) AS chunk", (work.run.source_id, after))[0]:

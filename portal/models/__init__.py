@@ -4,7 +4,17 @@ from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, 
 from portal.models.audit import AuditLine
 from portal.models.database import Table, connect, database
 from portal.models.documents import Document
-from portal.models.inventory import InventoryChange, InventoryItem, PlanRow, SetAsideRow, StagedRow
+from portal.models.inventory import (
+    FeedState,
+    FreshRow,
+    InventoryChange,
+    InventoryItem,
+    ItemPin,
+    PlanRow,
+    SetAsideRow,
+    StagedRow,
+    StaleRecord,
+)
 from portal.models.runs import Run, RunMessage
 from portal.models.sources import Connection, Integration, MappingVersion, SealedSecret, Source
 
@@ -12,11 +22,11 @@ TABLES: list[type[Table]] = [
     Merchant, User, Session, SignInAttempt, FormToken, AuditLine,
     Source, Connection, SealedSecret, Integration, MappingVersion,
     Run, RunMessage, Document,
-    InventoryItem, StagedRow, PlanRow, InventoryChange, SetAsideRow,
+    InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
 ]  # fmt: skip
 
 __all__ = [
-    "TABLES", "AuditLine", "Connection", "Document", "FormToken", "Integration", "InventoryChange", "InventoryItem", "MappingVersion",
-    "Merchant", "PlanRow", "Run", "RunMessage", "SealedSecret", "Session", "SetAsideRow", "SignInAttempt", "Source", "StagedRow",
-    "Table", "User", "connect", "database",
+    "TABLES", "AuditLine", "Connection", "Document", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
+    "InventoryItem", "ItemPin", "MappingVersion", "Merchant", "PlanRow", "Run", "RunMessage", "SealedSecret", "Session", "SetAsideRow",
+    "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "User", "connect", "database",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What sources offer, and how a run changes it: staged rows, plan, journal, rows set aside."""
+"""What sources offer, and how a run changes it: staged rows, plan, journal, pins, rows set aside, the record of the last feed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from portal.models.accounts import Merchant
 from portal.models.database import Table
 from portal.models.fields import JsonText, UtcTime, new_public_id
 from portal.models.runs import Run
-from portal.models.sources import Source
+from portal.models.sources import Integration, Source
 
 
 class ItemColumns(Table):
@@ -48,7 +48,9 @@ class InventoryItem(ItemColumns):
     """One SKU that one source offers. `content_hash` covers the columns above.
 
     `missing_since`: the source's last accepted file no longer held it (quantity is then 0).
-    `last_run_id`, `last_row`: which run and which row of its file last wrote it.
+    `last_run_id`, `last_row`: which run and which row of its file last wrote it; `added_run_id`: which run brought it.
+    `pinned`: bit n is set while a person keeps the n-th of INVENTORY_COLUMNS from being changed by feeds (see ItemPin).
+    `archived_at`: no longer offered (quantity is 0); `archived_by`: an integration's kind or a person's address.
     """
 
     id = BigAutoField()
@@ -59,6 +61,10 @@ class InventoryItem(ItemColumns):
     missing_since = UtcTime(null=True)
     last_run_id = BigIntegerField()
     last_row = IntegerField()
+    added_run_id = BigIntegerField(default=0)
+    pinned = BigIntegerField(default=0)
+    archived_at = UtcTime(null=True)
+    archived_by = CharField(max_length=254, default="")
     added_at = UtcTime(default=now)
     changed_at = UtcTime(default=now)
 
@@ -71,11 +77,24 @@ class InventoryItem(ItemColumns):
         )
 
 
-class StagedRow(ItemColumns):
-    """One mapped row of a run's file, waiting to be compared. Erased when the run ends, except rows that are held.
+class FreshRow(ItemColumns):
+    """One mapped row of a run's file, waiting to be compared; gone when the run ends. Not logged on Postgres.
 
+    On SQLite this table stays empty: each run keeps its rows in a file of its own (see `portal.models.staging`).
     `used` 0: set aside, so never applied; only its SKU counts, as seen in the file.
     """
+
+    run_id = BigIntegerField()
+    row_number = IntegerField()
+    used = SmallIntegerField(default=1)
+    content_hash = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("run_id", "row_number")
+
+
+class StagedRow(ItemColumns):
+    """A row of a held run's file that waits for a person's decision; as FreshRow, but kept."""
 
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)
     row_number = IntegerField()
@@ -91,6 +110,8 @@ class PlanRow(Table):
     """One thing a run would do. `action`: add, change, zero, missing or back. Unchanged rows are only counted.
 
     `n` grows within the run, removals last, and is the apply checkpoint. `state`: waiting, applied, held or skipped.
+    `marks`: 1 quantity goes to zero, 2 a cost or price moves further than the guard's share; several add up.
+    `before`, `after`: {column: value} of the columns that differ, kept for held rows and dry runs.
     """
 
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)
@@ -100,6 +121,9 @@ class PlanRow(Table):
     item_id = BigIntegerField(null=True)
     row_number = IntegerField(null=True)
     state = CharField(max_length=10, default="waiting")
+    marks = SmallIntegerField(default=0)
+    before = JsonText(null=True)
+    after = JsonText(null=True)
 
     class Meta:
         primary_key = CompositeKey("run", "n")
@@ -107,7 +131,11 @@ class PlanRow(Table):
 
 
 class InventoryChange(Table):
-    """The journal: what one run did to one item. `before`/`after`: {column: value} of the columns that differ."""
+    """The journal: what one run did to one item. `before`/`after`: {column: value} of the columns that differ.
+
+    `action`: change, zero, back or missing of a feed; revert, unadd (the item is gone, `before` has all of it), readd, pin, unpin,
+    archive or unarchive of a person. Items that a run added are not in it: they carry `added_run_id`.
+    """
 
     id = BigAutoField()
     merchant = ForeignKeyField(Merchant, on_delete="CASCADE", index=False)
@@ -126,7 +154,10 @@ class InventoryChange(Table):
 
 
 class SetAsideRow(Table):
-    """A row that was not used (`fatal`) or used without some values, with every reason."""
+    """A row that was not used (`fatal`) or used without some values, with every reason.
+
+    `used_run_id`: the run that took it in after a person mended it.
+    """
 
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)
     row_number = IntegerField()
@@ -134,6 +165,53 @@ class SetAsideRow(Table):
     fatal = IntegerField(default=1)
     problems = JsonText(default=list)
     cells = JsonText(default=list)
+    used_run_id = BigIntegerField(null=True)
 
     class Meta:
         primary_key = CompositeKey("run", "row_number")
+
+
+class ItemPin(Table):
+    """A value that a person keeps on one item whatever the feeds say, until `expires_at` (None: until taken off)."""
+
+    id = BigAutoField()
+    public_id = CharField(max_length=32, unique=True, default=new_public_id)
+    merchant = ForeignKeyField(Merchant, on_delete="CASCADE")
+    source = ForeignKeyField(Source, on_delete="CASCADE")
+    item_id = BigIntegerField()
+    sku = CharField(max_length=120)
+    column = CharField(max_length=40)
+    value = JsonText(null=True)
+    note = CharField(max_length=200, default="")
+    made_by = CharField(max_length=254, default="")
+    made_at = UtcTime(default=now)
+    expires_at = UtcTime(null=True, index=True)
+
+    class Meta:
+        indexes = ((("item_id", "column"), True),)
+
+
+class FeedState(Table):
+    """The record of an integration's last accepted feed: hashes of its records and their SKUs, in a file of the state folder.
+
+    `key`: digest of all that reading depends on (format, headers, mapping version); another key means another record.
+    `compared`: "record" hashes raw records, "cells" the parsed cells that the mapping reads.
+    """
+
+    integration = ForeignKeyField(Integration, primary_key=True, on_delete="CASCADE")
+    run_id = BigIntegerField()
+    key = CharField(max_length=64)
+    compared = CharField(max_length=10, default="record")
+    stored_name = CharField(max_length=120)
+    records = IntegerField(default=0)
+    at = UtcTime(default=now)
+
+
+class StaleRecord(Table):
+    """An item that something other than this integration's feed has changed: its record must be read again though it looks the same."""
+
+    integration = ForeignKeyField(Integration, on_delete="CASCADE", index=False)
+    sku = CharField(max_length=120)
+
+    class Meta:
+        primary_key = CompositeKey("integration", "sku")

@@ -14,11 +14,12 @@ from portal.models.sources import Integration, Source
 class Run(Table):
     """One execution. At most one queued or running run per integration (a partial unique index).
 
-    `kind`: inventory, connection_check, remove_inventory, delete_source, purge_source, accept_removals.
+    `kind`: inventory, dry_run, revert, connection_check, remove_inventory, delete_source, purge_source, accept_removals.
     `state`: queued, running, finished, warnings, no_change, held, failed or stopped.
     `stage`: fetch, parse, plan, guard, apply or done. `stages`: {stage: {"seconds", "count"}}.
     `counts`: rows, new, changed, unchanged, missing, zeroed, back, set_aside, noted, held.
     `problem`: {"code","headline","body","act","act_at","server_said"} when failed or held.
+    `plan_hash`: digest of the plan; the same file, mapping and inventory give the same.
     `attempt`: times a worker took it; `interruptions`: times one died with it; `tries`: temporary failures at the supplier.
     Every write of a worker says WHERE id=? AND fence=?.
     """
@@ -51,6 +52,7 @@ class Run(Table):
     mapping_version = IntegerField(default=0)
     done_rows = IntegerField(default=0)
     total_rows = IntegerField(null=True)
+    plan_hash = CharField(max_length=32, default="")
     accepted = BooleanField(default=False)
     created_at = UtcTime(default=now)
     started_at = UtcTime(null=True)

@@ -90,12 +90,15 @@ class SealedSecret(Table):
 
 
 class Integration(Table):
-    """One operation of one source. `kind`: get_inventory_primary, send_orders or get_shipments.
+    """One operation of one source. `kind`: get_inventory_primary, get_inventory_secondary, send_orders or get_shipments.
 
     `settings` for files: {"folder", "match": "newest"|"exact", "pattern", "format": {FeedFormat fields}};
     for send_orders also {"auto_send", "layout", "file_name"}.
     `schedule`: {"every_minutes": 60} or {"days": [0..6, Monday 0], "times": ["08:00"]} in the merchant's zone.
     `failures`: refused or failed runs since the last accepted one.
+    `policies`: what is not as by default: {"guards": {name: {limit: value}}, "feed": "full"|"delta", "missing": {...},
+    "silence": {...}, "freshness": {...}, "after_read": {...}}; each part is explained by the module that reads it.
+    `late_since`: when its expected-by time passed without an accepted feed.
     """
 
     id = BigAutoField()
@@ -113,6 +116,8 @@ class Integration(Table):
     last_accepted_run_id = BigIntegerField(null=True)
     last_accepted_at = UtcTime(null=True)
     failures = IntegerField(default=0)
+    policies = JsonText(default=dict)
+    late_since = UtcTime(null=True)
     version = IntegerField(default=1)
     changed_at = UtcTime(default=now)
     changed_by = CharField(max_length=254, default="")
@@ -122,13 +127,17 @@ class Integration(Table):
 
 
 class MappingVersion(Table):
-    """One saved mapping of one integration; older versions stay. `headers`: the columns it was made on."""
+    """One saved mapping of one integration; older versions stay. `headers`: the columns it was made on.
+
+    `contract`: what the columns of the last accepted feed looked like: {"columns": [{"name", "shape", "sketch"}]}.
+    """
 
     id = BigAutoField()
     integration = ForeignKeyField(Integration, backref="mappings", on_delete="CASCADE")
     number = IntegerField()
     rules = JsonText(default=dict)
     headers = JsonText(default=list)
+    contract = JsonText(null=True)
     made_at = UtcTime(default=now)
     made_by = ForeignKeyField(User, null=True, on_delete="SET NULL")
 
