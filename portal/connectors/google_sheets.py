@@ -18,7 +18,10 @@ def csv_link(link: str) -> str:
     after #, published sheets (/d/e/…/pubhtml), account (/u/0/) and domain (/a/example.com/) forms, and the
     old ccc?key=… Without a `gid` Google gives the first sheet. Links that already ask for csv or tsv stay.
     """
-    parts = urlsplit(link.strip())
+    try:
+        parts = urlsplit(link.strip())
+    except ValueError:
+        return link
     if parts.scheme not in ("http", "https") or (parts.hostname or "") not in _HOSTS:
         return link
     asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}

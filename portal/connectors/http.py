@@ -7,12 +7,13 @@ import re
 import socket
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
+from threading import Event, Timer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 import requests.adapters
@@ -28,6 +29,8 @@ from portal.connectors.steps import Finding, Steps, reaching, resolve
 from portal.connectors.tls import Identity
 from portal.errors import SupplierError
 from portal.records import Check, Fetched, FileEntry, Secret
+
+HEADERS_SECONDS = 2 * IO_SECONDS  # headers may come slowly, not for ever
 
 _FAULTS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, requests.RequestException)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
@@ -63,6 +66,8 @@ class HttpConnector:
             seen = http_answer.read_headers(answer)
             with Spool(into, limit_bytes, seen.length, progress) as spool:
                 self._pour(answer, spool)
+                if not spool.size and not http_answer.has_an_end(answer):
+                    raise problems.cut_download(0, None)  # a line cut within the headers looks like this too
                 self._compare(seen, spool.size)
                 digest = spool.finish()
         return Fetched(str(into), seen.name, spool.size, digest, seen.modified, self.link.partition("?")[0], seen.etag)
@@ -85,7 +90,7 @@ class HttpConnector:
         try:
             for piece in http_answer.pieces(answer):
                 spool.write(piece)
-        except (urllib3.exceptions.ProtocolError, http.client.IncompleteRead, ConnectionError) as error:
+        except (urllib3.exceptions.ProtocolError, urllib3.exceptions.SSLError, http.client.IncompleteRead, ConnectionError) as error:
             raise problems.cut_download(spool.size, spool.announced) from error
 
     def _compare(self, seen: http_answer.Headers, size: int) -> None:
@@ -106,7 +111,10 @@ class HttpConnector:
         answer: requests.Response | None = None
         try:
             with steps.step("sign_in") as found, self._told("waiting for an answer"):
-                answer = self._get(self.link, opened, self._credentials())
+                credentials = self._credentials()
+                answer = self._get(self.link, opened, credentials)
+                sent = [*self.secrets.values(), *(Secret(value.rpartition(" ")[2]) for value in credentials.values())]
+                answer.reason = problems.quoted(answer.reason or "", sent)  # a server may echo what it was sent
                 self._judge_sign_in(answer, found)
             with steps.step("folder") as found, self._told("waiting for an answer"):
                 answer = self._follow_download(answer)
@@ -145,21 +153,20 @@ class HttpConnector:
             opened = self.guard.open(target)
         with steps.step("identity") as found:
             if secure:
-                opened = Identity(target.host, trusted_key).wrap(opened, lambda: self.guard.open(target), found)
+                opened = Identity(target.host, trusted_key).wrap(opened, lambda: self.guard.open(target), found, strict_end=True)
             else:
                 found.detail = "Plain HTTP: nothing proves who answers"
         opened.settimeout(IO_SECONDS)
         return opened
 
     def _get(self, link: str, opened: socket.socket, headers: Mapping[str, str]) -> requests.Response:
-        session = requests.Session()
-        session.trust_env = False
-        session.headers.clear()
-        adapter = _OneSocket(opened)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
         always = {"User-Agent": "Quayside", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
-        return session.get(link, headers={**always, **headers}, allow_redirects=False, stream=True)
+        try:
+            # No session: it would read a redirect's whole body into memory before we see its status.
+            return _OneSocket(opened).send(requests.Request("GET", link, headers={**always, **headers}).prepare())
+        except BaseException:
+            opened.close()
+            raise
 
     def _credentials(self) -> dict[str, str]:
         """The one header that signs us in; none for an open link."""
@@ -191,7 +198,7 @@ class HttpConnector:
 
     def _follow_download(self, answer: requests.Response) -> requests.Response:
         """One step to the download host that the supplier's TOML names, encrypted and without credentials."""
-        there = urlsplit(urljoin(answer.url, answer.headers.get("Location", "")))
+        there = http_answer.moved_to(answer)
         allowed = suppliers.find("http-file").download_hosts.get(urlsplit(answer.url).hostname or "")
         if not 300 <= answer.status_code < 400 or there.scheme != "https" or not allowed or not fnmatchcase(there.hostname or "", allowed):
             return answer
@@ -215,6 +222,8 @@ class HttpConnector:
             raise self._translate(error, doing) from None  # a library's text may quote our headers
 
     def _translate(self, error: Exception, doing: str) -> SupplierError:
+        if isinstance(error, requests.exceptions.InvalidURL):
+            return _not_a_link()
         if isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError)):
             return problems.timed_out(self.host, IO_SECONDS, doing)
         if isinstance(error, (ConnectionError, http.client.RemoteDisconnected, urllib3.exceptions.ProtocolError)):
@@ -246,12 +255,36 @@ class _OneSocket(requests.adapters.HTTPAdapter):
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         line = kind(parts.hostname or "", parts.port, timeout=IO_SECONDS)
         line.sock = self._opened
-        line.request(request.method or "GET", request.path_url, headers=request.headers, preload_content=False, decode_content=False)
-        return self.build_response(request, line.getresponse())
+        with _within(self._opened, HEADERS_SECONDS):
+            line.request(request.method or "GET", request.path_url, headers=request.headers, preload_content=False, decode_content=False)
+            return self.build_response(request, line.getresponse())
 
     def close(self) -> None:
         self._opened.close()
         super().close()
+
+
+@contextmanager
+def _within(opened: socket.socket, seconds: float) -> Iterator[None]:
+    """End the line when the block takes longer, and raise TimeoutError: each byte that comes would begin a new wait."""
+    late = Event()
+
+    def end() -> None:
+        late.set()
+        with suppress(OSError):
+            socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
+    timer = Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except _FAULTS as error:
+        raise TimeoutError if late.is_set() else error from error
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise TimeoutError
 
 
 def _shut(answer: requests.Response) -> None:

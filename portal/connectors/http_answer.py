@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import requests
 
@@ -18,28 +19,37 @@ from portal.connectors.folders import plain_name
 from portal.connectors.spool import CHUNK
 from portal.errors import SupplierError
 
+_FRESH_SECONDS = 2
+
 
 @dataclass(frozen=True)
 class Headers:
-    """What the headers tell of a file. `length` in bytes after decoding, None when not told; `modified` naive UTC."""
+    """What the headers tell of a file. `length` in bytes after decoding, None when not told; `modified` naive UTC.
+
+    `fresh`: the file changed at the very moment we asked, and has no ETag. Twice in a row that is a feed made for each request.
+    """
 
     name: str
     length: int | None
     modified: datetime | None
     etag: str
+    fresh: bool = False
 
     def differs(self, later: Headers) -> bool:
         """Whether the file behind the link is another one by now; a server that tells nothing never differs."""
-        return any(a != b for a, b in ((self.modified, later.modified), (self.etag, later.etag)) if a and b) or (
-            bool(self.modified or self.etag) and self.length != later.length
-        )
+        made_on_request = self.fresh and later.fresh
+        marks = [(self.etag, later.etag), *([] if made_on_request else [(self.modified, later.modified)])]
+        return any(a != b for a, b in marks if a and b) or (bool(self.modified or self.etag) and self.length != later.length)
 
 
 def read_headers(answer: requests.Response) -> Headers:
     """The facts of one answer."""
     length = answer.headers.get("Content-Length", "")
     told = int(length) if re.fullmatch(r"\d{1,18}", length) and not _encoding(answer) and not _is_chunked(answer) else None
-    return Headers(_name(answer), told, _moment(answer.headers.get("Last-Modified")), answer.headers.get("ETag", "").strip()[:200])
+    modified, now = _moment(answer.headers.get("Last-Modified")), _moment(answer.headers.get("Date"))
+    etag = answer.headers.get("ETag", "").strip()[:200]
+    fresh = bool(modified and now and not etag and (now - modified).total_seconds() <= _FRESH_SECONDS)
+    return Headers(_name(answer), told, modified, etag, fresh)
 
 
 def stands_still(answer: requests.Response, seconds: float) -> bool:
@@ -48,6 +58,11 @@ def stands_still(answer: requests.Response, seconds: float) -> bool:
     if modified is None or seconds <= 0:
         return True
     return now is not None and (now - modified).total_seconds() > seconds
+
+
+def has_an_end(answer: requests.Response) -> bool:
+    """Whether the server marks where the file ends, by a length or chunks; otherwise a cut line looks like the end."""
+    return "Content-Length" in answer.headers or _is_chunked(answer)
 
 
 def _is_chunked(answer: requests.Response) -> bool:
@@ -62,19 +77,40 @@ def _encoding(answer: requests.Response) -> str:
 def _moment(text: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _name(answer: requests.Response) -> str:
-    told = Message()
-    told["Content-Disposition"] = re.sub(r"[\r\n]", " ", answer.headers.get("Content-Disposition", ""))
     parts = urlsplit(answer.url)
-    for name in (told.get_filename(), unquote(parts.path.rsplit("/", 1)[-1]), parts.hostname):
+    told = _disposition_name(answer.headers.get("Content-Disposition", ""))
+    for name in (told, unquote(parts.path.rsplit("/", 1)[-1]), parts.hostname):
         if name and plain_name(name):
             return name[-120:]
     return "file"
+
+
+def _disposition_name(header: str) -> str:
+    """The file name in a Content-Disposition, as it came; "" for none or one that cannot be read."""
+    told = Message()
+    told["Content-Disposition"] = re.sub(r"[\r\n]", " ", header[:2_000])
+    try:
+        name = told.get_filename() or ""
+    except (ValueError, TypeError):  # a character set or numbering that the library trips over
+        return ""
+    with suppress(UnicodeError):  # most servers send UTF-8 where the standard has Latin-1
+        name = name.encode("latin-1").decode("utf-8")
+    return name
+
+
+def moved_to(answer: requests.Response) -> SplitResult:
+    """Where an answer points on to; empty parts when it does not say, or says what is no address."""
+    try:
+        there = urlsplit(urljoin(answer.url, answer.headers.get("Location", "")))
+        return there if there.port != 0 else urlsplit("")
+    except ValueError:
+        return urlsplit("")
 
 
 def pieces(answer: requests.Response) -> Iterator[bytes]:
@@ -83,29 +119,39 @@ def pieces(answer: requests.Response) -> Iterator[bytes]:
     Raises cut_download when a compressed stream ends early, protocol_error for an encoding we cannot undo,
     and what urllib3 raises on a cut line.
     """
-    stream = answer.raw.stream(CHUNK, decode_content=False)
+    stream = iter(lambda: answer.raw.read1(CHUNK, decode_content=False), b"")  # what is there, so that progress is told each time
     encoding = _encoding(answer)
     if not encoding:
         yield from stream
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise problems.protocol_error("The file came in a form we cannot undo", f"The server packed it as {encoding[:40]}, unasked.")
-    yield from _unpacked(stream)
+    try:
+        yield from _unpacked(stream)
+    except zlib.error as error:
+        raise problems.protocol_error("The file came damaged", f"The server packed it as {encoding}, and it cannot be unpacked.") from error
 
 
 def _unpacked(stream: Iterator[bytes]) -> Iterator[bytes]:
-    inflate, total = zlib.decompressobj(wbits=47), 0
+    """Undo gzip (one member after the other) or zlib. Raises zlib.error and cut_download."""
+    inflate, total = _inflater(), 0
     for packed in stream:
         while packed:
+            if inflate.eof:
+                inflate = _inflater()
             piece = inflate.decompress(packed, CHUNK)
             total += len(piece)
             yield piece
-            packed = inflate.unconsumed_tail
+            packed = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
     while not inflate.eof and (piece := inflate.decompress(b"", CHUNK)):
         total += len(piece)
         yield piece
     if not inflate.eof:
         raise problems.cut_download(total, None)
+
+
+def _inflater() -> zlib._Decompress:
+    return zlib.decompressobj(wbits=47)  # gzip or zlib, whichever it begins with
 
 
 # the status in words
@@ -148,7 +194,7 @@ def fault(answer: requests.Response) -> SupplierError | None:
 
 
 def _moved(answer: requests.Response) -> SupplierError:
-    there = urlsplit(urljoin(answer.url, answer.headers.get("Location", "")))
+    there = moved_to(answer)
     here = urlsplit(answer.url)
     host = there.hostname or ""
     if host == "accounts.google.com":

@@ -74,14 +74,15 @@ class Identity:
         self._pin = str(pinned["fingerprint"]) if pinned else ""
         self.context = _pinned_context() if self._pin else _verifying_context()
 
-    def wrap(self, raw: socket.socket, look_again: Callable[[], socket.socket], found: Finding) -> ssl.SSLSocket:
+    def wrap(self, raw: socket.socket, look_again: Callable[[], socket.socket], found: Finding, strict_end: bool = False) -> ssl.SSLSocket:
         """Encrypt `raw` once its certificate is trusted, else close it and raise certificate_*, host_key_changed or tls_refused.
 
         `look_again` gives a second socket at the same point, used only to read a certificate that was
         refused. `found` gets the facts of the certificate either way.
+        `strict_end`: reading raises ssl.SSLEOFError where the line ends without TLS's goodbye, as a cut line does.
         """
         try:
-            wrapped = self.context.wrap_socket(raw, server_hostname=self.host)
+            wrapped = self.context.wrap_socket(raw, server_hostname=self.host, suppress_ragged_eofs=not strict_end)
         except ssl.SSLCertVerificationError as error:
             raw.close()
             raise self._refusal(error, look_again, found) from error
