@@ -34,7 +34,9 @@ FAILURE_CODES = frozenset(
         "redirected", "http_status", "protocol_error", "too_large",
         # understanding what came
         "empty_file", "header_only", "html_page", "unreadable_text", "wrong_encoding",
-        "columns_missing", "no_usable_rows", "malformed_file", "unsupported_format",
+        "columns_missing", "no_usable_rows", "malformed_file", "unsupported_format", "other_format",
+        "file_cut", "encrypted_file", "unsafe_archive", "unsafe_file", "member_missing", "sheet_missing",
+        "row_path_missing", "wrong_document",
         # judging it
         "too_few_rows", "older_than_last", "too_many_bad_rows", "skus_lost", "zeroed",
         # us

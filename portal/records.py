@@ -84,11 +84,26 @@ class Check:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+FEED_KINDS: dict[str, str] = {
+    "delimited": "Delimited text",
+    "fixed_width": "Fixed-width text",
+    "spreadsheet": "Excel workbook",
+    "xml": "XML",
+    "json": "JSON",
+    "jsonl": "JSON, one item a line",
+    "x12": "EDI 846 (X12)",
+}
+
+
 @dataclass(frozen=True)
 class FeedFormat:
-    """How to read a delimited file. `header_row` is the 1-based line of the header; 0 = the file has no header row.
+    """How to read a file. `header_row` is the 1-based line or sheet row of the header; 0 = there is no header row.
 
-    `quote` may be "" for "no quoting". `decimal_mark` is "." or ",".
+    Text: `quote` may be "" for "no quoting"; `decimal_mark` is "." or ",". Fixed width: `cuts` are the 1-based first
+    characters of the columns, "1,11,41", or spans, "1-10,15-20". Spreadsheet: `sheet` "" is the first one with rows.
+    XML and JSON: `row_path` leads to what repeats ("/feed/product", "$.items"; "" = found by itself), `variants` from there
+    to a list inside it that gives a row each ("" = none), and `columns` are those seen before, so that one that only some
+    items have is looked for in the whole file. Any archive: `member` is the pattern of the file in it ("" = the newest).
     """
 
     kind: str = "delimited"
@@ -97,6 +112,28 @@ class FeedFormat:
     encoding: str = "utf-8"
     header_row: int = 1
     decimal_mark: str = "."
+    cuts: str = ""
+    sheet: str = ""
+    row_path: str = ""
+    variants: str = ""
+    columns: tuple[str, ...] = ()
+    member: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.columns))  # a list after JSON
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What a spreadsheet program did to values of a column. `repair` is a mapping step that undoes it, or None."""
+
+    kind: str
+    column: str
+    count: int
+    of: int
+    example: str
+    words: str
+    repair: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +143,7 @@ class Detection:
     format: FeedFormat
     said: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    damage: Sequence[Damage] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +158,7 @@ class CellProblem:
 
 
 class Row(NamedTuple):
-    """One data row. `number` is the 1-based line of the file on which it starts, so that an editor finds it.
+    """One data row. `number` only grows: the 1-based line of a text on which it starts, the sheet's row, or else the row's own count.
 
     `problems` are what the reader itself saw (too many cells, broken characters); a mapper passes them on.
     """

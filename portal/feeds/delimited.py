@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from portal.errors import SupplierError
-from portal.feeds import encodings, refusals, sniff
+from portal.feeds import encodings, refusals, sniff, totals
 from portal.records import CellProblem, Detection, FeedFormat, Row
 
 HEAD = 256 * 1024
@@ -26,13 +26,6 @@ MOST_OPEN_QUOTES = 1_000
 SHORT_ROWS_ARE_A_HABIT = 0.05  # share of the head's rows from which cells left out at the end are the file's way
 _BLOCK = 1 << 19
 _SAMPLED = 500  # records read at opening, to learn the width and habits of a file
-_WORDS_OF_TOTALS = "total|totals|grand total|subtotal|sum|summe|gesamt|gesamtsumme|totaal|totale|somme|eof|end of file"
-_TOTALS = frozenset(
-    form + mark
-    for word in _WORDS_OF_TOTALS.split("|")
-    for form in (word, word.upper(), word.title(), word.capitalize())
-    for mark in ("", ":")
-)
 
 csv.field_size_limit(LONGEST_CELL)
 
@@ -123,7 +116,7 @@ class Reader:
         try:
             for cells in lines:
                 after = start + lines.line_num
-                if after - before == 1 and len(cells) == width and not self._odd and cells[0] and cells[0] not in _TOTALS:
+                if after - before == 1 and len(cells) == width and not self._odd and cells[0] and cells[0] not in totals.FIRST_CELLS:
                     self.rows += 1
                     yield Row(before + 1, cells)
                 elif self._swallowed(before, after, width):
@@ -255,8 +248,8 @@ class Reader:
             fatal = not self._pads or before < self._strict_until
             problems.append(_of_row(cells, f"{len(cells)} cells where the file has {width} columns", fatal))
             cells += [""] * (width - len(cells))
-        if width > 1 and cells[0] in _TOTALS and sum(map(bool, cells)) <= (width + 1) / 2:
-            problems.append(_of_row(cells, "A line of totals, not an item"))
+        if totals.is_totals(cells, width):
+            problems.append(_of_row(cells, totals.REASON))
         return Row(before + 1, cells, tuple(problems))
 
     def _unreadable(self, cells: list[str]) -> list[CellProblem]:
