@@ -14,7 +14,7 @@ from portal.mapping import TRANSFORMS
 
 COLUMN = "c:"  # before a column's name, so that no column can be taken for "not mapped" or "fixed"
 FIXED = "fixed"
-MOST_PARTS = 6
+MOST_PARTS = 7  # f.condition.steps.0.pairs.0.their
 MOST_ENTRIES = 500  # of any one list: steps, values, columns, warehouses, custom fields
 
 

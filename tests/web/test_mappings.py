@@ -229,6 +229,19 @@ def test_a_value_table_is_filled_from_the_file(client: Any, source: Source) -> N
     assert theirs == {"A", "B", "C", "D"} and "4 different values in the file" in added.text
 
 
+def test_a_value_table_is_saved_as_it_was_typed(client: Any, source: Source) -> None:
+    values = {**form(client, source), "f.condition.column": "c:wh_note"}
+    added = draft(client, source, "add-step:f.condition", {**values, "open": "f.condition", "new.f-condition": "table"})
+    typed = dict(client.form_values(added.text, editor(source)))
+    typed |= {"f.condition.steps.0.pairs.0.their": "A", "f.condition.steps.0.pairs.0.our": "New"}
+    shown = draft(client, source, "preview", typed)
+    typed = dict(client.form_values(shown.text, editor(source)))
+    assert save(client, source, typed).status_code == 303
+    (step,) = rules(source)["condition"]["steps"]
+    assert step["pairs"]["A"] == "New" and set(step["pairs"]) == {"A", "B", "C", "D"}
+    assert form(client, source)["f.condition.steps.0.pairs.0.our"] == "New"
+
+
 # a live source
 
 
