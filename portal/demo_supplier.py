@@ -76,11 +76,12 @@ class _Demo:
                 self.config.demo_account_file.unlink(missing_ok=True)
 
     def _prepare(self) -> None:
+        os.umask(0o077)  # also for the orders that come by SFTP
         for folder in (FOLDER, ORDERS, SHIPMENTS):
             (self.root / folder[1:]).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.password = _kept(self.home / "password", lambda: secrets.token_hex(8))
         self.host_key = asyncssh.import_private_key(_kept(self.home / "host_key", _new_host_key))
-        (self.root / SHIPMENTS[1:] / "shipments_sample.csv").write_bytes(demo_goods.SHIPMENTS)
+        _write(self.root / SHIPMENTS[1:] / "shipments_sample.csv", demo_goods.SHIPMENTS)
         self.stock.publish()
 
     def _announce(self) -> None:
