@@ -12,6 +12,7 @@ from typing import Any
 
 from portal import audit, clock, documents, runs, schedules, sources
 from portal.errors import Invalid, NotFound, Refused
+from portal.inventory import stale
 from portal.models import (
     Document,
     Integration,
@@ -144,6 +145,7 @@ def remove_inventory(work: Any) -> Any:
         Integration.update(last_accepted_run_id=None, last_accepted_at=None, failures=0).where(
             Integration.source == source.id, Integration.kind == "get_inventory_primary"
         ).execute()
+        stale.forget(source.id)
         work.save_checkpoint(forgotten=True)
     removed = _in_chunks(work, _item_chunk(source.id), total=InventoryItem.select().where(InventoryItem.source == source.id).count())
     with work.transaction():

@@ -1,0 +1,36 @@
+"""What tells a feed that something else wrote an item: its record must be read again though it looks the same.
+
+Call one of these in the same transaction as the write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from portal.models import FeedState, Integration, bulk
+
+CHUNK = 2_000
+KINDS = ("get_inventory_primary", "get_inventory_secondary")
+
+_MARK = "INSERT INTO stale_record (integration_id, sku) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+
+def mark(source_id: int, skus: Iterable[str]) -> None:
+    """Each inventory integration of the source reads the records of these SKUs again. Sorted, so that two of us never wait in a circle."""
+    integrations = _integrations(source_id)
+    waiting = iter(sorted(set(skus)))
+    while some := list(islice(waiting, CHUNK)):
+        bulk.run_many(_MARK, [(integration, sku) for integration in integrations for sku in some])
+
+
+def forget(source_id: int) -> None:
+    """Each inventory integration of the source reads its next feed whole: for when very many items changed, or all of them."""
+    integrations = _integrations(source_id)
+    if integrations:
+        FeedState.delete().where(FeedState.integration << integrations).execute()
+
+
+def _integrations(source_id: int) -> list[int]:
+    rows = Integration.select(Integration.id).where(Integration.source == source_id, Integration.kind << KINDS).order_by(Integration.id)
+    return [row.id for row in rows]
