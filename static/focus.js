@@ -17,6 +17,7 @@
 
   document.addEventListener("htmx:afterSettle", (event) => {
     const { target, xhr } = event.detail;
+    if (xhr.status >= 400) document.querySelector("#page-notice > .notice.ok")?.remove(); // "Saved" is not true of what was just refused
     const place = target.isConnected ? target : byId(target.id);
     const asked = place?.closest("[data-focus]") || place?.querySelector("[data-focus]");
     if (asked && (xhr.status >= 400 || !asked.dataset.focused)) {
