@@ -11,7 +11,7 @@ class Problem:
 
     `code` is from the closed set in `FAILURE_CODES`; `headline` stays under 60 characters
     and `body` under 40 words; `act` is a button or link label and `act_at` names the place
-    it leads to: "connection", "file", "mapping", "host_key", "acceptance", "run_again" or "".
+    it leads to: "connection", "file", "mapping", "host_key", "acceptance", "guards", "columns", "run_again" or "".
     `server_said` quotes the other side, secrets removed. No field ever holds a secret.
     """
 
@@ -38,7 +38,7 @@ FAILURE_CODES = frozenset(
         "file_cut", "encrypted_file", "unsafe_archive", "unsafe_file", "member_missing", "sheet_missing",
         "row_path_missing", "wrong_document",
         # judging it
-        "too_few_rows", "older_than_last", "too_many_bad_rows", "skus_lost", "zeroed",
+        "too_few_rows", "older_than_last", "too_many_bad_rows", "skus_lost", "lost_slowly", "zeroed", "prices_moved", "match_rate", "silent",
         # us
         "not_set_up", "stopped", "attempts_used_up", "refused", "internal",
     }

@@ -1,28 +1,38 @@
-"""What a run is judged against: the integration's last accepted run, its file, and the runs before it."""
+"""What a run is judged against: the integration's last accepted run and its file, the ten runs before, and the highest of seven days."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from peewee import fn
+
+from portal import clock
+from portal.inventory import words
 from portal.models import Document, Integration, InventoryChange, Run
 
 HISTORY = 10
+WEEK = timedelta(days=7)
+_OFFERED = ("new", "changed", "unchanged", "back")
 
 
 @dataclass(frozen=True)
 class Baseline:
     """The last accepted run (None on a first one), its document, and rows of up to ten accepted runs, newest first.
 
-    `source`: the source's name, for sentences.
+    `source`: the source's name, for sentences. `high`: most SKUs of an accepted file within seven days, since a person last
+    accepted removals; `high_at` when, in words. `days` since the first accepted run.
     """
 
     run: Run | None = None
     document: Document | None = None
     history: tuple[int, ...] = field(default=())
     source: str = ""
+    high: int = 0
+    high_at: str = ""
+    days: int = 0
 
     @property
     def rows(self) -> int | None:
@@ -52,16 +62,58 @@ def of(run: Run) -> Baseline:
     if last is None:
         return Baseline(source=integration.source.name)
     document = Document.get_or_none(Document.id == last.document_id)
-    accepted = Run.select().where(Run.integration == integration, Run.kind == "inventory", Run.accepted == True)  # noqa: E712
-    counts = [row.counts for row in accepted.order_by(Run.id.desc()).limit(HISTORY)]
-    return Baseline(last, document, tuple(int(told["rows"]) for told in counts if "rows" in told), integration.source.name)
+    high, at = _week_high(integration, run)
+    return Baseline(
+        last, document, tuple(rows for _, rows in history(integration, run.id)), integration.source.name, high,
+        words.moment(at, run.merchant) if at else "", _days(integration),
+    )  # fmt: skip
+
+
+def history(integration: Integration, before: int | None = None) -> list[tuple[Run, int]]:
+    """(accepted run, rows of its file) of the last ten before run number `before`, newest first."""
+    accepted = _accepted(integration)
+    if before is not None:
+        accepted = accepted.where(Run.id < before)
+    told = accepted.order_by(Run.id.desc()).limit(HISTORY)
+    return [(run, int(run.counts["rows"])) for run in told if "rows" in run.counts]
+
+
+def week_high(integration: Integration) -> tuple[int, datetime | None]:
+    """Most SKUs of an accepted file within seven days, and when that was; (0, None) when there was none."""
+    return _week_high(integration, None)
+
+
+def _accepted(integration: Integration) -> Any:
+    """Accepted runs, without their long columns, since the inventory was last removed."""
+    removed = Run.select(fn.MAX(Run.id)).where(Run.source == integration.source_id, Run.kind == "remove_inventory").scalar() or 0
+    columns = (Run.id, Run.public_id, Run.number, Run.counts, Run.state, Run.created_at, Run.finished_at)
+    mine = (Run.integration == integration) & (Run.kind == "inventory") & (Run.accepted == True)  # noqa: E712
+    return Run.select(*columns).where(mine, Run.id > removed)
+
+
+def _week_high(integration: Integration, run: Run | None) -> tuple[int, datetime | None]:
+    """What a person accepted counts from then on, so that it is not held again for a week."""
+    decided = Run.select().where(Run.integration == integration, Run.kind == "accept_removals", Run.accepted == True)  # noqa: E712
+    last = decided.order_by(Run.id.desc()).first()
+    within = _accepted(integration).where(Run.created_at >= clock.now() - WEEK, Run.id >= (last.settings.get("accepts", 0) if last else 0))
+    if run is not None:
+        within = within.where(Run.id < run.id)
+    seen = [(sum(one.counts.get(name, 0) for name in _OFFERED), one.finished_at) for one in within]
+    return max(seen, key=lambda one: one[0], default=(0, None))
+
+
+def _days(integration: Integration) -> int:
+    first = _accepted(integration).order_by(Run.id).first()
+    return (clock.now() - first.created_at).days if first else 0
 
 
 def is_unchanged(run: Run, document: Document, before: Baseline) -> bool:
-    """Whether the document is the last accepted one again, read the same way, and nothing was written since by a held or broken run."""
+    """Whether the document is the last accepted one again, read the same way, and nothing was written since but by another feed."""
     if before.run is None or before.document is None or before.document.sha256 != document.sha256:
         return False
     if (before.run.mapping_version, before.run.settings.get("format")) != (run.mapping_version, run.settings.get("format")):
         return False
-    later = Run.select(Run.id).where(Run.integration == run.integration_id, Run.id > before.run.id, Run.kind == "inventory")
-    return not InventoryChange.select().where(InventoryChange.run << later).exists()
+    later = (Run.source == run.source_id) & (Run.id > before.run.id)
+    ours = (Run.integration == run.integration_id) & (Run.kind == "inventory")
+    wrote = Run.select(Run.id).where(later, ours | (Run.kind == "silence"))
+    return not InventoryChange.select().where(InventoryChange.run << wrote).exists()

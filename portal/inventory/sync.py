@@ -22,7 +22,7 @@ from portal.models import Document, Integration, MappingVersion, bulk
 from portal.records import FeedFormat
 from portal.runs import Outcome
 
-HOLDS = {"skus_lost": "missing", "zeroed": "zero"}  # guard -> the planned action that waits for a person
+HOLDS = {"skus_lost": "missing", "lost_slowly": "missing", "zeroed": "zero"}  # guard -> the planned action that waits for a person
 
 
 @dataclass(frozen=True)
@@ -181,9 +181,10 @@ def _guard(work: Work, tally: Tally, summary: Summary, before: Baseline) -> Prob
         work.stage("guard")
         facts = Facts(
             tally.rows, summary.usable, tally.bad_quantity, before.rows, before.history, summary.known, summary.missing,
-            summary.in_stock, summary.zero, before.source,
+            summary.in_stock, summary.zero, before.source, duplicates=tally.duplicates, high=before.high, high_at=before.high_at,
+            days=before.days,
         )  # fmt: skip
-        verdicts = _judge(work, guards.judge(facts))
+        verdicts = _judge(work, guards.judge(facts, guards.limits(work.integration)))
         with work.transaction():
             holds = [verdict for verdict in verdicts if verdict.verdict == "hold"]
             for verdict in holds:

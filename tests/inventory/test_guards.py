@@ -1,4 +1,4 @@
-"""Guards: each just under, at and over its limit; and what a refused or held file leaves behind."""
+"""What a refused or held file leaves behind, through a whole run. The table itself: test_guard_table.py."""
 
 from __future__ import annotations
 
@@ -8,67 +8,9 @@ import pytest
 
 from portal import runs
 from portal.errors import Refused
-from portal.inventory import apply, guards
-from portal.inventory.guards import Facts
+from portal.inventory import apply
 from portal.models import Integration, Run, StagedRow
 from tests.feed_of import HANDLERS, HEADERS, Feed, journal, leftovers, rows_of, text_of
-
-GOOD = {"rows": 1000, "usable": 1000, "before": 1000, "history": (1000, 990), "known": 1000, "in_stock": 1000}
-
-
-def verdicts(**facts):
-    return {verdict.name: verdict.verdict for verdict in guards.judge(Facts(**{**GOOD, **facts}))}
-
-
-@pytest.mark.parametrize(
-    ("name", "facts", "verdict"),
-    [
-        ("rows_present", {"usable": 1}, "apply"),
-        ("rows_present", {"usable": 0}, "refuse"),
-        ("rows_present", {"rows": 0, "usable": 0}, "refuse"),
-        ("too_few_rows", {"rows": 501}, "apply"),
-        ("too_few_rows", {"rows": 500}, "apply"),
-        ("too_few_rows", {"rows": 499}, "refuse"),
-        ("too_few_rows", {"rows": 2, "before": 3}, "apply"),
-        ("too_few_rows", {"rows": 1, "before": 3}, "refuse"),
-        ("too_many_bad_rows", {"bad_quantity": 49}, "apply"),
-        ("too_many_bad_rows", {"bad_quantity": 50}, "apply"),
-        ("too_many_bad_rows", {"bad_quantity": 51}, "refuse"),
-        ("skus_lost", {"lost": 99}, "apply"),
-        ("skus_lost", {"lost": 100}, "apply"),
-        ("skus_lost", {"lost": 101}, "hold"),
-        ("skus_lost", {"known": 100, "lost": 24}, "apply"),
-        ("skus_lost", {"known": 100, "lost": 25}, "apply"),
-        ("skus_lost", {"known": 100, "lost": 26}, "hold"),
-        ("zeroed", {"zeroed": 199}, "apply"),
-        ("zeroed", {"zeroed": 200}, "apply"),
-        ("zeroed", {"zeroed": 201}, "hold"),
-        ("zeroed", {"in_stock": 100, "zeroed": 50}, "apply"),
-        ("zeroed", {"in_stock": 100, "zeroed": 51}, "hold"),
-    ],
-)
-def test_each_guard_at_its_limit(name, facts, verdict):
-    assert verdicts(**facts)[name] == verdict
-
-
-def test_a_first_run_has_nothing_to_compare_with():
-    assert set(verdicts(before=None, history=(), known=0, in_stock=0)) == {"rows_present", "too_many_bad_rows"}
-
-
-def test_a_refusal_comes_before_a_hold():
-    found = guards.judge(Facts(**{**GOOD, "rows": 10, "usable": 10, "lost": 990}))
-    assert [verdict.verdict for verdict in found if verdict.verdict != "apply"] == ["refuse", "hold"]
-
-
-@pytest.mark.parametrize(
-    "facts", [{"usable": 0}, {"rows": 0, "usable": 0}, {"rows": 9, "usable": 9}, {"bad_quantity": 99}, {"lost": 500}, {"zeroed": 500}]
-)
-def test_words_fit_the_screen(facts):
-    for verdict in guards.judge(Facts(**{**GOOD, **facts})):
-        if verdict.problem:
-            assert len(verdict.problem.headline) <= 60
-            assert len(verdict.problem.body.split()) <= 40
-            assert verdict.problem.act
 
 
 @pytest.fixture
@@ -130,14 +72,50 @@ def test_a_file_of_less_than_half_the_rows_is_refused(feed):
     run = refused(feed.sync(rows_of(49, quantity=9)), "too_few_rows")
     assert set(feed.quantities().values()) == {5}
     told = {verdict["name"]: verdict for verdict in run.verdicts}["too_few_rows"]
-    assert (told["limit"], told["seen"], told["against"]["last"]) == (50, 49, 100)
+    assert (told["limit"], told["seen"], told["against"]["median"]) == (50, 49, 100)
     assert run.counts["rows"] == 49
 
 
-def test_half_the_rows_are_measured_against_the_last_accepted_run_only(feed):
+def test_refused_files_are_no_history(feed):
     feed.sync(rows_of(100))
     feed.sync(rows_of(40))
     refused(feed.sync(rows_of(30)), "too_few_rows")
+
+
+def test_rows_are_judged_against_the_median_of_the_last_ten(feed):
+    for count in (100, 90, 80):
+        feed.sync(rows_of(count))
+        Integration.update(policies={"guards": {"lost": 50, "lost_in_week": 50}}).execute()
+    told = {verdict["name"]: verdict for verdict in feed.sync(rows_of(44)).verdicts}["too_few_rows"]
+    assert (told["limit"], told["against"]) == (45, {"last": 80, "median": 90, "rows": [80, 90, 100]})
+
+
+def test_a_limit_of_ones_own_counts(feed):
+    feed.sync(rows_of(100))
+    Integration.update(policies={"guards": {"fewest_rows": 30, "lost": 70}}).execute()
+    assert feed.sync(rows_of(30)).state == "held"  # 70 of 100 are 70 %, but more than a quarter below the 7-day high
+    Integration.update(policies={"guards": {"fewest_rows": 30, "lost": 70, "lost_in_week": 80}}).execute()
+    assert feed.sync(rows_of(30, quantity=6)).state == "finished"
+
+
+def test_slow_losses_are_held_against_the_7_day_high(feed):
+    for count in (400, 365, 335, 306):
+        assert feed.sync(rows_of(count)).state == "finished"  # each time less than a tenth
+    run = feed.sync(rows_of(290))
+    told = {verdict["name"]: verdict for verdict in run.verdicts}
+    assert (run.state, told["skus_lost"]["verdict"], told["lost_slowly"]["verdict"]) == ("held", "apply", "hold")
+    assert (told["lost_slowly"]["seen"], told["lost_slowly"]["against"]["high"]) == (110, 400)
+    assert run.problem["headline"] == "110 SKUs were lost within 7 days"
+    assert feed.quantities()["SKU-00305"] == 5
+    accept(run)
+    assert feed.sync(rows_of(289)).state == "finished"  # what a person accepted is the new high
+
+
+def test_a_high_of_more_than_seven_days_ago_no_longer_counts(feed):
+    for count in (400, 365, 335, 306):
+        feed.sync(rows_of(count))
+    Run.update(created_at=datetime(2026, 1, 1)).execute()
+    assert feed.sync(rows_of(290)).state == "finished"
 
 
 def test_too_many_bad_quantities_are_refused(feed):
