@@ -137,7 +137,7 @@ def format_from(typed: Mapping[str, str], otherwise: FeedFormat) -> FeedFormat:
     """The format as typed; what is missing or no number comes from `otherwise`."""
     row = str(typed.get("header_row", "")).strip()
     number = int(row) if row.isascii() and row.isdigit() and len(row) < 6 else -1 if row else otherwise.header_row
-    texts = {key: typed[key] for key in ("delimiter", "quote", "encoding", "decimal_mark") if key in typed}
+    texts: dict[str, Any] = {key: typed[key] for key in ("delimiter", "quote", "encoding", "decimal_mark") if key in typed}
     return replace(otherwise, header_row=number, **texts)
 
 

@@ -1,71 +1,85 @@
 """A feed turns the bytes of a document into rows. One module a format; this one picks it.
 
-path ─▶ detect ─▶ FeedFormat ─▶ open_rows ─▶ Row, Row, Row …
+path ─▶ unpacked ─▶ kind ─▶ detect ─▶ FeedFormat ─▶ open_rows ─▶ Row, Row, Row …
 """
 
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from portal.errors import Invalid
-from portal.feeds import delimited, encodings, refusals, sniff
-from portal.feeds.delimited import Reader
-from portal.records import Detection, FeedFormat, Row
+from portal.feeds import archives, delimited, encodings, kinds, refusals, sniff, spreadsheet
+from portal.feeds.archives import Plain
+from portal.feeds.reading import Reader, Unpacked
+from portal.records import FEED_KINDS, Detection, FeedFormat, Row
 
-__all__ = ["DECIMAL_MARKS", "DELIMITERS", "ENCODINGS", "QUOTES", "Reader", "check_format", "detect", "open_rows", "preview"]
+__all__ = [
+    "DECIMAL_MARKS", "DELIMITERS", "ENCODINGS", "KINDS", "QUOTES", "Reader", "check_format", "detect", "members", "open_rows", "plain",
+    "preview", "sheets",
+]  # fmt: skip
 
+KINDS = FEED_KINDS
 ENCODINGS = encodings.ENCODINGS
 DELIMITERS = sniff.DELIMITERS
 QUOTES = {'"': "Double quote", "'": "Single quote", "": "None"}
 DECIMAL_MARKS = {".": "Dot, as in 1,234.56", ",": "Comma, as in 1.234,56"}
 LAST_HEADER_ROW = 1_000
+PREVIEWED = 64_000_000  # unpacked bytes that a preview looks at
 
-_SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save it as CSV"),
-    (b"\x1f\x8b", "gzip-compressed", "Unpack it first"),
-    (b"Rar!", "a RAR archive", "Unpack it first"),
-    (b"7z\xbc\xaf", "a 7z archive", "Unpack it first"),
-    (b"%PDF", "a PDF", "Ask for a CSV or text file"),
-    (b"\x89PNG", "a picture", "Ask for a CSV or text file"),
-    (b"\xff\xd8\xff", "a picture", "Ask for a CSV or text file"),
-)
-_HTML = re.compile(r"\s*(?:<!--.{0,2000}?-->\s*)?(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
-_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,300})", re.I)
+_DETECT: dict[str, Callable[[Path, bytes], Detection]] = {"delimited": delimited.detect, "spreadsheet": spreadsheet.detect}
+_READERS: dict[str, Callable[[Path, FeedFormat], Reader]] = {"delimited": delimited.Reader, "spreadsheet": spreadsheet.Reader}
 
 
-def detect(path: str | os.PathLike[str], name: str = "") -> Detection:
-    """How to read the file, with a sentence about each option in `said`.
+def detect(path: str | os.PathLike[str], name: str = "", member: str = "") -> Detection:
+    """How to read the file, with a sentence about each option in `said`; of an archive, how to read the file in it.
 
-    Reads the head for the layout and the whole file (at most half a gigabyte) for the encoding.
-    Raises SupplierError: empty_file, html_page, unsupported_format, unreadable_text.
+    Reads the head for the layout and the whole file (at most half a gigabyte) for the encoding. Raises SupplierError:
+    empty_file, html_page, unsupported_format, unreadable_text, and those of `archives.unpacked` and the format itself.
     """
-    file = Path(path)
-    head = delimited.head_of(file)
-    _refuse_other_formats(head, name)
-    return delimited.detect(file, head)
+    with archives.unpacked(Path(path), name, member) as file:
+        head = delimited.head_of(file.path)
+        kind = kinds.kind_of(head)
+        if kind not in _DETECT:
+            raise refusals.unsupported(kinds.NAMES[kind])
+        found = _DETECT[kind](file.path, head)
+    return _told_of_archive(found, file, member)
 
 
 def open_rows(path: str | os.PathLike[str], format: FeedFormat) -> Reader:
     """Open the file's rows; use as a context manager. A file with only a header yields no rows.
 
-    Raises SupplierError at opening or while reading: empty_file, html_page, unsupported_format,
-    malformed_file, wrong_encoding.
+    Raises SupplierError at opening or while reading, its code from `errors.FAILURE_CODES`.
     """
-    file = Path(path)
-    head = delimited.head_of(file)
-    if not head.strip(b" \r\n\t\0"):
-        raise refusals.empty_file()
-    _refuse_other_formats(head, file.name)
-    return Reader(file, format)
+    return _open(archives.unpack(Path(path), "", format.member), format)
 
 
 def preview(path: str | os.PathLike[str], format: FeedFormat, rows: int = 10) -> tuple[list[str], list[Row]]:
-    """(headers, the first rows), broken characters shown as they are."""
-    with open_rows(path, format) as reader:
+    """(headers, the first rows), broken characters shown as they are. Of a large archive only the beginning is unpacked."""
+    with _open(archives.unpack(Path(path), "", format.member, PREVIEWED), format) as reader:
         return reader.headers, list(islice(reader.lenient(), rows))
+
+
+@contextmanager
+def plain(path: str | os.PathLike[str], format: FeedFormat) -> Iterator[Path]:
+    """The file itself, unpacked where it is packed, for a reading of its raw records; a copy is erased afterwards."""
+    with archives.unpacked(Path(path), "", format.member) as file:
+        yield file.path
+
+
+def members(path: str | os.PathLike[str], member: str = "") -> list[str]:
+    """Names in a zip archive that the pattern fits, the one that is read first; [] for any other file. Raises SupplierError."""
+    return archives.members(Path(path), member)
+
+
+def sheets(path: str | os.PathLike[str], member: str = "") -> list[str]:
+    """Names of the visible sheets of a workbook, [] for any other file. Raises SupplierError."""
+    with archives.unpacked(Path(path), "", member) as file:
+        return spreadsheet.sheets(file.path) if kinds.kind_of(delimited.head_of(file.path)) == "spreadsheet" else []
 
 
 def check_format(format: FeedFormat) -> None:
@@ -85,24 +99,19 @@ def check_format(format: FeedFormat) -> None:
         raise Invalid(errors)
 
 
-def _refuse_other_formats(head: bytes, name: str) -> None:
-    if not head.strip(b" \r\n\t\0"):
-        raise refusals.empty_file()
-    if head.startswith(b"PK\x03\x04"):
-        workbook = b"[Content_Types].xml" in head[:4096] or b"xl/" in head[:4096] or name.lower().endswith((".xlsx", ".xlsm"))
-        raise (
-            refusals.unsupported("an Excel workbook", "Save it as CSV")
-            if workbook
-            else refusals.unsupported("a zip archive", "Unpack it first")
-        )
-    for signature, what, instead in _SIGNATURES:
-        if head.startswith(signature):
-            raise refusals.unsupported(what, instead)
-    text = head[:20_000].decode(encodings.mark_of(head) or "utf-8", "replace").lstrip("\ufeff \r\n\t")
-    if _HTML.match(text):
-        title = _TITLE.search(text)
-        raise refusals.html_page(" ".join(title[1].split()) if title else "")
-    if text.startswith(("<?xml", "<!DOCTYPE")) or re.match(r"<[A-Za-z][\w:.-]{0,100}[\s>]", text):
-        raise refusals.unsupported("XML")
-    if re.match(r"\{\s*[\"}]|\[\s*[\[{\"]", text):
-        raise refusals.unsupported("JSON")
+def _open(file: Plain, form: FeedFormat) -> Reader:
+    try:
+        kinds.check(delimited.head_of(file.path), form.kind)
+        reader = _READERS[form.kind](file.path, form)
+    except BaseException:
+        if file.is_copy:
+            file.path.unlink(missing_ok=True)
+        raise
+    return Unpacked(reader, file.path) if file.is_copy else reader
+
+
+def _told_of_archive(found: Detection, file: Plain, member: str) -> Detection:
+    if not file.is_copy:
+        return found
+    words = f"{file.name}, unpacked from the archive." if not file.others else f"{file.name}, the newest of {file.others + 1} that fit."
+    return replace(found, format=replace(found.format, member=member), said={**found.said, "member": words})

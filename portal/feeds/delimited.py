@@ -8,14 +8,16 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from types import TracebackType
 
 from portal.errors import SupplierError
 from portal.feeds import encodings, refusals, sniff, totals
+from portal.feeds.raw_records import NotInRecords
 from portal.records import CellProblem, Detection, FeedFormat, Row
 
 HEAD = 256 * 1024
@@ -132,6 +134,63 @@ class Reader:
             raise refusals.long_line(before + 1, LONGEST_CELL) from error
         return None
 
+    @property
+    def lines_before(self) -> int:
+        """Lines of the file before its first row."""
+        return self._start
+
+    @property
+    def habits(self) -> tuple[object, ...]:
+        """What the sample at opening decided: rows mean the same in two files only where this is the same."""
+        return (*self.headers, self._pads)
+
+    def rows_of(self, records: Sequence[bytes], numbers: Sequence[int]) -> list[tuple[int, Row]]:
+        """Rows of raw records (see `raw_records`): (place of the record, row). Counts as reading does, judges nothing at the end.
+
+        Raises NotInRecords when the records do not come apart where they were cut; then read the file itself.
+        """
+        text = b"\n".join(records).decode(self.format.encoding, "replace")
+        if not numbers or numbers[0] == 1:
+            text = text.removeprefix("\ufeff")
+        lines = io.StringIO(text, newline="").readlines()
+        starts = range(len(lines)) if len(lines) == len(records) else _starts(records)
+        self._odd = "\0" in text or "\ufffd" in text
+        width, odd, before, last = len(self.headers), self._odd, 0, 0
+        rows: list[tuple[int, Row]] = []
+        reading = csv.reader(lines, self._dialect)
+        try:
+            for cells in reading:
+                after = reading.line_num
+                if after - before == 1 and len(lines) == len(records):
+                    place, number = before, numbers[before]
+                else:
+                    place = self._place(starts, lines, before, after, width)
+                    number = numbers[place] + before - starts[place]
+                if len(cells) == width and not odd and cells[0] and cells[0] not in totals.FIRST_CELLS:
+                    self.rows += 1
+                    rows.append((place, Row(number, cells)))
+                elif row := self._unusual(cells, number - 1, width):
+                    rows.append((place, row))
+                last, before = before, after
+        except csv.Error as error:
+            raise NotInRecords(str(error)) from error
+        if lines and self.format.quote and _breaks_rules(lines[last:], self._dialect):
+            raise NotInRecords("a quote is open at the end of a record")
+        return rows
+
+    def judge_letters(self, rows: int) -> None:
+        """Raise wrong_encoding when more than the tolerated share of `rows` held broken characters."""
+        if self.unreadable > rows * encodings.LARGEST_SHARE_UNREADABLE:
+            raise self._wrong_encoding(self.unreadable, rows)
+
+    def _place(self, starts: Sequence[int], lines: list[str], before: int, after: int, width: int) -> int:
+        """Which record the lines from `before` up to `after` belong to. Raises NotInRecords when not to one, or to a swallowed one."""
+        place = bisect_right(starts, before) - 1
+        end = starts[place + 1] if place + 1 < len(starts) else len(lines)
+        if after > end or (after - before > 1 and self._holds_by_an_open_quote(lines[before:after], width)):
+            raise NotInRecords("a quote joins records")
+        return place
+
     def _line_blocks(self, start: int) -> Iterator[list[str]]:
         """Blocks of lines from line `start` on, keeping those of csv's present record at hand."""
         self._ended = False
@@ -210,12 +269,10 @@ class Reader:
         """
         if not self.format.quote or (after - before == 1 and not self._ended):
             return False
-        lines = self._held[before - self._held_from : after - self._held_from]
-        if len(lines) > MOST_LINES_IN_A_RECORD:
-            return True
-        try:
-            list(csv.reader(lines, self._dialect, strict=True))
-        except csv.Error:
+        return self._holds_by_an_open_quote(self._held[before - self._held_from : after - self._held_from], width)
+
+    def _holds_by_an_open_quote(self, lines: list[str], width: int) -> bool:
+        if len(lines) > MOST_LINES_IN_A_RECORD or _breaks_rules(lines, self._dialect):
             return True
         plain = csv.reader(lines, sniff.dialect(self.format.delimiter, ""))
         return width > 2 and len(lines) > 3 and all(len(cells) == width for cells in plain)
@@ -263,6 +320,21 @@ class Reader:
                 problems.append(CellProblem("", column, cells[n][:LONGEST_SHOWN], "An empty character (NUL), left out", fatal=False))
         self.unreadable += any("\ufffd" in cell for cell in cells)
         return problems
+
+
+def _breaks_rules(lines: list[str], dialect: type[csv.Dialect]) -> bool:
+    """Whether a quote of these lines ends amid a value, or not at all."""
+    try:
+        list(csv.reader(lines, dialect, strict=True))
+    except csv.Error:
+        return True
+    return False
+
+
+def _starts(records: Sequence[bytes]) -> list[int]:
+    """The first line of each record, when they are joined line after line."""
+    sizes = (record.count(b"\n") + 1 for record in records)
+    return list(accumulate(sizes, initial=0))[:-1]
 
 
 def head_of(path: Path) -> bytes:

@@ -36,7 +36,9 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class _Record:
+class Record:
+    """One record of a sample and the 1-based line on which it starts."""
+
     line: int
     cells: list[str]
 
@@ -53,7 +55,7 @@ def layout_of(text: str) -> Layout:
     first = 1 if announced else 0
     body = "\n".join(lines[first:])
     delimiter, quote, records = _delimiter(body, announced[1] if announced else None)
-    records = [_Record(record.line + first, record.cells) for record in records]
+    records = [Record(record.line + first, record.cells) for record in records]
     width = _usual_width(records)
     header_row, header_words = _header(records, width)
     data = [record.cells for record in records if record.line > header_row]
@@ -67,9 +69,20 @@ def layout_of(text: str) -> Layout:
     return Layout(delimiter, quote, header_row, mark, width, said, warnings)
 
 
-def _delimiter(body: str, announced: str | None) -> tuple[str, str, list[_Record]]:
+def header_of(records: Sequence[Record]) -> tuple[int, str]:
+    """(1-based line of the header or 0, a sentence about why) for records of any format."""
+    filled = [record for record in records if any(record.cells)]
+    return _header(filled, _usual_width(filled))
+
+
+def decimal_mark_of(rows: Sequence[list[str]], delimiter: str) -> tuple[str, str, tuple[str, ...]]:
+    """(decimal mark, a sentence about it, warnings); `delimiter` ";" makes a comma likelier where a number can be read both ways."""
+    return _decimal_mark(rows, delimiter)
+
+
+def _delimiter(body: str, announced: str | None) -> tuple[str, str, list[Record]]:
     """The candidate whose records agree best on their number of cells; more cells win over fewer."""
-    best: tuple[float, str, str, list[_Record]] | None = None
+    best: tuple[float, str, str, list[Record]] | None = None
     for candidate in [announced] if announced else DELIMITERS:
         if candidate not in body and not announced:
             continue
@@ -84,7 +97,7 @@ def _delimiter(body: str, announced: str | None) -> tuple[str, str, list[_Record
     return best[1:]
 
 
-def _agreement(records: Sequence[_Record]) -> float:
+def _agreement(records: Sequence[Record]) -> float:
     width = _usual_width(records)
     full = [record for record in records if any(record.cells)]
     if width < 2 or not full:
@@ -94,21 +107,21 @@ def _agreement(records: Sequence[_Record]) -> float:
     return share * share * math.sqrt(min(width, 12)) * (1.5 if first_is_whole else 1.0)
 
 
-def _usual_width(records: Sequence[_Record]) -> int:
+def _usual_width(records: Sequence[Record]) -> int:
     counts = Counter(len(record.cells) for record in records if any(record.cells))
     if not counts:
         return 0
     return max(counts.items(), key=lambda pair: (pair[1], pair[0]))[0]
 
 
-def _records(body: str, delimiter: str, quote: str) -> list[_Record]:
+def _records(body: str, delimiter: str, quote: str) -> list[Record]:
     lines = body.split("\n")
     reader = csv.reader((line + "\n" for line in lines), dialect(delimiter, quote))
-    records: list[_Record] = []
+    records: list[Record] = []
     previous = 0
     try:
         for cells in reader:
-            records.append(_Record(previous + 1, [cell.strip() for cell in cells]))
+            records.append(Record(previous + 1, [cell.strip() for cell in cells]))
             previous = reader.line_num
             if len(records) >= _MOST_RECORDS:
                 break
@@ -146,21 +159,26 @@ def _quote(body: str, delimiter: str) -> str:
     return "'" if pairs["'"] > pairs['"'] else '"'
 
 
-def _header(records: Sequence[_Record], width: int) -> tuple[int, str]:
+def _header(records: Sequence[Record], width: int) -> tuple[int, str]:
     if not records:
         return 1, "The first line is taken as the header."
     wanted = max(1, min(2, width), round(0.6 * width))
     head = [record for record in records[:_HEADER_WITHIN] if sum(map(bool, record.cells)) >= wanted]
     if not head:
         return records[0].line, "A guess: the first line with text is taken as the header."
-    first = head[0]
-    named = sum(_plain(cell) in _known_names() for cell in first.cells)
+    first = next((record for record in head if _names(record) > 1 and not any(map(_is_number, record.cells))), head[0])
+    named = _names(first)
     if named and not any(map(_is_number, first.cells)):
         return first.line, f"Line {first.line}: it names {named} of our fields."
     return _header_by_contrast(first, [record.cells for record in records if record.line > first.line])
 
 
-def _header_by_contrast(first: _Record, below: Sequence[list[str]]) -> tuple[int, str]:
+def _names(record: Record) -> int:
+    """How many cells name one of our fields."""
+    return sum(_plain(cell) in _known_names() for cell in record.cells)
+
+
+def _header_by_contrast(first: Record, below: Sequence[list[str]]) -> tuple[int, str]:
     """A header has words where the rows below have numbers, and no name twice."""
     cells = [cell for cell in first.cells if cell]
     if any(map(_is_number, cells)) or len(set(cells)) < 0.7 * len(cells) or any(len(cell) > 80 for cell in cells):
@@ -216,7 +234,7 @@ def _doubt(against: int, of: int, example: str) -> tuple[str, ...]:
     return (f"{against:,} numbers look like {example}, the other way round; check the decimal mark.",)
 
 
-def _delimiter_words(delimiter: str, width: int, records: Sequence[_Record], announced: bool) -> str:
+def _delimiter_words(delimiter: str, width: int, records: Sequence[Record], announced: bool) -> str:
     name = name_of(delimiter).capitalize()
     if announced:
         return f"{name}, announced by the first line of the file."

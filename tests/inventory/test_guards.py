@@ -33,7 +33,7 @@ def refused(run, code):
         (text_of([]), "header_only"),
         (b"<!doctype html><html><title>Sign in</title></html>", "html_page"),
         (text_of(rows_of(300)).replace(b"Kestrel", b"K\xe4strel"), "wrong_encoding"),
-        (b"PK\x03\x04 [Content_Types].xml", "unsupported_format"),
+        (b"PK\x03\x04 [Content_Types].xml", "file_cut"),
         (b"item_no,name\nA,B\n", "columns_missing"),
         (text_of([["", "x", "y", 1, 1]] * 60), "no_usable_rows"),
     ],
