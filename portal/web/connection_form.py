@@ -65,6 +65,6 @@ def ask_again(form: Any, supplier: Supplier, secrets: Mapping[str, str]) -> None
 
 def _field(one: Setting) -> Any:
     if one.kind == "choice":
-        return RadioField(one.label, choices=[(option.value, option.label) for option in one.options], description=one.hint)
+        return RadioField(one.label, choices={option.value: option.label for option in one.options}, description=one.hint)
     kinds: dict[str, type[Field]] = {"check": BooleanField, "password": PasswordField, "textarea": TextAreaField}
     return kinds.get(one.kind, StringField)(one.label, description=one.hint)

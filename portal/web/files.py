@@ -21,6 +21,7 @@ from portal.web.steps import onward
 
 CHOICE = ("folder", "match", "pattern")
 FORMAT = ("delimiter", "quote", "encoding", "header_row", "decimal_mark")
+MATCHES = {"newest": "The newest file that fits a pattern", "exact": "Always the file of this name"}
 LONGEST = 1_000
 
 
@@ -28,13 +29,13 @@ class FileForm(VersionedForm):
     """Which file, and how it is read."""
 
     folder = HiddenField()
-    match = RadioField("Which file", choices=[("newest", "The newest file that fits a pattern"), ("exact", "Always the file of this name")])
+    match = RadioField("Which file", choices=MATCHES)
     pattern = StringField("Pattern or name")
     delimiter = SelectField("Columns are separated by", validate_choice=False)
-    quote = SelectField("Text is quoted with", choices=list(file_choice.QUOTES.items()), validate_choice=False)
-    encoding = SelectField("Letters are encoded as", choices=list(file_choice.ENCODINGS.items()), validate_choice=False)
+    quote = SelectField("Text is quoted with", choices=file_choice.QUOTES, validate_choice=False)
+    encoding = SelectField("Letters are encoded as", choices=file_choice.ENCODINGS, validate_choice=False)
     header_row = StringField("Column names are in row")
-    decimal_mark = SelectField("Numbers use", choices=list(file_choice.DECIMAL_MARKS.items()), validate_choice=False)
+    decimal_mark = SelectField("Numbers use", choices=file_choice.DECIMAL_MARKS, validate_choice=False)
 
     def choice(self) -> dict[str, str]:
         """Which file, as typed."""
@@ -110,7 +111,7 @@ def _form(source: Any, typed: Mapping[str, str] | None) -> Any:
         if values["delimiter"] in file_choice.DELIMITERS
         else {values["delimiter"]: values["delimiter"], **file_choice.DELIMITERS}
     )
-    form.delimiter.choices = [(sign, name.capitalize() if name.isalpha() else name) for sign, name in known.items()]
+    form.delimiter.choices = {sign: name.capitalize() if name.isalpha() else name for sign, name in known.items()}
     return form
 
 
