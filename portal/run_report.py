@@ -229,7 +229,7 @@ def values_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple
 
 def label_of(column: str) -> str:
     """Our label of an item's column."""
-    return INVENTORY_BY_KEY[column].label if column in INVENTORY_BY_KEY else column.capitalize()
+    return {"warehouses": "Warehouses", "custom": "Custom fields"}.get(column) or INVENTORY_BY_KEY[column].label
 
 
 def _stages(run: Run) -> list[Stage]:

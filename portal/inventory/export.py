@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from portal.fields import INVENTORY_BY_KEY
 from portal.models import InventoryChange, InventoryItem, Run, SetAsideRow
 
 CHUNK = 2_000
+LISTS = ("images", "warehouses", "custom")  # columns that hold JSON
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 
@@ -30,7 +32,10 @@ def cell_for_people(value: Any) -> str:
 
 
 def shown(column: str, value: Any) -> Any:
-    """A stored value as a person reads it: ten-thousandths become a decimal text, the rest stays."""
+    """A stored value as a person reads it: ten-thousandths become a decimal text, lists are spelled out, the rest stays."""
+    if column in LISTS and value:
+        found = json.loads(value)
+        return ", ".join(f"{name}: {one}" for name, one in found.items()) if isinstance(found, dict) else ", ".join(found)
     field = INVENTORY_BY_KEY.get(column)
     if value is None or field is None or field.kind not in ("money", "measure"):
         return value

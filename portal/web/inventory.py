@@ -9,7 +9,7 @@ from htmx_flask import request
 
 from portal import run_report, sources
 from portal.errors import Invalid
-from portal.fields import INVENTORY_FIELDS
+from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
 from portal.inventory import browse
 from portal.inventory.export import shown
 from portal.web.guards import signed_in
@@ -43,6 +43,7 @@ def show(item_id: str) -> Response:
     item = browse.find(g.merchant, item_id)
     origins = browse.origins(item)
     values = [(field, shown(field.key, getattr(item, field.key)), origins.get(field.key)) for field in INVENTORY_FIELDS]
+    set_by = [origins.get(name) for name in INVENTORY_COLUMNS if getattr(item, name) not in (None, "")]
     return render(
         "inventory/show.html",
         item=item,
@@ -50,9 +51,12 @@ def show(item_id: str) -> Response:
         values=[line for line in values if line[1] not in (None, "")],
         empty=[field.label for field, value, _ in values if value in (None, "")],
         more=[
-            (run_report.label_of(name), getattr(item, name), origins.get(name)) for name in ("warehouses", "custom") if getattr(item, name)
+            (run_report.label_of(name), shown(name, getattr(item, name)), origins.get(name))
+            for name in ("warehouses", "custom")
+            if getattr(item, name)
         ],
         changes=[(change, run_report.values_of(change.before, change.after)) for change in browse.history(item)],
+        common=set_by[0] if set_by and all(one is set_by[0] for one in set_by) else None,
         long_fields=LONG_FIELDS,
     )
 

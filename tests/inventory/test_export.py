@@ -20,3 +20,10 @@ def test_ten_thousandths_become_decimal_texts() -> None:
     assert [shown("cost", value) for value in (125_000, 1, -45_600, 0, None)] == ["12.50", "0.0001", "-4.56", "0.00", None]
     assert shown("weight", 15_000) == "1.5"
     assert shown("quantity", 3) == 3
+
+
+def test_lists_are_spelled_out_for_people() -> None:
+    assert shown("images", '["https://a.example/1.jpg","https://a.example/2.jpg"]') == "https://a.example/1.jpg, https://a.example/2.jpg"
+    assert shown("warehouses", '{"East":47,"West":0}') == "East: 47, West: 0"
+    assert shown("custom", '{"Department":"Office \\u201cA\\u201d"}') == "Department: Office “A”"
+    assert [shown("images", value) for value in (None, "")] == [None, ""]
