@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from portal.errors import Invalid
-from portal.feeds import archives, delimited, encodings, kinds, refusals, sniff, spreadsheet
+from portal.feeds import archives, delimited, encodings, fixed_width, jsonfeed, kinds, sniff, spreadsheet, x12, xmlfeed
 from portal.feeds.archives import Plain
 from portal.feeds.reading import Reader, Unpacked
 from portal.records import FEED_KINDS, Detection, FeedFormat, Row
@@ -31,8 +31,30 @@ DECIMAL_MARKS = {".": "Dot, as in 1,234.56", ",": "Comma, as in 1.234,56"}
 LAST_HEADER_ROW = 1_000
 PREVIEWED = 64_000_000  # unpacked bytes that a preview looks at
 
-_DETECT: dict[str, Callable[[Path, bytes], Detection]] = {"delimited": delimited.detect, "spreadsheet": spreadsheet.detect}
-_READERS: dict[str, Callable[[Path, FeedFormat], Reader]] = {"delimited": delimited.Reader, "spreadsheet": spreadsheet.Reader}
+
+def _detect_text(path: Path, head: bytes) -> Detection:
+    found = delimited.detect(path, head)
+    columns = fixed_width.detect(head.decode(found.format.encoding, "replace").removeprefix("\ufeff"), found.format.encoding)
+    return replace(columns, said={**columns.said, "encoding": found.said["encoding"]}) if columns else found
+
+
+_DETECT: dict[str, Callable[[Path, bytes], Detection]] = {
+    "delimited": _detect_text,
+    "spreadsheet": spreadsheet.detect,
+    "json": jsonfeed.detect,
+    "jsonl": jsonfeed.detect_lines,
+    "xml": xmlfeed.detect,
+    "x12": x12.detect,
+}
+_READERS: dict[str, Callable[[Path, FeedFormat], Reader]] = {
+    "delimited": delimited.Reader,
+    "spreadsheet": spreadsheet.Reader,
+    "json": jsonfeed.Reader,
+    "jsonl": jsonfeed.LineReader,
+    "xml": xmlfeed.Reader,
+    "x12": x12.Reader,
+    "fixed_width": fixed_width.Reader,
+}
 
 
 def detect(path: str | os.PathLike[str], name: str = "", member: str = "") -> Detection:
@@ -43,10 +65,7 @@ def detect(path: str | os.PathLike[str], name: str = "", member: str = "") -> De
     """
     with archives.unpacked(Path(path), name, member) as file:
         head = delimited.head_of(file.path)
-        kind = kinds.kind_of(head)
-        if kind not in _DETECT:
-            raise refusals.unsupported(kinds.NAMES[kind])
-        found = _DETECT[kind](file.path, head)
+        found = _DETECT[kinds.kind_of(head)](file.path, head)
     return _told_of_archive(found, file, member)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from portal.errors import Problem, SupplierError
 from portal.feeds.encodings import name_of
 
@@ -140,6 +142,53 @@ def sheet_missing(name: str, there: list[str]) -> SupplierError:
 def too_many_columns(seen: int, limit: int) -> SupplierError:
     """More columns than any feed has."""
     return _refusal("malformed_file", "The file has too many columns", f"{seen:,} columns; at most {limit:,} can be read.", _READ)
+
+
+def too_deep(limit: int) -> SupplierError:
+    """Nested deeper than any feed is."""
+    return _refusal("unsafe_file", "The file is nested too deep", f"More than {limit} levels. Real feeds never are. We used nothing of it.")
+
+
+def row_path_missing(path: str, what: str) -> SupplierError:
+    """Nothing in the document is at the path of the rows; "" when none could be found."""
+    if not path:
+        return _refusal("row_path_missing", "No items were found", f"The {what} holds no list of items. Choose what repeats.", _READ)
+    body = f"The {what} has nothing at {_short(path)}. Choose what repeats, or ask the supplier what changed."
+    return _refusal("row_path_missing", "The items are not where they were", body, _READ)
+
+
+def broken_document(what: str, words: str) -> SupplierError:
+    """A document that breaks its format's rules; `words` are the parser's."""
+    problem = _refusal("malformed_file", f"The {what} does not hold together", "The supplier must send it again.", "Read again").problem
+    return SupplierError(replace(problem, server_said=_short(words)), permanent=True)
+
+
+def no_columns() -> SupplierError:
+    """Fixed-width text whose columns are not set and not to be seen."""
+    return _refusal("malformed_file", "No columns can be seen", "Enter where each column begins, such as 1,11,41.", _READ)
+
+
+def edi_count(trailer: str, told: str, counted: int) -> SupplierError:
+    """A trailer that counts other segments, sets or groups than came."""
+    body = f"{trailer} tells of {_short(told)}, and {counted:,} came, so part of it is missing. We kept your stock as it was."
+    return _refusal("file_cut", "The file is shorter than it says", body, "Read again")
+
+
+def wrong_document(what: str) -> SupplierError:
+    """An EDI document of another kind than inventory."""
+    return _refusal("wrong_document", "The file is not an EDI 846", f"It is {what}. Stock comes as 846, inventory advice.")
+
+
+def has_dtd() -> SupplierError:
+    """A document type definition, by which a document reaches for other files and grows without end."""
+    body = "A DTD can reach for other files, so we read none. Ask the supplier for the same XML without it."
+    return _refusal("unsafe_file", "The XML carries a DTD", body)
+
+
+def endless_item(limit: int) -> SupplierError:
+    """An item larger than `limit` bytes."""
+    body = f"More than {limit // 1_000_000:,} MB without an item coming to its end. Choose what repeats."
+    return _refusal("malformed_file", "An item of the file never ends", body, _READ)
 
 
 def _short(name: str) -> str:

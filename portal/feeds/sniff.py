@@ -33,6 +33,7 @@ class Layout:
     width: int
     said: dict[str, str]
     warnings: tuple[str, ...]
+    agreement: float = 1.0  # share of records with that width
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,17 @@ def layout_of(text: str) -> Layout:
         "header_row": header_words,
         "decimal_mark": mark_words,
     }
-    return Layout(delimiter, quote, header_row, mark, width, said, warnings)
+    filled = [record for record in records if any(record.cells)]
+    agreement = sum(len(record.cells) == width for record in filled) / max(len(filled), 1)
+    return Layout(delimiter, quote, header_row, mark, width, said, warnings, agreement)
+
+
+def names_our_field(name: str, keys: Sequence[str] = ()) -> bool:
+    """Whether a column's name is one of ours or of those seen in feeds; `keys`: only of these inventory fields."""
+    plain = _plain(name.rpartition(":")[2])
+    if not keys:
+        return plain in _known_names()
+    return any(plain in field.aliases or plain == field.key for field in INVENTORY_FIELDS if field.key in keys)
 
 
 def header_of(records: Sequence[Record]) -> tuple[int, str]:

@@ -1,0 +1,94 @@
+"""A delimited file cut into raw records, undecoded: a line, or the lines that an open quote joins.
+
+Cutting counts quotes and nothing else, so it is fast and may be wrong; `Reader.rows_of` proves each record that it reads.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+from portal.records import FeedFormat
+
+BLOCK = 1 << 20
+MOST_LINES = 2_000
+LONGEST = 16_000_000  # bytes of one record
+_ASCII_BELOW_128 = {"utf-8", "ascii", "cp1252", "cp1250", "cp1251", "iso8859-1", "iso8859-2", "iso8859-15"}
+
+
+class NotInRecords(Exception):
+    """The file does not come apart this way: read it from end to end."""
+
+
+class Block(NamedTuple):
+    """Some records in a row. `numbers`: the 1-based line each one starts on. `end`: bytes of the file read so far."""
+
+    records: list[bytes]
+    numbers: Sequence[int]
+    end: int
+
+
+def can_cut(form: FeedFormat) -> bool:
+    """Whether a file of this format may be cut at all."""
+    if form.kind != "delimited" or not form.delimiter.isascii() or not form.quote.isascii():
+        return False
+    return codecs.lookup(form.encoding).name in _ASCII_BELOW_128
+
+
+def blocks(path: Path, form: FeedFormat, skip: int, size: int = BLOCK) -> Iterator[Block]:
+    """The records after the first `skip` lines, in blocks of about `size` bytes. Raises NotInRecords for a bare CR or an endless record."""
+    mark, rest, line = form.quote.encode(), b"", 1
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(size):
+            if b"\r" in chunk and _bare_returns(chunk, rest):
+                raise NotInRecords("a carriage return without a line feed")
+            lines = (rest + chunk).split(b"\n")
+            rest = lines.pop()
+            if line <= skip:
+                dropped = min(skip - line + 1, len(lines))
+                line += dropped
+                del lines[:dropped]
+            records, numbers, open_lines = _joined(lines, mark, line)
+            line = numbers[-1] + records[-1].count(b"\n") + 1 if records else line
+            if open_lines:
+                rest = b"\n".join([*open_lines, rest])
+                if len(open_lines) > MOST_LINES or len(rest) > LONGEST:
+                    raise NotInRecords("a record without an end")
+            if records:
+                yield Block(records, numbers, file.tell())
+    if rest.endswith(b"\r") or (mark and rest.count(mark) & 1):
+        raise NotInRecords("a record is open at the end")
+    if rest and line > skip:
+        yield Block([rest], (line,), path.stat().st_size)
+
+
+def _bare_returns(chunk: bytes, rest: bytes) -> bool:
+    """Whether a CR is not followed by LF; a CR at the very end is judged with the next chunk, where it ends `rest`."""
+    if rest.endswith(b"\r") and not chunk.startswith(b"\n"):
+        return True
+    pairs = chunk.count(b"\r\n") + chunk.endswith(b"\r")
+    return chunk.count(b"\r") != pairs
+
+
+def _joined(lines: list[bytes], mark: bytes, line: int) -> tuple[list[bytes], Sequence[int], list[bytes]]:
+    """Lines as records: (records, their first lines, the lines of a record that is still open)."""
+    odd = [text.count(mark) & 1 for text in lines] if mark else ()
+    if 1 not in odd:
+        return lines, range(line, line + len(lines)), []
+    records: list[bytes] = []
+    sizes: list[int] = []
+    held: list[bytes] = []
+    for text, flips in zip(lines, odd, strict=True):
+        if not held and not flips:
+            records.append(text)
+            sizes.append(1)
+            continue
+        held.append(text)
+        if flips and len(held) > 1:
+            records.append(b"\n".join(held))
+            sizes.append(len(held))
+            held = []
+    return records, list(accumulate(sizes, initial=line))[:-1], held
