@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from portal.inventory.guards import DEFAULTS
 from portal.web import guards
 from portal.web.render import render
 
@@ -14,4 +15,4 @@ blueprint = Blueprint("help", __name__)
 @guards.signed_in
 def show() -> Response:
     """The words of the product, the keyboard, and how to report something."""
-    return render("help/show.html")
+    return render("help/show.html", limits=DEFAULTS)

@@ -164,3 +164,14 @@ def _typed(form: Any) -> dict[str, Any]:
 def _in_words(moment: datetime, zone: str) -> str:
     local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
     return f"{local:%A} {local.day} {local:%b}, {local:%H:%M}"
+
+
+def in_words(one: Any) -> str:
+    """The saved schedule of an integration: "Every hour", "Mon, Fri at 08:00", "By hand only"."""
+    every, days = one.schedule.get("every_minutes"), one.schedule.get("days")
+    if every:
+        return f"Every {every // 60} h" if every % 60 == 0 and every > 60 else ("Every hour" if every == 60 else f"Every {every} min")
+    if days:
+        which = "Every day" if len(days) == 7 else ", ".join(schedules.DAYS[day][:3] for day in sorted(days))
+        return f"{which} at {', '.join(one.schedule.get('times', []))}"
+    return "By hand only"

@@ -7,11 +7,12 @@ from typing import Any
 
 from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
+from markupsafe import Markup
 from wtforms import BooleanField, RadioField, StringField
 
-from portal import sources
+from portal import connections, setup_steps, sources
 from portal.errors import Forbidden, Invalid, NotFound, Stale
-from portal.web import filters, guards
+from portal.web import filters, guards, schedule, steps
 from portal.web.forms import VersionedForm
 from portal.web.render import render, saved, wants_fragment
 
@@ -57,6 +58,21 @@ SETTINGS = {
         owners=True,
     ),
 }
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A row whose value is kept on another page. `act` and `at`: the link's words and address; `at` is "" while set-up is not there yet."""
+
+    key: str
+    label: str
+    what: str
+    when: str
+    value: str
+    act: str
+    at: str
+
+
 SWITCHES = {
     "allow-backorders": (sources.set_backorders, "allow_backorders"),
     "override": (sources.set_override, "override_global"),
@@ -156,5 +172,46 @@ def _edit_page(source: Any, name: str, form: Any, status: int = 200) -> Response
 def _context(source: Any) -> dict[str, Any]:
     return {
         "source": source, "tab": "settings", "settings": SETTINGS, "kinds": sources.KINDS, "may_change": _may_change,
-        "values": {name: getattr(source, column) for name, (_, column) in SWITCHES.items()},
+        "elsewhere": _elsewhere(source), "values": {name: getattr(source, column) for name, (_, column) in SWITCHES.items()},
     }  # fmt: skip
+
+
+def _elsewhere(source: Any) -> list[Elsewhere]:
+    return [
+        Elsewhere(
+            "schedule", "Schedule", "When Get Inventory Primary reads the file by itself.",
+            "Shorter when stock moves fast and the supplier allows it.", *_schedule(source),
+        ),
+        Elsewhere(
+            "guards", "Guard limits", "What a file has to pass before it may change your stock. One that looks wrong is refused or held.",
+            "They apply to every file of this source.", "On", "How they work", url_for("help.show", _anchor="guards"),
+        ),
+        Elsewhere(
+            "credentials", "Credentials", "What we sign in with at the supplier. It is sealed and never shown again.",
+            "When the supplier gave you a new password or key.", _credentials(source), "Edit connection", _step_at(source, "connection"),
+        ),
+        Elsewhere(
+            "prefix", "Master SKU prefix", "Put before every Inventory SKU to make the Master SKU.",
+            "When two suppliers use the same item numbers.", source.sku_prefix or "None", "Edit SKU mapping", _step_at(source, "skus"),
+        ),
+    ]  # fmt: skip
+
+
+def _schedule(source: Any) -> tuple[str, str, str]:
+    try:
+        one = sources.integration(source, "get_inventory_primary")
+    except NotFound:
+        return "Not set up yet", "Edit schedule", ""
+    if connections.is_upload(source):
+        return "After each upload", "Upload a file", _step_at(source, "connection")
+    return schedule.in_words(one), "Edit schedule", url_for("schedule.edit", source_id=source.public_id, kind=one.kind)
+
+
+def _credentials(source: Any) -> str:
+    newest = max((row.saved_at for row in connections.secrets_of(source).values()), default=None)
+    return Markup("Saved {}").format(filters.moment(newest)) if newest else "None saved"
+
+
+def _step_at(source: Any, step: str) -> str:
+    """The address of a set-up step, "" while it is not open yet."""
+    return steps.page(source, step) if setup_steps.may_open(source, step) else ""

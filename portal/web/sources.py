@@ -11,7 +11,7 @@ from wtforms import RadioField, StringField
 import tasks
 from portal import connections, run_report, runs, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
-from portal.web import guards
+from portal.web import guards, schedule
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved, wants_fragment
 
@@ -172,7 +172,7 @@ def _integration_row(source: Any, one: Any, status: Any) -> dict[str, Any]:
         "title": sources.INTEGRATION_KINDS[one.kind],
         "state": _integration_state(source, one, status),
         "cannot": (supplier.cannot or {}).get(operation, "") if not supplier.supports.get(operation) else "",
-        "schedule": _schedule_words(one),
+        "schedule": schedule.in_words(one),
         "run": status.run if one.kind == "get_inventory_primary" else None,
         "step": MAPPING_STEPS[one.kind],
         "runs_now": one.kind in runs.SYNC_KINDS,
@@ -187,14 +187,3 @@ def _integration_state(source: Any, one: Any, status: Any) -> str:
     if source.state == "draft":
         return "draft"
     return status.state if one.kind == "get_inventory_primary" else "on"
-
-
-def _schedule_words(one: Any) -> str:
-    every, days = one.schedule.get("every_minutes"), one.schedule.get("days")
-    if every:
-        return f"Every {every // 60} h" if every % 60 == 0 and every > 60 else ("Every hour" if every == 60 else f"Every {every} min")
-    if days:
-        names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-        which = "Every day" if len(days) == 7 else ", ".join(names[day] for day in sorted(days))
-        return f"{which} at {', '.join(one.schedule.get('times', []))}"
-    return "By hand only"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from portal.models import AuditLine, Merchant, Source, User
+from portal import clock
+from portal.models import AuditLine, Integration, Merchant, SealedSecret, Source, User
 
 HTMX = {"HX-Request": "true"}
 
@@ -36,6 +37,24 @@ def test_the_table_says_what_each_setting_does_when_to_use_it_and_its_value(clie
         "out of stock may still be ordered",
     ):
         assert words in text
+
+
+def test_what_is_kept_elsewhere_has_its_value_and_the_way_there(client: Any, make_source: Any) -> None:
+    live, draft = make_source("Kestrel", state="live", supplier="sftp-file", sku_prefix="KS-"), make_source("Tidewater")
+    Integration.create(source=live, kind="get_inventory_primary", enabled=True, schedule={"every_minutes": 60})
+    SealedSecret.create(source=live, field="password", sealed="x", hint="", saved_by="ana@example.com", saved_at=clock.now())
+    text, here = client.get(at(live)).text, f"/sources/{live.public_id}"
+    for row, value, way in (
+        ("schedule", "Every hour", f"{here}/integrations/get_inventory_primary/schedule"),
+        ("guards", "On", "/help#guards"),
+        ("credentials", "Saved <time", f"{here}/connection"),
+        ("prefix", "KS-", f"{here}/skus"),
+    ):
+        cells = text.split(f'id="row-{row}"')[1].split("</tr>")[0]
+        assert value in cells and f'id="go-{row}" href="{way}"' in cells, cells
+    unset = client.get(at(draft)).text
+    assert "Not set up yet" in unset and "None saved" in unset and 'id="go-schedule"' not in unset and 'id="go-prefix"' not in unset
+    assert 'id="guards"' in client.get("/help").text
 
 
 def test_backorders_start_on_for_internal_warehouses_only(client: Any, make_source: Any) -> None:
