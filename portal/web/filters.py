@@ -63,9 +63,11 @@ def size(value: int | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """0.24 -> "0.2 s", 41 -> "41 s", 372 -> "6 min 12 s", 7320 -> "2 h 2 min"."""
+    """0.01 -> "under 0.1 s", 0.24 -> "0.2 s", 41 -> "41 s", 372 -> "6 min 12 s", 7320 -> "2 h 2 min"."""
     if value is None:
         return NONE
+    if value < 0.05:
+        return "under 0.1 s"
     if value < 10:
         return f"{value:.1f} s"
     whole = round(value)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 
 import tasks
-from portal import clock, documents, run_report, runs, sources
+from portal import clock, connections, documents, run_report, runs, sources
 from portal.errors import NotFound, Refused
 from portal.inventory import apply, export
 from portal.web import guards
@@ -69,6 +69,7 @@ def show(run_id: str) -> Response:
         aside=aside,
         more_aside=more_aside,
         act_at=_place(run),
+        act=_act(run),
         live=_spoken(report),
     )
 
@@ -181,6 +182,14 @@ def _place(run: Any) -> str:
     if not endpoint or run.source is None or run.source.state == "deleted":
         return ""
     return url_for(endpoint, **{name: run.source.public_id})
+
+
+def _act(run: Any) -> str:
+    """The words of the problem's act. Where a person uploads the files there is no address to check, only another file to send."""
+    problem = run.problem or {}
+    if problem.get("act_at") == "connection" and run.source is not None and connections.is_upload(run.source):
+        return "Upload another file"
+    return str(problem.get("act", ""))
 
 
 def _spoken(report: Any) -> str:
