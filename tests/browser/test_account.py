@@ -128,15 +128,16 @@ def test_sign_out_works_without_a_script_and_back_shows_nothing(plain_page: Page
     expect(plain_page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
-def test_the_slash_key_goes_to_the_search_box_unless_switched_off(page: Page) -> None:
-    page.goto("/inventory")
+def test_the_slash_key_goes_to_the_search_box_unless_switched_off(page: Page, make_source: Any) -> None:
+    make_source()
+    page.goto("/sources")
     page.keyboard.press("/")
     expect(page.locator("input[type=search]")).to_be_focused()
     page.goto("/profile")
     page.get_by_label("Go to the search box").uncheck()
     page.get_by_role("button", name="Save look and time").click()
     expect(page.locator(".notice.ok")).to_contain_text("Saved ")
-    page.goto("/inventory")
+    page.goto("/sources")
     page.keyboard.press("/")
     assert focused(page) == "BODY"
 
