@@ -12,8 +12,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from portal.errors import Invalid
-from portal.feeds import archives, delimited, encodings, fixed_width, jsonfeed, kinds, sniff, spreadsheet, x12, xmlfeed
+from portal.errors import Invalid, SupplierError
+from portal.feeds import archives, damage, delimited, encodings, fixed_width, jsonfeed, kinds, sniff, spreadsheet, x12, xmlfeed
 from portal.feeds.archives import Plain
 from portal.feeds.reading import Reader, Unpacked
 from portal.records import FEED_KINDS, Detection, FeedFormat, Row
@@ -29,6 +29,7 @@ DELIMITERS = sniff.DELIMITERS
 QUOTES = {'"': "Double quote", "'": "Single quote", "": "None"}
 DECIMAL_MARKS = {".": "Dot, as in 1,234.56", ",": "Comma, as in 1.234,56"}
 LAST_HEADER_ROW = 1_000
+LOOKED_AT = 1_000  # rows that are searched for damage
 PREVIEWED = 64_000_000  # unpacked bytes that a preview looks at
 
 
@@ -65,7 +66,7 @@ def detect(path: str | os.PathLike[str], name: str = "", member: str = "") -> De
     """
     with archives.unpacked(Path(path), name, member) as file:
         head = delimited.head_of(file.path)
-        found = _DETECT[kinds.kind_of(head)](file.path, head)
+        found = _with_damage(_DETECT[kinds.kind_of(head)](file.path, head), file.path)
     return _told_of_archive(found, file, member)
 
 
@@ -127,6 +128,16 @@ def _open(file: Plain, form: FeedFormat) -> Reader:
             file.path.unlink(missing_ok=True)
         raise
     return Unpacked(reader, file.path) if file.is_copy else reader
+
+
+def _with_damage(found: Detection, path: Path) -> Detection:
+    """The detection with what a spreadsheet program did to the first rows."""
+    try:
+        with _READERS[found.format.kind](path, found.format) as reader:
+            seen = damage.find(reader.headers, [row.cells for row in islice(reader.lenient(), LOOKED_AT)])
+    except SupplierError:  # the reading itself meets the same and says it
+        return found
+    return replace(found, damage=seen, warnings=(*found.warnings, *(one.words for one in seen)))
 
 
 def _told_of_archive(found: Detection, file: Plain, member: str) -> Detection:

@@ -12,8 +12,8 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -111,7 +111,7 @@ def is_workbook(archive: zipfile.ZipFile) -> bool:
     return "xl/workbook.xml" in names or ("[Content_Types].xml" in names and any(name.startswith("xl/") for name in names))
 
 
-def blocks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+def blocks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Generator[bytes, None, None]:
     """The bytes of a member, counted: what it unpacks to may differ from what the zip announces. Raises SupplierError."""
     if entry.flag_bits & 0x1:
         raise refusals.encrypted("zip archive")
@@ -213,7 +213,7 @@ def _gunzip(path: Path, name: str, most: int | None) -> Plain:
     return Plain(copy, name[: -len(".gz")] if name.lower().endswith(".gz") else name, True)
 
 
-def _gzip_blocks(packed: IO[bytes]) -> Iterator[bytes]:
+def _gzip_blocks(packed: IO[bytes]) -> Generator[bytes, None, None]:
     done = 0
     try:
         with gzip.GzipFile(fileobj=packed) as source:
@@ -227,12 +227,12 @@ def _gzip_blocks(packed: IO[bytes]) -> Iterator[bytes]:
         raise refusals.broken_archive("gzip") from error
 
 
-def _spool(path: Path, source: Iterator[bytes], most: int | None) -> Path:
+def _spool(path: Path, source: Generator[bytes, None, None], most: int | None) -> Path:
     handle, made = tempfile.mkstemp(suffix=".unpacked", prefix=f"{path.name[:60]}.", dir=path.parent)
     copy = Path(made)
     done = 0
     try:
-        with os.fdopen(handle, "wb") as out:
+        with os.fdopen(handle, "wb") as out, closing(source):
             for block in source:
                 if not done:
                     _refuse_nested(block)

@@ -49,8 +49,14 @@ def cuts_of(lines: Sequence[str]) -> str:
     spare = max(len(lines) // 50, 1) if len(lines) > 5 else 0  # a header may reach into a gutter
     filled = [sum(line[n : n + 1] not in ("", " ") for line in lines) for n in range(min(width, LAST_POSITION))]
     starts = [n for n in range(len(filled)) if filled[n] > spare and (n == 0 or filled[n - 1] <= spare)]
-    starts = _joined(starts, filled, lines)
+    starts = _joined([n for n in starts if n < 2 or filled[n - 2] <= spare or _is_named(lines[0], n, starts)], filled, lines)
     return ",".join(str(n + 1) for n in starts) if len(starts) > 1 else ""
+
+
+def _is_named(header: str, start: int, starts: Sequence[int]) -> bool:
+    """Whether the first line has a word of its own after a gutter of one blank: else it parts the words of one column."""
+    end = next((n for n in starts if n > start), len(header))
+    return header[start - 1 : start] == " " and bool(header[start:end].strip()) and not header[start:end].strip()[0].isdigit()
 
 
 def _joined(starts: list[int], filled: list[int], lines: Sequence[str]) -> list[int]:

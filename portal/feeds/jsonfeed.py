@@ -88,8 +88,8 @@ class Reader(NestedRows):
 
     def _check_path(self, row_path: str) -> None:
         """No item came: an empty list is fine, a path that leads nowhere is not."""
-        seen, _ = _scan(self.path, self.format.encoding)
-        if row_path.removesuffix(".*") not in seen.branches:
+        seen, lists = _scan(self.path, self.format.encoding)
+        if row_path.removesuffix(".*") not in lists | seen.branches.keys():
             raise refusals.row_path_missing(row_path, "JSON")
 
 

@@ -51,7 +51,7 @@ class Reader(Rows):
             workbook_parts.inspect(path)
             self._book = _workbook(path)
             self._sheet = _chosen(self._book, form.sheet)
-            self.size = self._sheet.total_height
+            self.size = self._sheet.end[0] + 1 if self._sheet.end else 0
             self.headers, self._width = self._open()
         except BaseException:
             self._file.close()

@@ -233,6 +233,8 @@ def _flatten(element: Any, name: str, flat: Flat, names: _Names, depth: int, lea
         if not key.startswith(_INSTANCE):
             flat.setdefault(f"{before}@{key.rpartition('}')[2]}", value)
     if not len(element):
+        if not name and not (element.text or "").strip():
+            return
         yield from filter(None, (put(flat, name or "text", (element.text or "").strip()),))
         return
     if any(child.tail and not child.tail.isspace() for child in element):
