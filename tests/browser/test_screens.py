@@ -63,6 +63,15 @@ def test_each_screen_has_one_heading_one_main_and_at_most_one_primary_act(page: 
         assert page.title().endswith(" – Quayside") and len(page.title()) > 12, path
 
 
+def test_what_a_button_swaps_is_on_its_page(page: Page, site: Any, merchant: Any) -> None:
+    """A form whose target is missing does nothing when it is sent."""
+    named = "[...document.querySelectorAll('[hx-target]')].map(e => e.getAttribute('hx-target')).filter(at => at != 'this')"
+    lost = f"{named}.filter(at => !document.querySelector(at))"
+    for path in screens(site.app, merchant):
+        if visit(page, path):
+            assert page.evaluate(lost) == [], path
+
+
 def test_the_keyboard_reaches_the_content_first_and_is_always_seen(page: Page, site: Any) -> None:
     page.goto("/settings")
     page.keyboard.press("Tab")
