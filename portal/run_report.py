@@ -21,6 +21,7 @@ STEADY_AFTER = 5.0  # seconds before a rate means anything
 STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "inventory": (("fetch", "Download"), ("parse", "Read"), ("plan", "Compare"), ("guard", "Check"), ("apply", "Apply")),
     "accept_removals": (("apply", "Apply"),),
+    "revert": (("revert", "Take back"),),
     "connection_check": (("check", "Test the connection"),),
     "remove_inventory": (("remove", "Remove"),),
     "delete_source": (("delete", "Delete"),),
@@ -30,6 +31,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
 TITLES = {
     "inventory": "Get Inventory Primary",
     "accept_removals": "Accept removals",
+    "revert": "Revert",
     "connection_check": "Connection test",
     "remove_inventory": "Remove Inventory",
     "delete_source": "Delete Source",
