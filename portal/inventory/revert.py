@@ -274,3 +274,14 @@ def _total(run: Run, choice: Choice) -> int:
     if choice.skus:
         lines, items = lines.where(InventoryChange.sku << choice.skus), items.where(InventoryItem.sku << choice.skus)
     return int(lines.count()) + (int(items.count()) if choice.whole_items else 0)
+
+
+def target_of(run: Run) -> Run | None:
+    """The run that a revert took back."""
+    return Run.get_or_none(Run.merchant == run.merchant_id, Run.id == run.settings.get("reverts", 0)) if run.kind == "revert" else None
+
+
+def reverts_of(run: Run) -> list[Run]:
+    """The reverts of a run so far, newest first."""
+    later = Run.select().where(Run.merchant == run.merchant_id, Run.source == run.source_id, Run.kind == "revert", Run.id > run.id)
+    return [one for one in later.order_by(Run.id.desc()) if one.settings.get("reverts") == run.id]

@@ -25,6 +25,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "danger",
     "schedule",
     "runs",
+    "reverts",
     "inventory",
     "directory",
     "connections",

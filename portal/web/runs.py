@@ -11,7 +11,7 @@ from htmx_flask import request
 import tasks
 from portal import clock, connections, documents, run_report, runs, sources
 from portal.errors import NotFound, Refused
-from portal.inventory import apply, export
+from portal.inventory import apply, export, revert
 from portal.web import guards
 from portal.web.render import download, render, saved
 
@@ -71,6 +71,9 @@ def show(run_id: str) -> Response:
         act_at=_place(run),
         act=_act(run),
         live=_spoken(report),
+        may_revert=not revert.may_revert(run),
+        target=revert.target_of(run),
+        reverts=revert.reverts_of(run),
     )
 
 

@@ -45,6 +45,8 @@ ENTRIES: dict[str, dict[str, str]] = {
     "mappings.save_orders": {},
     "mappings.save_shipments": {},
     "mappings.shipments": {},
+    "reverts.preview": {},
+    "reverts.start": {},
     "runs.accept": {},
     "runs.acceptance": {},
     "runs.changes": {},
