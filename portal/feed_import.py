@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from portal import clock, directory, documents, feeds, mappings, matching, runs, setup_steps, sources
-from portal.errors import Invalid, NotFound, Problem, Refused
+from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_FIELDS
 from portal.inventory import sync
 from portal.models import Document, Integration, Merchant, Run, Source, database
@@ -113,12 +113,13 @@ def _create(merchant: Merchant, name: str, path: Path) -> tuple[Integration, Doc
 
 
 def _map(integration: Integration, document: Document, path: Path) -> None:
-    """Read the file as detected, and map it by what its headers and values look like. Raises Invalid without a SKU column."""
+    """Read the file as detected, and map it by what its headers and values look like. Raises SupplierError without a SKU column."""
     form = feeds.detect(path, document.name).format
     headers, rows = feeds.preview(path, form, SAMPLED)
     matches = matching.propose(INVENTORY_FIELDS, headers, [row.cells for row in rows])
     if not any(match.field == "sku" and match.column for match in matches):
-        raise Invalid({"sku": f"No column of {path.name} looks like a SKU. Create the source in the portal and map it there."})
+        body = f"{path.name} has: {', '.join(headers)[:200]}. Create the source in the portal and map it there."
+        raise SupplierError(Problem("columns_missing", "No column looks like a SKU", body, "Edit the mapping", "mapping"))
     Integration.update(settings={**integration.settings, "format": asdict(form)}, sample_document_id=document.id).where(
         Integration.id == integration.id
     ).execute()

@@ -92,6 +92,13 @@ def test_an_unreadable_file_prints_every_key_too(give):
     assert (told["status"], told["rows"], told["problem"]["code"], told["error"]) == ("failed", 0, "empty_file", "The file is empty")
 
 
+def test_a_file_without_a_sku_column_prints_every_key_and_its_columns(give):
+    code, told = give(b"name,qty\nx,1\n", "--create")
+    assert code == REFUSED and set(told) >= KEYS
+    assert (told["status"], told["problem"]["code"], told["error"]) == ("failed", "columns_missing", "No column looks like a SKU")
+    assert "name, qty" in told["problem"]["body"] and Source.select().count() == 0
+
+
 def test_a_source_that_is_not_there_is_refused_without_create(give):
     code, told = give(rows_of(2))
     assert (code, told) == (REFUSED, {"error": "There is no such source."})
