@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -240,6 +241,17 @@ def test_a_value_table_is_saved_as_it_was_typed(client: Any, source: Source) -> 
     (step,) = rules(source)["condition"]["steps"]
     assert step["pairs"]["A"] == "New" and set(step["pairs"]) == {"A", "B", "C", "D"}
     assert form(client, source)["f.condition.steps.0.pairs.0.our"] == "New"
+
+
+def test_the_counts_say_what_becomes_of_a_repeated_sku(
+    client: Any, make_source: Callable[..., Source], run_work: Callable[[], None]
+) -> None:
+    source = make_source()
+    upload(client, source, run_work, STOCK + STOCK.splitlines(keepends=True)[1])
+    wording = {"first": "the first row", "last": "the last row", "sum": "added up", "set_aside": "are set aside"}
+    for policy, words in wording.items():
+        page = draft(client, source, "preview", {**form(client, source), "duplicates": policy}).text
+        assert re.search(f"1 repeat a SKU: [^.]*{words}", page), policy
 
 
 # a live source
