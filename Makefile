@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench format clean
+.PHONY: run test check bench fuzz format clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
@@ -22,6 +22,9 @@ check: $(VENV)/.dev  ## lint, format, types, templates, architecture
 
 bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run
 	@$(BIN)/python -m tests.bench.bench
+
+fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
+	@$(BIN)/python -m tests.fuzz.campaign
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -5,6 +5,7 @@ zip or gzip ─▶ limits ─▶ the one member ─▶ `<path>.<random>.unpacked
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import stat
@@ -128,6 +129,10 @@ def blocks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Generator[bytes,
         raise refusals.cut_archive(entry.filename) from error
     except RuntimeError as error:  # zipfile's word for a password
         raise refusals.encrypted("zip archive") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the file's beginning
+            raise
+        raise refusals.cut_archive(entry.filename) from error
     if done != entry.file_size:
         raise refusals.cut_archive(entry.filename)
 

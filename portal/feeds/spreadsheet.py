@@ -9,20 +9,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import python_calamine
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
-
 from portal.feeds import refusals, sniff, totals, workbook_parts
+from portal.feeds.books import Book, Sheet, open_book
 from portal.feeds.delimited import unique_headers
-from portal.feeds.reading import MOST_COLUMNS, SAMPLED, Rows, of_row
+from portal.feeds.reading import SAMPLED, Rows, of_row
 from portal.records import Detection, FeedFormat, Row
 
 
 def detect(path: Path, _head: bytes) -> Detection:
     """The sheet with rows, its header row and decimal mark. Raises SupplierError."""
     seen = workbook_parts.inspect(path)
-    with _workbook(path) as book:
-        names = _visible(book)
+    with open_book(path) as book:
+        names = book.visible
         sheet = _first_with_rows(book, names)
         records = [sniff.Record(n, cells) for n, cells in enumerate(islice(_rows(sheet), SAMPLED), 1)]
     if not any(any(record.cells) for record in records):
@@ -38,8 +36,8 @@ def detect(path: Path, _head: bytes) -> Detection:
 def sheets(path: Path) -> list[str]:
     """Names of the workbook's visible sheets, in its order. Raises SupplierError."""
     workbook_parts.inspect(path)
-    with _workbook(path) as book:
-        return _visible(book)
+    with open_book(path) as book:
+        return book.visible
 
 
 class Reader(Rows):
@@ -47,14 +45,17 @@ class Reader(Rows):
 
     def __init__(self, path: Path, form: FeedFormat) -> None:
         super().__init__(path, form)
+        book: Book | None = None
         try:
             workbook_parts.inspect(path)
-            self._book = _workbook(path)
+            book = self._book = open_book(path)
             self._sheet = _chosen(self._book, form.sheet)
-            self.size = self._sheet.end[0] + 1 if self._sheet.end else 0
+            self.size = self._sheet.last_row
             self.headers, self._width = self._open()
         except BaseException:
             self._file.close()
+            if book:
+                book.close()
             raise
         self._at = 0
 
@@ -119,13 +120,10 @@ def number_text(value: float) -> str:
     return format(Decimal(text), "f") if "e" in text else text
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[list[str]]:
+def _rows(sheet: Sheet) -> Iterator[list[str]]:
     texts: dict[Any, str] = {"": ""}
-    try:
-        for row in sheet.iter_rows():
-            yield [value.strip() if type(value) is str else _remembered(value, texts) for value in row]
-    except CalamineError as error:
-        raise refusals.broken_workbook() from error
+    for row in sheet.rows():
+        yield [value.strip() if type(value) is str else _remembered(value, texts) for value in row]
 
 
 def _remembered(value: Any, texts: dict[Any, str]) -> str:
@@ -145,50 +143,23 @@ def _length(cells: Sequence[str]) -> int:
     return next((n for n in range(len(cells), 0, -1) if cells[n - 1]), 0)
 
 
-def _workbook(path: Path) -> CalamineWorkbook:
-    try:
-        return CalamineWorkbook.from_path(path)
-    except python_calamine.PasswordError as error:
-        raise refusals.encrypted("workbook") from error
-    except (CalamineError, OSError, ValueError) as error:
-        raise refusals.broken_workbook() from error
-
-
-def _visible(book: CalamineWorkbook) -> list[str]:
-    names = [one.name for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet and one.visible == SheetVisibleEnum.Visible]
-    if not names:
-        raise refusals.empty_file()
-    return names
-
-
-def _first_with_rows(book: CalamineWorkbook, names: Sequence[str]) -> CalamineSheet:
+def _first_with_rows(book: Book, names: Sequence[str]) -> Sheet:
     """The first sheet that is a list: two rows and two columns; else the first with anything in it."""
     loaded = None
     for name in names:
-        sheet = _load(book, name)
-        if sheet.height > 1 and sheet.width > 1:
+        sheet = book.load(name)
+        if sheet.last_row > 1 and sheet.width > 1:
             return sheet
-        loaded = loaded or (sheet if sheet.height else None)
-    return loaded or _load(book, names[0])
+        loaded = loaded or (sheet if sheet.last_row else None)
+    return loaded or book.load(names[0])
 
 
-def _load(book: CalamineWorkbook, name: str) -> CalamineSheet:
-    try:
-        sheet = book.get_sheet_by_name(name)
-    except (CalamineError, OSError, ValueError) as error:
-        raise refusals.broken_workbook() from error
-    if sheet.total_width > MOST_COLUMNS:
-        raise refusals.too_many_columns(sheet.total_width, MOST_COLUMNS)
-    return sheet
-
-
-def _chosen(book: CalamineWorkbook, name: str) -> CalamineSheet:
-    names = _visible(book)
+def _chosen(book: Book, name: str) -> Sheet:
     if not name:
-        return _first_with_rows(book, names)
-    if name not in book.sheet_names:
-        raise refusals.sheet_missing(name, names)
-    return _load(book, name)
+        return _first_with_rows(book, book.visible)
+    if name not in book.names:
+        raise refusals.sheet_missing(name, book.visible)
+    return book.load(name)
 
 
 def _sheet_words(name: str, names: Sequence[str]) -> str:
