@@ -243,9 +243,7 @@ def test_a_value_table_is_saved_as_it_was_typed(client: Any, source: Source) -> 
     assert form(client, source)["f.condition.steps.0.pairs.0.our"] == "New"
 
 
-def test_the_counts_say_what_becomes_of_a_repeated_sku(
-    client: Any, make_source: Callable[..., Source], run_work: Callable[[], None]
-) -> None:
+def test_counts_say_what_becomes_of_a_repeated_sku(client: Any, make_source: Callable[..., Source], run_work: Callable[[], None]) -> None:
     source = make_source()
     upload(client, source, run_work, STOCK + STOCK.splitlines(keepends=True)[1])
     wording = {"first": "the first row", "last": "the last row", "sum": "added up", "set_aside": "are set aside"}
