@@ -18,6 +18,7 @@ from portal.models import (
     Integration,
     InventoryChange,
     InventoryItem,
+    ItemPin,
     Merchant,
     PlanRow,
     Run,
@@ -145,6 +146,7 @@ def remove_inventory(work: Any) -> Any:
         Integration.update(last_accepted_run_id=None, last_accepted_at=None, failures=0).where(
             Integration.source == source.id, Integration.kind == "get_inventory_primary"
         ).execute()
+        ItemPin.delete().where(ItemPin.source == source.id).execute()
         stale.forget(source.id)
         work.save_checkpoint(forgotten=True)
     removed = _in_chunks(work, _item_chunk(source.id), total=InventoryItem.select().where(InventoryItem.source == source.id).count())

@@ -48,6 +48,15 @@ def erase_old_files() -> None:
 
 
 @huey.periodic_task(crontab())
+def end_pins() -> None:
+    """End the pins whose time is over."""
+    from portal.inventory import pins
+
+    with database.connection_context():
+        pins.end_due()
+
+
+@huey.periodic_task(crontab())
 def purge_deleted_sources() -> None:
     """Start the purge of sources that were deleted seven days ago."""
     from portal import removals

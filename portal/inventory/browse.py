@@ -18,6 +18,7 @@ from portal.models import Document, InventoryChange, InventoryItem, Merchant, Ru
 
 PAGE_SIZE = 50
 LONGEST_QUERY = 200
+EVERYTHING = "everything"  # archived items too; lists leave them out but for their own filter
 
 SORTS: dict[str, tuple[Any, bool]] = {
     "sku": (InventoryItem.sku, False),
@@ -25,7 +26,7 @@ SORTS: dict[str, tuple[Any, bool]] = {
     "cost": (InventoryItem.cost, True),
     "changed": (InventoryItem.changed_at, True),
 }
-STOCK_FILTERS = ("in", "out", "missing")
+STOCK_FILTERS = ("in", "out", "missing", "archived")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def search(
 
 def find(merchant: Merchant, public_id: str) -> InventoryItem:
     """The merchant's item with its source, or NotFound. Items of deleted sources are not found."""
-    item = _scope(merchant, None, "").where(InventoryItem.public_id == public_id).first()
+    item = _scope(merchant, None, EVERYTHING).where(InventoryItem.public_id == public_id).first()
     if item is None:
         raise NotFound(public_id)
     return item
@@ -88,7 +89,7 @@ def history(item: InventoryItem, limit: int = 50) -> list[Change]:
     rows = (
         InventoryChange.select(InventoryChange, Run)
         .join(Run)
-        .where((InventoryChange.merchant == item.merchant_id) & (InventoryChange.item_id == item.id))
+        .where((InventoryChange.merchant == item.merchant_id) & (InventoryChange.item_id == item.id) & (InventoryChange.sku == item.sku))
         .order_by(InventoryChange.id.desc())
         .limit(limit)
     )
@@ -125,6 +126,8 @@ def _scope(merchant: Merchant, source: Source | None, stock: str) -> Any:
     )
     if source is not None:
         rows = rows.where(InventoryItem.source == source.id)
+    if stock != EVERYTHING:
+        rows = rows.where(InventoryItem.archived_at.is_null(stock != "archived"))
     if stock == "in":
         rows = rows.where(InventoryItem.quantity > 0)
     elif stock == "out":

@@ -1,0 +1,76 @@
+"""Archived items: no longer offered, quantity 0, out of the lists. A person archives and un-archives, whoever archived.
+
+While archived by a person, feeds change everything but the quantity. Un-archived, the quantity before comes back at once if
+no feed was read since; else it stays 0 until the next feed, which reads the item's row again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from portal import audit, clock
+from portal.errors import Invalid
+from portal.inventory import by_hand, lineage
+from portal.inventory.by_hand import Change
+from portal.models import InventoryItem, ItemPin, Merchant, Source, database
+
+HELD_AT_ZERO = ("quantity", "warehouses")
+MOST = 500
+
+
+def archive(merchant: Merchant, public_ids: Iterable[str], who: str) -> int:
+    """Archive the merchant's items of these ids; how many were not yet. Raises Invalid when there are too many."""
+    return _each_source(merchant, public_ids, who, "archive")
+
+
+def unarchive(merchant: Merchant, public_ids: Iterable[str], who: str) -> int:
+    """Offer the merchant's items of these ids again; how many were archived. Raises Invalid when there are too many."""
+    return _each_source(merchant, public_ids, who, "unarchive")
+
+
+def _each_source(merchant: Merchant, public_ids: Iterable[str], who: str, action: str) -> int:
+    ids = list(dict.fromkeys(public_ids))
+    if not ids:
+        raise Invalid({"item": "Choose at least one item."})
+    if len(ids) > MOST:
+        raise Invalid({"item": f"Choose at most {MOST} items at once."})
+    rows = InventoryItem.select(InventoryItem.id, InventoryItem.source).join(Source)
+    mine = rows.where(InventoryItem.merchant == merchant.id, InventoryItem.public_id << ids, Source.state != "deleted")
+    by_source: dict[int, list[int]] = {}
+    for row in mine.order_by(InventoryItem.source, InventoryItem.id):
+        by_source.setdefault(row.source_id, []).append(row.id)
+    return sum(_do(Source.get_by_id(source_id), items, who, action) for source_id, items in by_source.items())
+
+
+def _do(source: Source, ids: Sequence[int], who: str, action: str) -> int:
+    with database.atomic():
+        items = [item for item in by_hand.locked(ids) if (item.archived_at is None) == (action == "archive")]
+        if not items:
+            return 0
+        changes = [_archived(item, who) if action == "archive" else _offered(item) for item in items]
+        run = by_hand.write(source, action, changes, who)
+        told = {"items": len(items), "first": items[0].sku}
+        audit.write(source.merchant, who, f"item.{action}", "run", run.public_id, after=told)
+    return len(items)
+
+
+def _archived(item: InventoryItem, who: str) -> Change:
+    columns = {"quantity": 0, "warehouses": None, "archived_at": lineage.told(clock.now()), "archived_by": who}
+    return Change(item, columns, item.pinned | _bits(HELD_AT_ZERO))
+
+
+def _offered(item: InventoryItem) -> Change:
+    pins = {one.column: one.value for one in ItemPin.select().where(ItemPin.item_id == item.id, ItemPin.column << HELD_AT_ZERO)}
+    columns: dict[str, Any] = {"archived_at": None, "archived_by": ""}
+    for column in HELD_AT_ZERO:
+        known, value = by_hand.value_before(item, column, "archive")
+        if column in pins:
+            columns[column] = pins[column]
+        elif known:
+            columns[column] = value
+    return Change(item, columns, item.pinned & ~_bits(HELD_AT_ZERO) | _bits(pins))
+
+
+def _bits(columns: Iterable[str]) -> int:
+    return sum(by_hand.bit(column) for column in columns)

@@ -1,0 +1,98 @@
+"""A person's own change of items: written at once, under a run of its own that is finished when it is seen, and journaled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portal import clock, runs
+from portal.fields import INVENTORY_COLUMNS
+from portal.inventory import lineage, stale
+from portal.inventory.apply import UNKNOWN_HASH
+from portal.models import InventoryItem, Run, Source, bulk
+from portal.models.database import is_postgres
+
+FEEDS = ("inventory", "accept_removals", "fixed_rows", "revert")
+"""Runs that may have brought another value than the one before a person's change."""
+
+_JOURNAL = ("merchant_id", "source_id", "run_id", "item_id", "sku", "action", "row_number", "before", "after", "at")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of one item: {column: value} as the journal writes them, and its new `pinned` bits."""
+
+    item: InventoryItem
+    columns: Mapping[str, Any]
+    pinned: int
+
+
+def bit(column: str) -> int:
+    """The bit of `pinned` that keeps feeds from changing the column."""
+    return 1 << INVENTORY_COLUMNS.index(column)
+
+
+def locked(items: Iterable[int]) -> list[InventoryItem]:
+    """These items, which nobody else may write until the transaction ends, in the order of their ids."""
+    rows = InventoryItem.select().where(InventoryItem.id << list(items)).order_by(InventoryItem.id)
+    return list(rows.for_update() if is_postgres() else rows)
+
+
+def write(source: Source, action: str, changes: Sequence[Change], who: str, *, cause: str = "person", **settings: Any) -> Run:
+    """Write the changes and their journal, in the transaction that is open; the run that stands for them.
+
+    `action`: pin, unpin, archive or unarchive. An item may be named once.
+    """
+    told = {"did": action, **settings}
+    run = runs.start(source, "edit", cause=cause, started_by=who, settings=told, claimed=True)
+    now, lines = clock.now(), []
+    for change in changes:
+        before = {column: lineage.told(getattr(change.item, column)) for column in change.columns}
+        differ = [column for column, value in change.columns.items() if value != before[column]]
+        _update(run, change, differ)
+        was, now_is = ({column: side[column] for column in differ} for side in (before, change.columns))
+        lines.append(
+            (source.merchant_id, source.id, run.id, change.item.id, change.item.sku, action, None, _json(was), _json(now_is), now),
+        )
+    bulk.insert("inventory_change", _JOURNAL, lines)
+    stale.mark(source.id, [change.item.sku for change in changes])
+    closing = {"state": "finished", "stage": "done", "counts": {"items": len(changes)}, "lease_until": None, "finished_at": now}
+    Run.update(closing).where(Run.id == run.id).execute()
+    return Run.get_by_id(run.id)
+
+
+def fed_since(source_id: int, run_id: int) -> bool:
+    """Whether a feed, or a revert, may have had another value for an item of the source since that run."""
+    later = Run.select().where(Run.source == source_id, Run.id > run_id, Run.kind << FEEDS, Run.state.not_in(("no_change", "failed")))
+    return bool(later.exists())
+
+
+def value_before(item: InventoryItem, column: str, action: str) -> tuple[bool, Any]:
+    """(True, value) the column had before the person's latest `action` on it, or (False, None) when a feed may have had another since.
+
+    Feeds pass over a kept value, so what they said meanwhile is not known here; the next one is asked.
+    """
+    lines = lineage.lines_of([item.id]).get(item.id, [])
+    value, run_id = lineage.told(getattr(item, column)), 0
+    for line in lines:
+        if column not in lineage.touched(line):
+            continue
+        if line.action != action:
+            break
+        value, run_id = lineage.touched(line)[column][0], line.run_id
+    if not run_id:
+        return True, value
+    return (False, None) if fed_since(item.source_id, run_id) else (True, value)
+
+
+def _update(run: Run, change: Change, differ: Sequence[str]) -> None:
+    sets = "".join(f'"{column}" = ?, ' for column in differ)
+    sql = f"UPDATE inventory_item SET {sets}pinned = ?, content_hash = {UNKNOWN_HASH}, last_run_id = ?, changed_at = ? WHERE id = ?"
+    values = [lineage.stored(column, change.columns[column]) for column in differ]
+    bulk.run(sql, (*values, change.pinned, run.id, clock.now(), change.item.id))
+
+
+def _json(values: Mapping[str, Any]) -> str | None:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if values else None
