@@ -13,14 +13,15 @@ from itertools import islice
 from pathlib import Path
 
 from portal.errors import Invalid, SupplierError
-from portal.feeds import archives, damage, delimited, encodings, fixed_width, jsonfeed, kinds, sniff, spreadsheet, x12, xmlfeed
+from portal.feeds import archives, damage, delimited, encodings, fixed_width, jsonfeed, kinds, nested, sniff, spreadsheet, x12, xmlfeed
 from portal.feeds.archives import Plain
+from portal.feeds.branches import Branch
 from portal.feeds.reading import Reader, Unpacked
 from portal.records import FEED_KINDS, Detection, FeedFormat, Row
 
 __all__ = [
-    "DECIMAL_MARKS", "DELIMITERS", "ENCODINGS", "KINDS", "QUOTES", "Reader", "check_format", "detect", "members", "open_rows", "plain",
-    "preview", "sheets",
+    "DECIMAL_MARKS", "DELIMITERS", "ENCODINGS", "ENDINGS", "KINDS", "NESTED", "QUOTES", "Branch", "Reader", "check_format", "detect",
+    "members", "open_rows", "plain", "preview", "sheets", "tree", "with_columns",
 ]  # fmt: skip
 
 KINDS = FEED_KINDS
@@ -29,6 +30,10 @@ DELIMITERS = sniff.DELIMITERS
 QUOTES = {'"': "Double quote", "'": "Single quote", "": "None"}
 DECIMAL_MARKS = {".": "Dot, as in 1,234.56", ",": "Comma, as in 1.234,56"}
 LAST_HEADER_ROW = 1_000
+LONGEST_OPTION = 500
+NESTED = ("xml", "json", "jsonl", "x12")
+MOST_SCANNED = 100_000  # rows looked at to learn all columns
+ENDINGS = (*archives.ENDINGS, ".gz", ".zip")
 LOOKED_AT = 1_000  # rows that are searched for damage
 PREVIEWED = 64_000_000  # unpacked bytes that a preview looks at
 
@@ -102,21 +107,52 @@ def sheets(path: str | os.PathLike[str], member: str = "") -> list[str]:
         return spreadsheet.sheets(file.path) if kinds.kind_of(delimited.head_of(file.path)) == "spreadsheet" else []
 
 
+def tree(path: str | os.PathLike[str], format: FeedFormat) -> list[Branch]:
+    """Paths of an XML or JSON document with counts and samples, [] for any other file. Raises SupplierError."""
+    look = {"xml": xmlfeed.tree, "json": jsonfeed.tree, "jsonl": jsonfeed.tree_of_lines}.get(format.kind)
+    if look is None:
+        return []
+    with archives.unpacked(Path(path), "", format.member, PREVIEWED) as file:
+        return look(file.path, format.encoding)
+
+
+def with_columns(path: str | os.PathLike[str], format: FeedFormat) -> FeedFormat:
+    """The format with the columns that the file has now, where items may leave some out. Raises SupplierError."""
+    if format.kind not in NESTED:
+        return format
+    with archives.unpacked(Path(path), "", format.member) as file:
+        with _READERS[format.kind](file.path, replace(format, columns=())) as reader:
+            return replace(format, columns=nested.columns_of(reader, MOST_SCANNED))
+
+
 def check_format(format: FeedFormat) -> None:
     """Raise Invalid, keyed by option, for a format no file can be read with."""
-    errors = {}
-    if len(format.delimiter) != 1 or format.delimiter.isalnum() or format.delimiter in "\"'\r\n\0. ":
-        errors["delimiter"] = "Enter one sign, such as a comma, that does not occur inside words or numbers"
-    if format.quote not in QUOTES:
-        errors["quote"] = "Choose one of the quotes"
-    if format.encoding not in ENCODINGS:
-        errors["encoding"] = "Choose one of the encodings"
+    errors = dict(_errors_of_text(format))
+    if format.kind not in KINDS:
+        errors["kind"] = "Choose one of the kinds of file"
     if not 0 <= format.header_row <= LAST_HEADER_ROW:
         errors["header_row"] = f"Enter a line from 1 to {LAST_HEADER_ROW:,}, or 0 for no header"
     if format.decimal_mark not in DECIMAL_MARKS:
         errors["decimal_mark"] = "Choose a dot or a comma"
+    for name in ("sheet", "row_path", "variants", "member"):
+        if len(getattr(format, name)) > LONGEST_OPTION or not getattr(format, name).isprintable():
+            errors[name] = f"Enter at most {LONGEST_OPTION} letters and signs"
     if errors:
         raise Invalid(errors)
+
+
+def _errors_of_text(format: FeedFormat) -> Iterator[tuple[str, str]]:
+    if format.kind == "delimited" and (len(format.delimiter) != 1 or format.delimiter.isalnum() or format.delimiter in "\"'\r\n\0. "):
+        yield "delimiter", "Enter one sign, such as a comma, that does not occur inside words or numbers"
+    if format.kind == "delimited" and format.quote not in QUOTES:
+        yield "quote", "Choose one of the quotes"
+    if format.encoding not in ENCODINGS:
+        yield "encoding", "Choose one of the encodings"
+    if format.kind == "fixed_width" and format.cuts:
+        try:
+            fixed_width.spans_of(format.cuts)
+        except ValueError as error:
+            yield "cuts", f"Enter where each column begins, such as 1,11,41: {error}"
 
 
 def _open(file: Plain, form: FeedFormat) -> Reader:

@@ -110,7 +110,7 @@ def _is_parent(parent: Branch, child: Branch) -> bool:
 
 def variants_of(item: Branch, candidates: Sequence[Branch], separator: str) -> str:
     """The repeated list inside the item that names most of what a row of its own needs."""
-    inside = [one for one in candidates if one.path.startswith(item.path + separator) and one.count > item.count]
+    inside = [one for one in candidates if one.fields and one.path.startswith(item.path + separator) and one.count > item.count]
     inside = [one for one in inside if sum(names_our_field(name, VARYING) for name in one.fields)]
     best = max(inside, key=lambda one: (one.named, -len(one.path)), default=None)
     return best.path[len(item.path) + len(separator) :] if best else ""

@@ -47,13 +47,9 @@ def detect_lines(path: Path, head: bytes) -> Detection:
     """The list inside the items that gives a row each. Raises SupplierError."""
     encoding, words = encodings.guess(path, head)
     form = FeedFormat("jsonl", encoding=encoding)
-    tree = Tree(".")
-    with path.open("rb") as file:
-        for _, item, _ in islice(_lines(as_utf8(file, encoding)), 2_000):
-            _walk(tree, "$", item, 0)
-    tree.finish()
-    item = tree.branches.get("$")
-    variants = branches.variants_of(item, list(tree.branches.values()), ".") if item else ""
+    found = tree_of_lines(path, encoding)
+    item = next((one for one in found if one.path == "$"), None)
+    variants = branches.variants_of(item, [one for one in found if one.holds], ".") if item else ""
     form = FeedFormat("jsonl", encoding=encoding, variants=variants)
     with LineReader(path, form) as reader:
         columns = nested.columns_of(reader, MOST_SCANNED)
@@ -65,6 +61,17 @@ def tree(path: Path, encoding: str = "utf-8") -> list[Branch]:
     """The document's paths with counts and samples, "$" first. Raises SupplierError."""
     found = list(_scan(path, encoding)[0].branches.values())
     return sorted(found, key=lambda one: one.path)
+
+
+def tree_of_lines(path: Path, encoding: str = "utf-8") -> list[Branch]:
+    """The same for a file with an item on each line."""
+    seen = Tree(".")
+    with path.open("rb") as file:
+        for _, item, problem in islice(_lines(as_utf8(file, encoding)), 2_000):
+            if problem is None:
+                _walk(seen, "$", item, 0)
+    seen.finish()
+    return sorted(seen.branches.values(), key=lambda one: one.path)
 
 
 class Reader(NestedRows):

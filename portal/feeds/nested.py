@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
 from portal.feeds import refusals
 from portal.feeds.delimited import unique_headers
-from portal.feeds.reading import LONGEST_SHOWN, MOST_COLUMNS, SAMPLED, Rows
+from portal.feeds.reading import LONGEST_SHOWN, MOST_COLUMNS, SAMPLED, Reader, Rows
 from portal.records import CellProblem, FeedFormat, Row
 
 DEEPEST = 32
@@ -46,7 +46,11 @@ class NestedRows(Rows):
             raise refusals.too_many_columns(len(names), MOST_COLUMNS)
         self._names = list(names)
         self.headers = unique_headers(self._names)
-        self._rows = chain(sample, rows)
+        self._rows: Iterator[tuple[int, Flat, tuple[CellProblem, ...]]] = chain(sample, rows)
+
+    def raw_rows(self) -> Iterator[tuple[int, Flat, tuple[CellProblem, ...]]]:
+        """The rows as they were found, with all their names."""
+        return self._rows
 
     @abstractmethod
     def flat_rows(self) -> Iterator[tuple[int, Flat, tuple[CellProblem, ...]]]:
@@ -56,7 +60,7 @@ class NestedRows(Rows):
         """Those names that occur anywhere in the file, in a reading of its own."""
         found: dict[str, None] = {}
         with type(self)(self.path, FeedFormat(**{**vars(self.format), "columns": ()})) as other:
-            for _, flat, _ in chain(other._rows):
+            for _, flat, _ in other.raw_rows():
                 if new := missing & flat.keys():
                     found |= dict.fromkeys(sorted(new))
                     missing = missing - new
@@ -94,7 +98,7 @@ def put(flat: Flat, name: str, value: str) -> CellProblem | None:
     return CellProblem("", name[:LONGEST_SHOWN], value[:LONGEST_SHOWN], TOO_MANY.format(MOST_REPEATS), fatal=False)
 
 
-def columns_of(reader: NestedRows, most: int) -> tuple[str, ...]:
-    """Every column that the first `most` rows have, for `FeedFormat.columns`."""
-    names: Mapping[str, None] = dict.fromkeys(name for _, flat, _ in islice(reader._rows, most) for name in flat)
-    return tuple(names)
+def columns_of(reader: Reader, most: int) -> tuple[str, ...]:
+    """Every column that the first `most` rows have, for `FeedFormat.columns`. Uses the rows up. Raises SupplierError."""
+    assert isinstance(reader, NestedRows)
+    return tuple(dict.fromkeys(name for _, flat, _ in islice(reader.raw_rows(), most) for name in flat))

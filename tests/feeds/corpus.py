@@ -151,21 +151,21 @@ def _zip(**files: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name.replace("__", "."), content)
+            archive.writestr(zipfile.ZipInfo(name.replace("__", ".")), content, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
 def _packed() -> Iterator[Case]:
     text = text_of(PLAIN).encode()
-    yield Case("gz", gzip.compress(text), PLAIN)
+    yield Case("gz", gzip.compress(text, mtime=0), PLAIN)
     yield Case("zip", _zip(stock__csv=text), PLAIN)
     yield Case("zip-of-xlsx", _zip(stock__xlsx=xlsx({"S": [HEADERS, *PLAIN]})), PLAIN)
     yield Case("zip-of-json", _zip(stock__json=json.dumps([dict(zip(HEADERS, row, strict=True)) for row in PLAIN]).encode()), PLAIN)
     yield Case("zip-with-readme", _zip(readme__txt=b"read me", stock__csv=text), PLAIN)
-    yield Case("gz-cut", gzip.compress(text)[:-20], code="file_cut")
+    yield Case("gz-cut", gzip.compress(text, mtime=0)[:-20], code="file_cut")
     yield Case("zip-cut", _zip(stock__csv=text)[:-30], code="file_cut")
     yield Case("zip-in-zip", _zip(stock__zip=_zip(stock__csv=text)), code="unsafe_archive")
-    yield Case("gz-bomb", gzip.compress(b"\0" * 30_000_000), code="unsafe_archive")
+    yield Case("gz-bomb", gzip.compress(b"\0" * 30_000_000, mtime=0), code="unsafe_archive")
 
 
 def _workbooks() -> Iterator[Case]:

@@ -3,6 +3,7 @@
 # ruff: noqa: E501
 from __future__ import annotations
 
+import datetime
 import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[Any]]], change: Callable[[Any, d
     """A workbook by XlsxWriter; `change` gets it with its sheets by name."""
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_urls": False, "default_date_format": "yyyy-mm-dd"})
+    book.set_properties({"created": datetime.datetime(2026, 11, 25)})
     made = {}
     for name, rows in sheets.items():
         sheet = made[name] = book.add_worksheet(name)
@@ -68,5 +70,5 @@ def xlsx_of_parts(sheet: str, texts: str = "") -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in parts.items():
-            archive.writestr(name, '<?xml version="1.0" encoding="UTF-8"?>' + text)
+            archive.writestr(zipfile.ZipInfo(name), '<?xml version="1.0" encoding="UTF-8"?>' + text, zipfile.ZIP_DEFLATED)
     return out.getvalue()

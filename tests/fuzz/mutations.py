@@ -100,10 +100,10 @@ def _many_columns(rnd: random.Random, content: bytes) -> bytes:
 
 def _pack(rnd: random.Random, content: bytes) -> bytes:
     if rnd.random() < 0.5:
-        return gzip.compress(content, 1)
+        return gzip.compress(content, 1, mtime=0)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(rnd.choice(("feed.csv", "feed", "a/b.json", "x.xlsx")), content)
+        archive.writestr(zipfile.ZipInfo(rnd.choice(("feed.csv", "feed", "a/b.json", "x.xlsx"))), content, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
@@ -119,7 +119,7 @@ def _inside_packed(rnd: random.Random, content: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, part in parts.items():
-            archive.writestr(name, part)
+            archive.writestr(zipfile.ZipInfo(name), part, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
