@@ -40,7 +40,7 @@ FAILURE_CODES = frozenset(
         # judging it
         "too_few_rows", "older_than_last", "too_many_bad_rows", "skus_lost", "lost_slowly", "zeroed", "prices_moved", "match_rate", "silent",
         # us
-        "not_set_up", "stopped", "attempts_used_up", "refused", "internal",
+        "not_set_up", "reading_stopped", "stopped", "attempts_used_up", "refused", "internal",
     }
 )  # fmt: skip
 

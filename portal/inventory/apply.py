@@ -1,158 +1,246 @@
 """Carry out a plan: chunks of a transaction each, the checkpoint in it, old and new values journaled. Removals come last.
 
-Nothing is ever deleted: an item that is missing gets quantity 0 and `missing_since`.
+Nothing is ever deleted: an item that is missing gets quantity 0 and `missing_since`. Items that are added carry their run's id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from portal import clock, failpoints, runs
 from portal.errors import Refused
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import stage
-from portal.inventory.plan import REMOVALS_FROM, written_columns
+from portal.inventory import plan, stage, stale
+from portal.inventory.plan import PRICE, PRICES, REMOVALS_FROM, STOCK, WHOLE, ZERO, Summary, differs, written_columns
 from portal.leases import Work
-from portal.models import MappingVersion, Run, Source, bulk
+from portal.models import ItemPin, MappingVersion, Run, Source, bulk
 from portal.runs import Outcome
 
 CHUNK = 2_000
 UNKNOWN_HASH = 0
 """Content hash of an item that no longer is what its file said; the next file is compared value by value."""
 
-_HELD_BACK = ("quantity", "warehouses")
+STAGED = "staged_row"
 _JOURNAL = "INSERT INTO inventory_change (merchant_id, source_id, run_id, item_id, sku, action, row_number, before, after, at) "
-# CROSS JOIN pins the order on SQLite: a chunk of the plan, then its rows, then their items, each by its key.
-_ROWS = "plan_row p CROSS JOIN staged_row s"
 _CHUNK = "p.run_id = ? AND p.n > ? AND p.n <= ? AND p.state = ?"
 _SAME_ROW = "s.run_id = p.run_id AND s.row_number = p.row_number"
+_COUNTS = ("add", "change", "zero", "back", "missing", "in_stock")
 
 
 class Applying:
     """Carries out the plan of run `planned`: that run itself, or the held one whose rest a person accepted.
 
-    `columns`: those the mapping writes; all others stay as they are.
+    `columns`: those the mapping writes; all others stay as they are. `rows`: the table its rows lie in.
     """
 
-    def __init__(self, work: Work, columns: tuple[str, ...], planned: int | None = None) -> None:
-        self.work, self.columns = work, columns
+    def __init__(self, work: Work, columns: tuple[str, ...], rows: str, planned: int | None = None) -> None:
+        self.work, self.columns, self.rows = work, columns, rows
         self.run_id, self.source_id, self.merchant_id = work.run.id, work.run.source_id, work.run.merchant_id
         self.planned = planned or work.run.id
+        self.pins = ItemPin.select().where(ItemPin.source == self.source_id).exists()
+        self.counts: dict[str, int] = dict.fromkeys(_COUNTS, 0) | work.checkpoint.get("counts", {})
         self.done = 0
+        # CROSS JOIN pins the order on SQLite: a chunk of the plan, then its rows, then their items, each by its key.
+        self._from = f"plan_row p CROSS JOIN {rows} s"
+
+    def add_all(self, total: int) -> None:
+        """Every usable row, when the source has no items at all."""
+        chunk = f"SELECT row_number AS n FROM {self.rows} WHERE run_id = ? AND row_number > ? AND row_number <= ? AND used = 1"
+        which = "s.run_id = ? AND s.row_number > ? AND s.row_number <= ? AND s.used = 1"
+
+        def act(after: int, last: int) -> None:
+            self._add(f"{self.rows} s", which, (self.run_id, after, last), "s.row_number")
+
+        self._each_chunk("applied", chunk, 0, REMOVALS_FROM, total, act)
 
     def apply_rows(self, total: int) -> None:
-        """Adds, changes, zeros and items that are back; of a held zero everything but its quantity."""
+        """Adds, changes, zeros and items that are back; of a held row everything but what is held of it."""
 
-        def chunk(after: int, last: int) -> None:
-            self._add(after, last)
+        def act(after: int, last: int) -> None:
+            scope = (self.planned, after, last, "waiting")
+            self._add(self._from, f"{_CHUNK} AND p.action = 'add' AND {_SAME_ROW}", scope, "p.n")
             self._change(after, last, "waiting", self.columns)
-            self._change(after, last, "held", tuple(name for name in self.columns if name not in _HELD_BACK))
+            for marks in (ZERO, PRICE, ZERO | PRICE):
+                self._change(after, last, "held", self._free(marks), f" AND p.marks = {marks}")
 
-        self._each_chunk("applied", 0, REMOVALS_FROM, total, chunk)
+        self._each_planned("applied", 0, REMOVALS_FROM, total, act)
 
     def accept_rows(self, total: int) -> None:
-        """The zeros that were held."""
-        self._each_chunk("applied", 0, REMOVALS_FROM, total, lambda after, last: self._change(after, last, "held", self.columns))
+        """The zeros, prices and whole rows that were held."""
+
+        def act(after: int, last: int) -> None:
+            self._add(self._from, f"{_CHUNK} AND p.action = 'add' AND {_SAME_ROW}", (self.planned, after, last, "held"), "p.n")
+            self._change(after, last, "held", self.columns)
+
+        self._each_planned("applied", 0, REMOVALS_FROM, total, act)
 
     def remove(self, state: str, total: int) -> None:
         """Missing items go to quantity 0. `state`: waiting, or held ones that a person accepted. Only after every other row."""
         failpoints.reach("removals")
-        self._each_chunk("removed", REMOVALS_FROM, 2 * REMOVALS_FROM, total, lambda after, last: self._remove(after, last, state))
+        self._each_planned(
+            "removed", REMOVALS_FROM, 2 * REMOVALS_FROM, total, lambda after, last: self._remove(after, last, state)
+        )  # fmt: skip
 
-    def finish(self) -> dict[str, int]:
-        """Count the source's items anew, and what this run did by its journal: {action: items}."""
-        with self.work.transaction():
-            items = bulk.one("SELECT count(*) FROM inventory_item WHERE source_id = ?", (self.source_id,))[0]
-            Source.update(item_count=items).where(Source.id == self.source_id).execute()
-        return journaled(self.run_id)
+    def _free(self, marks: int) -> tuple[str, ...]:
+        held = (STOCK if marks & ZERO else ()) + (PRICES if marks & PRICE else ())
+        return tuple(name for name in self.columns if name not in held)
 
-    def _each_chunk(self, key: str, low: int, high: int, total: int, act: Callable[[int, int], None]) -> None:
-        chunk = f"SELECT n FROM plan_row WHERE run_id = ? AND n > ? AND n <= ? ORDER BY n LIMIT {CHUNK}"
+    def _each_planned(self, key: str, low: int, high: int, total: int, act: Callable[[int, int], None]) -> None:
+        self._each_chunk(key, "SELECT n FROM plan_row WHERE run_id = ? AND n > ? AND n <= ?", low, high, total, act)
+
+    def _each_chunk(self, key: str, rows: str, low: int, high: int, total: int, act: Callable[[int, int], None]) -> None:
+        chunk = f"{rows} ORDER BY n LIMIT {CHUNK}"
         after = self.work.checkpoint.get(key, low)
         while True:
             self.work.look_for_stop()
             last, size = bulk.one(f"SELECT max(n), count(*) FROM ({chunk}) AS chunk", (self.planned, after, high))
             if last is None:
                 return
-            with self.work.transaction():
-                act(after, last)
-                self.work.save_checkpoint(**{key: last})
+            counts = dict(self.counts)
+            try:
+                with self.work.transaction():
+                    act(after, last)
+                    self.work.save_checkpoint(**{key: last, "counts": self.counts})
+            except BaseException:
+                self.counts = counts
+                raise
             failpoints.reach("applied-chunk")
             after, self.done = last, self.done + size
             self.work.progress(min(self.done, total), total)
             bulk.pause()
 
-    def _add(self, after: int, last: int) -> None:
+    def _count(self, action: str, number: int) -> None:
+        self.counts[action] = self.counts.get(action, 0) + number
+
+    def _add(self, rows: str, chosen: str, scope: tuple[Any, ...], order: str) -> None:
         now, names = clock.now(), ", ".join(f'"{name}"' for name in INVENTORY_COLUMNS)
         values = ", ".join(f's."{name}"' for name in INVENTORY_COLUMNS)
-        chosen = f"{_CHUNK} AND p.action = 'add' AND {_SAME_ROW}"
         items = f"""
             INSERT INTO inventory_item
                 (public_id, merchant_id, source_id, content_hash, last_run_id, last_row, added_run_id, pinned, archived_by,
                 added_at, changed_at, {names})
             SELECT {bulk.random_id()}, ?, ?, s.content_hash, ?, s.row_number, ?, 0, '', ?, ?, {values}
-            FROM {_ROWS} WHERE {chosen} ORDER BY p.n"""
-        scope = (self.planned, after, last, "waiting")
+            FROM {rows} WHERE {chosen} ORDER BY {order}"""
         added = bulk.run(items, (self.merchant_id, self.source_id, self.run_id, self.run_id, now, now, *scope)).rowcount
-        if not added:
-            return
-        written = bulk.json_object([(name, f's."{name}"', f's."{name}" IS NOT NULL') for name in INVENTORY_COLUMNS])
-        journal = f"""{_JOURNAL}
-            SELECT ?, ?, ?, i.id, p.sku, p.action, p.row_number, NULL, {written}, ?
-            FROM {_ROWS} CROSS JOIN inventory_item i WHERE {chosen} AND i.source_id = ? AND i.sku = p.sku ORDER BY p.n"""
-        bulk.run(journal, (self.merchant_id, self.source_id, self.run_id, now, *scope, self.source_id))
+        if added:
+            stocked = bulk.one(f"SELECT count(*) FROM {rows} WHERE {chosen} AND s.quantity > 0", scope)[0]
+            Source.update(item_count=Source.item_count + added).where(Source.id == self.source_id).execute()
+            self._count("add", added)
+            self._count("in_stock", stocked)
 
-    def _change(self, after: int, last: int, state: str, columns: tuple[str, ...]) -> None:
+    def _change(self, after: int, last: int, state: str, columns: tuple[str, ...], and_: str = "") -> None:
         """Write `columns` of planned rows in `state`. Without all of ours, only where they differ, as a plain change."""
         now, whole = clock.now(), columns == self.columns
         scope = (self.planned, after, last, state)
         action = "p.action" if whole else "'change'"
-        chosen = f"{_CHUNK} AND p.action <> 'add' AND {_SAME_ROW}" + ("" if whole else f" AND ({_any_differs('i', columns)})")
+        unlike = "" if whole else f" AND ({self._any_differs(columns)})"
+        chosen = f"{_CHUNK} AND p.action <> 'add' AND {_SAME_ROW}{and_}{unlike}"
+        joined = f"{self._from} CROSS JOIN inventory_item i WHERE {chosen} AND i.id = p.item_id"
         journal = f"""{_JOURNAL}
-            SELECT ?, ?, ?, i.id, p.sku, {action}, p.row_number, {_values("i", columns)}, {_values("s", columns)}, ?
-            FROM {_ROWS} CROSS JOIN inventory_item i WHERE {chosen} AND i.id = p.item_id ORDER BY p.n"""
+            SELECT ?, ?, ?, i.id, p.sku, {action}, p.row_number, {self._values("i", columns)}, {self._values("s", columns)}, ?
+            FROM {joined} ORDER BY p.n"""
         if not bulk.run(journal, (self.merchant_id, self.source_id, self.run_id, now, *scope)).rowcount:
             return
-        sets = "".join(f'"{name}" = s."{name}", ' for name in columns)
+        for name, number in bulk.run(f"SELECT {action}, count(*) FROM {joined} GROUP BY 1", scope).fetchall():
+            self._count(name, number)
+        stocked = "sum(CASE WHEN coalesce({}.quantity, 0) > 0 THEN 1 ELSE 0 END)"
+        if "quantity" in columns:
+            moved = f"coalesce({stocked.format('s')}, 0) - coalesce({stocked.format('i')}, 0)"
+            free = f" AND (i.pinned & {plan.bit('quantity')}) = 0" if self.pins else ""
+            self._count("in_stock", int(bulk.one(f"SELECT {moved} FROM {joined}{free}", scope)[0]))
+        # chosen rows may differ no longer once the first of them is written, so all are in one statement
+        sets = "".join(f'"{name}" = {self._new_value(name)}, ' for name in columns)
         content = self._content_hash() if whole else str(UNKNOWN_HASH)
         update = f"""
-            UPDATE inventory_item AS i SET {sets}content_hash = {content}, missing_since = NULL,
+            UPDATE inventory_item AS i SET {sets}content_hash = {content}, missing_since = NULL, archived_at = NULL, archived_by = '',
                 last_run_id = ?, last_row = s.row_number, changed_at = ?
-            FROM {_ROWS} WHERE {chosen} AND i.id = p.item_id"""
+            FROM {self._from} WHERE {chosen} AND i.id = p.item_id"""
         bulk.run(update, (self.run_id, now, *scope))
 
+    def _new_value(self, name: str) -> str:
+        return f'CASE WHEN (i.pinned & {plan.bit(name)}) = 0 THEN s."{name}" ELSE i."{name}" END' if self.pins else f's."{name}"'
+
     def _content_hash(self) -> str:
-        """SQL: the staged row's hash, where the item is all that row says: nothing is left of columns that another mapping wrote."""
+        """SQL: the fresh row's hash, where the item is all that row says: nothing is pinned or left of columns that others wrote."""
         others = [f'i."{name}" IS NULL' for name in INVENTORY_COLUMNS if name not in self.columns and name != "sku"]
+        others += ["i.pinned = 0"] if self.pins else []
         return f"CASE WHEN {' AND '.join(others)} THEN s.content_hash ELSE {UNKNOWN_HASH} END" if others else "s.content_hash"
 
     def _remove(self, after: int, last: int, state: str) -> None:
         now, scope = clock.now(), (self.planned, after, last, state)
-        gone = [("quantity", "i.quantity", bulk.differs("i.quantity", "0")), ("warehouses", "i.warehouses", "i.warehouses IS NOT NULL")]
-        left = [("quantity", "0", bulk.differs("i.quantity", "0")), ("warehouses", "CAST(NULL AS text)", "i.warehouses IS NOT NULL")]
+        joined = f"plan_row p CROSS JOIN inventory_item i WHERE {_CHUNK} AND i.id = p.item_id AND i.missing_since IS NULL"
+        free = f"(i.pinned & {plan.bit('quantity')}) = 0"
+        gone = [("quantity", "i.quantity", f"{bulk.differs('i.quantity', '0')} AND {free}"),
+                ("warehouses", "i.warehouses", f"i.warehouses IS NOT NULL AND {free}")]  # fmt: skip
+        left = [(name, "0" if name == "quantity" else "CAST(NULL AS text)", when) for name, _, when in gone]
         journal = f"""{_JOURNAL}
             SELECT ?, ?, ?, i.id, p.sku, p.action, NULL, {bulk.json_object(gone)}, {bulk.json_object(left)}, ?
-            FROM plan_row p CROSS JOIN inventory_item i WHERE {_CHUNK} AND i.id = p.item_id ORDER BY p.n"""
-        bulk.run(journal, (self.merchant_id, self.source_id, self.run_id, now, *scope))
+            FROM {joined} ORDER BY p.n"""
+        removed = bulk.run(journal, (self.merchant_id, self.source_id, self.run_id, now, *scope)).rowcount
+        self._count("missing", removed)
+        self._count("in_stock", -int(bulk.one(f"SELECT count(*) FROM {joined} AND i.quantity > 0", scope)[0]))
         update = f"""
-            UPDATE inventory_item AS i SET quantity = 0, warehouses = NULL, missing_since = ?, content_hash = {UNKNOWN_HASH},
-                last_run_id = ?, changed_at = ?
-            FROM plan_row p WHERE {_CHUNK} AND i.id = p.item_id"""
+            UPDATE inventory_item AS i SET
+                quantity = CASE WHEN {free} THEN 0 ELSE i.quantity END, warehouses = CASE WHEN {free} THEN NULL ELSE i.warehouses END,
+                missing_since = ?, content_hash = {UNKNOWN_HASH}, last_run_id = ?, changed_at = ?
+            FROM plan_row p WHERE {_CHUNK} AND i.id = p.item_id AND i.missing_since IS NULL"""
         bulk.run(update, (now, self.run_id, now, *scope))
+
+    def _any_differs(self, columns: tuple[str, ...]) -> str:
+        return " OR ".join(f"({differs(column, self.pins)})" for column in columns) or "1 = 0"
+
+    def _values(self, side: str, columns: tuple[str, ...]) -> str:
+        """SQL: the JSON of one side's values, of the columns that differ."""
+        return bulk.json_object([(name, f'{side}."{name}"', differs(name, self.pins)) for name in columns])
+
+
+def hold(work: Work, rows: str, marks: int, removals: bool, everything: bool) -> int:
+    """Let planned rows wait for a person, with their rows kept; how many. `marks`: which of them, and what of each row."""
+    run_id = work.run.id
+    with work.transaction():
+        if everything:
+            bulk.run("UPDATE plan_row SET state = 'held', marks = marks | ? WHERE run_id = ?", (WHOLE, run_id))
+        else:
+            chosen = "run_id = ? AND (marks & ?) <> 0"
+            bulk.run(f"UPDATE plan_row SET state = 'held', marks = marks & ? WHERE {chosen}", (marks, run_id, marks))
+            if removals:
+                bulk.run("UPDATE plan_row SET state = 'held' WHERE run_id = ? AND action = 'missing'", (run_id,))
+        names = ", ".join(f's."{name}"' for name in ("run_id", "row_number", "used", "content_hash", *INVENTORY_COLUMNS))
+        plain = names.replace("s.", "")
+        bulk.run(f"DELETE FROM {STAGED} WHERE run_id = ?", (run_id,))
+        bulk.run(
+            f"""INSERT INTO {STAGED} ({plain}) SELECT {names} FROM plan_row p CROSS JOIN {rows} s
+            WHERE p.run_id = ? AND p.state = 'held' AND p.row_number IS NOT NULL AND {_SAME_ROW}""",
+            (run_id,),
+        )
+        _keep_values(work, rows)
+        return int(bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND state = 'held'", (run_id,))[0])
+
+
+def _keep_values(work: Work, rows: str) -> None:
+    """Write was and is of held rows into the plan, where a page shows them."""
+    run_id, shown = work.run.id, [name for name in INVENTORY_COLUMNS if name != "sku"]
+    before = bulk.json_object([(name, f'i."{name}"', bulk.differs(f'i."{name}"', f's."{name}"')) for name in shown])
+    after = bulk.json_object([(name, f's."{name}"', bulk.differs(f'i."{name}"', f's."{name}"')) for name in shown])
+    held = "plan_row.run_id = ? AND plan_row.state = 'held'"
+    bulk.run(
+        f"""UPDATE plan_row SET before = {before}, after = {after} FROM inventory_item i, {rows} s
+        WHERE {held} AND i.id = plan_row.item_id AND s.run_id = plan_row.run_id AND s.row_number = plan_row.row_number""",
+        (run_id,),
+    )
+    was = bulk.json_object([("quantity", "i.quantity", "1 = 1")])
+    zero = bulk.json_object([("quantity", "0", "1 = 1")])
+    bulk.run(
+        f"UPDATE plan_row SET before = {was}, after = {zero} FROM inventory_item i "
+        f"WHERE {held} AND plan_row.action = 'missing' AND i.id = plan_row.item_id",
+        (run_id,),
+    )
 
 
 def journaled(run_id: int) -> dict[str, int]:
-    """What a run did so far: {action: items}."""
+    """What a run changed so far by its journal: {action: items}. Items it added are not in it."""
     return dict(bulk.run("SELECT action, count(*) FROM inventory_change WHERE run_id = ? GROUP BY action", (run_id,)).fetchall())
-
-
-def _any_differs(item: str, columns: tuple[str, ...]) -> str:
-    return " OR ".join(bulk.differs(f'{item}."{name}"', f's."{name}"') for name in columns) or "1 = 0"
-
-
-def _values(side: str, columns: tuple[str, ...]) -> str:
-    """SQL: the JSON of one side's values, of the columns that differ."""
-    return bulk.json_object([(name, f'{side}."{name}"', bulk.differs(f'i."{name}"', f's."{name}"')) for name in columns])
 
 
 def start_acceptance(held: Run, who: str) -> Run:
@@ -165,7 +253,7 @@ def start_acceptance(held: Run, who: str) -> Run:
 
 
 def accept_removals(work: Work) -> Outcome:
-    """Run handler: apply the held zeros and removals of one run, journaled under this one. Raises Refused when a newer feed came."""
+    """Run handler: apply what one run holds, journaled under this one. Raises Refused when a newer feed came."""
     held = Run.get_by_id(work.run.settings["accepts"])
     if not work.checkpoint.get("done"):
         _still_held(held)
@@ -173,16 +261,16 @@ def accept_removals(work: Work) -> Outcome:
         version = MappingVersion.get(MappingVersion.integration == held.integration, MappingVersion.number == held.mapping_version)
         work.save(document_id=held.document_id, mapping_version=held.mapping_version)
         total = bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND state = 'held'", (held.id,))[0]
-        applying = Applying(work, written_columns(version.rules), planned=held.id)
+        applying = Applying(work, written_columns(version.rules), STAGED, planned=held.id)
         applying.accept_rows(total)
         applying.remove("held", total)
-        applying.finish()
         with work.transaction():
+            stale.forget_counts(work.run.source_id)
             Run.update(accepted=True).where(Run.id == held.id).execute()
             work.save_checkpoint(done=True)
     stage.erase(work, held.id)
-    done = journaled(work.run.id)
-    return Outcome("finished", {"missing": done.get("missing", 0), "zeroed": done.get("zero", 0)}, accepted=True)
+    done = {"missing": 0, "zero": 0} | work.checkpoint.get("counts", {})
+    return Outcome("finished", {"missing": done["missing"], "zeroed": done["zero"]}, accepted=True)
 
 
 def _still_held(held: Run) -> None:
@@ -195,3 +283,9 @@ def _still_held(held: Run) -> None:
         raise Refused("A newer feed was read since; there is nothing to decide here any more.")
     if used is not None:
         raise Refused("This was accepted already.")
+
+
+def summed(summary: Summary, counts: dict[str, int]) -> tuple[int, int]:
+    """(known, in stock) items of the source after a run of this plan, from what it did."""
+    known = summary.known + counts.get("add", 0) + counts.get("back", 0) - counts.get("missing", 0)
+    return known, summary.in_stock + counts.get("in_stock", 0)

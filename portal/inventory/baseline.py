@@ -10,8 +10,8 @@ from typing import Any
 from peewee import fn
 
 from portal import clock
-from portal.inventory import words
-from portal.models import Document, Integration, InventoryChange, Run
+from portal.inventory import feed_states, words
+from portal.models import Document, Integration, Run
 
 HISTORY = 10
 WEEK = timedelta(days=7)
@@ -113,7 +113,4 @@ def is_unchanged(run: Run, document: Document, before: Baseline) -> bool:
         return False
     if (before.run.mapping_version, before.run.settings.get("format")) != (run.mapping_version, run.settings.get("format")):
         return False
-    later = (Run.source == run.source_id) & (Run.id > before.run.id)
-    ours = (Run.integration == run.integration_id) & (Run.kind == "inventory")
-    wrote = Run.select(Run.id).where(later, ours | (Run.kind == "silence"))
-    return not InventoryChange.select().where(InventoryChange.run << wrote).exists()
+    return feed_states.is_current(run, before.run)

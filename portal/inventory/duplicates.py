@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from portal.feeds import Reader
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import stage
-from portal.inventory.stage import MOST_REPORTED, Tally
+from portal.intake.aside import told
 from portal.leases import Work
 from portal.mapping import content_hash
 from portal.models import bulk
+from portal.models.staging import Stage
 from portal.records import CellProblem
 
-GROUPS = 2_000
-
-# MATERIALIZED: looked for once. Postgres may think the stage empty, and would look again for each of its rows.
-_GROUP_ROWS = """
-WITH doubled AS MATERIALIZED (
-    SELECT sku FROM staged_row WHERE run_id = ? AND used = 1 AND sku > ? GROUP BY sku HAVING count(*) > 1 ORDER BY sku LIMIT ?)
-SELECT s.sku, s.row_number, s.quantity, s.warehouses FROM doubled CROSS JOIN staged_row s
-WHERE s.run_id = ? AND s.used = 1 AND s.sku = doubled.sku
-ORDER BY s.sku, s.row_number"""
-
+GROUPS = 1_000
+MOST_REPORTED = 50_000  # rows set aside, and rows noted, that are kept with their cells
 _REPORT = """
-INSERT INTO set_aside_row (run_id, row_number, sku, fatal, problems, cells) VALUES (?, ?, ?, ?, ?, '[]')
+INSERT INTO set_aside_row (run_id, row_number, sku, fatal, problems, cells) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (run_id, row_number) DO UPDATE SET fatal = excluded.fatal, problems = excluded.problems"""
 
 
@@ -41,37 +32,76 @@ class _Settled:
     sums: list[tuple[int, int | None, str | None]] = field(default_factory=list)  # row number, quantity, warehouses
 
 
-def settle(work: Work, policy: str, column: str) -> Tally:
-    """Apply the policy (first, last, sum or set_aside) to every SKU that stands twice; a chunk of SKUs a transaction.
+class Settling:
+    """Settles the doubled SKUs of one reading. `tally` is counted on; `cells`: the cells of doubled rows by row number."""
 
-    Done again after an interruption it changes nothing more: a settled SKU has no second used row. `column`: the
-    file's SKU column, for the report.
-    """
-    tally, after = Tally.of(work), ""
-    bulk.analyze("staged_row")
-    while rows := bulk.run(_GROUP_ROWS, (work.run.id, after, GROUPS, work.run.id)).fetchall():
-        settled = _Settled()
-        for sku, group in groupby(rows, key=lambda row: row[0]):
-            _SETTLE[policy](settled, sku, list(group))
-        with work.transaction():
-            _write(work, settled, tally, fatal=policy != "sum", column=column)
-        after = rows[-1][0]
-        bulk.pause()
-        work.check_stop()
-    return tally
+    def __init__(self, work: Work, stage: Stage, tally: Any, cells: Mapping[int, str]) -> None:
+        self.work, self.stage, self.tally, self.cells = work, stage, tally, cells
 
+    def settle(self, groups: Sequence[Sequence[int]], policy: str, column: str) -> None:
+        """Apply the policy (first, last, sum or set_aside) to groups of row numbers that share a SKU. `column`: the file's SKU column."""
+        for start in range(0, len(groups), GROUPS):
+            numbers = [number for group in groups[start : start + GROUPS] for number in group]
+            settled = _Settled()
+            for sku, group in groupby(self._rows(numbers), key=lambda row: row[0]):
+                listed = list(group)
+                if len(listed) > 1:
+                    _SETTLE[policy](settled, sku, listed)
+            self._write(settled, policy != "sum", column)
+            self.work.check_stop()
 
-def fill_cells(work: Work, reader: Reader) -> None:
-    """Read the document once more for the cells of rows that were reported without them."""
-    bare = {row[0] for row in bulk.run("SELECT row_number FROM set_aside_row WHERE run_id = ? AND cells = '[]'", (work.run.id,))}
-    found: list[tuple[str, int, int]] = []
-    for row in reader:
-        if row.number in bare:
-            found.append((stage.cells_text(row.cells), work.run.id, row.number))
-    for start in range(0, len(found), stage.CHUNK):
-        with work.transaction():
-            bulk.run_many("UPDATE set_aside_row SET cells = ? WHERE run_id = ? AND row_number = ?", found[start : start + stage.CHUNK])
-        bulk.pause()
+    def _rows(self, numbers: Sequence[int]) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        for start in range(0, len(numbers), 10_000):
+            some = numbers[start : start + 10_000]
+            marks = ", ".join("?" * len(some))
+            sql = f"SELECT sku, row_number, quantity, warehouses FROM fresh_row WHERE run_id = ? AND used = 1 AND row_number IN ({marks})"
+            found += self.stage.rows(sql, (self.work.run.id, *some))
+        return sorted(found, key=lambda row: (row[0], row[1]))
+
+    def _write(self, settled: _Settled, fatal: bool, column: str) -> None:
+        tally, run_id = self.tally, self.work.run.id
+        with self.work.staging():
+            unused = [(run_id, number) for number in settled.unused]
+            self.stage.change("UPDATE fresh_row SET used = 0 WHERE run_id = ? AND row_number = ?", unused)
+            self._write_sums(settled.sums)
+        room = max(0, MOST_REPORTED - (tally.set_aside if fatal else tally.noted))
+        reports = [(number, sku, CellProblem("sku", column, sku, reason, fatal)) for number, sku, reason in settled.reports[:room]]
+        with self.work.transaction():
+            self._report(reports, fatal)
+        tally.duplicates += len(settled.unused)
+        tally.usable -= len(settled.unused)
+        if fatal:
+            tally.set_aside += len(settled.unused)
+        else:
+            tally.noted += len(settled.unused)
+
+    def _report(self, reports: Iterable[tuple[int, str, CellProblem]], fatal: bool) -> None:
+        """Set the rows aside, keeping what was noted about them before."""
+        run_id, listed = self.work.run.id, list(reports)
+        known: dict[int, list[Any]] = {}
+        for start in range(0, len(listed), 500):
+            numbers = [number for number, _, _ in listed[start : start + 500]]
+            marks = ", ".join("?" * len(numbers))
+            query = f"SELECT row_number, problems FROM set_aside_row WHERE run_id = ? AND row_number IN ({marks})"
+            known |= {number: json.loads(problems) for number, problems in bulk.run(query, (run_id, *numbers))}
+        rows = []
+        for number, sku, problem in listed:
+            problems = known.get(number, []) + json.loads(told([problem]))
+            text = json.dumps(problems, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            rows.append((run_id, number, sku, int(fatal), text, self.cells.get(number, "[]")))
+        bulk.run_many(_REPORT, rows)
+
+    def _write_sums(self, sums: Sequence[tuple[int, int | None, str | None]]) -> None:
+        at = {name: place for place, name in enumerate(INVENTORY_COLUMNS)}
+        run_id, changed = self.work.run.id, []
+        columns = ", ".join(f'"{name}"' for name in INVENTORY_COLUMNS)
+        for number, quantity, warehouses in sums:
+            row = list(self.stage.rows(f"SELECT {columns} FROM fresh_row WHERE run_id = ? AND row_number = ?", (run_id, number))[0])
+            row[at["quantity"]], row[at["warehouses"]] = quantity, warehouses
+            changed.append((quantity, warehouses, content_hash(tuple(row)), run_id, number))
+        sql = "UPDATE fresh_row SET quantity = ?, warehouses = ?, content_hash = ? WHERE run_id = ? AND row_number = ?"
+        self.stage.change(sql, changed)
 
 
 def _keep_first(settled: _Settled, sku: str, group: list[Any]) -> None:
@@ -106,45 +136,3 @@ _SETTLE = {"first": _keep_first, "last": _keep_last, "set_aside": _set_aside, "s
 def _drop(settled: _Settled, sku: str, rows: list[Any], reason: str) -> None:
     settled.unused += [row[1] for row in rows]
     settled.reports += [(row[1], sku, reason) for row in rows]
-
-
-def _write(work: Work, settled: _Settled, tally: Tally, fatal: bool, column: str) -> None:
-    room = max(0, MOST_REPORTED - (tally.set_aside if fatal else tally.noted))
-    reports = [(number, sku, CellProblem("sku", column, sku, reason, fatal)) for number, sku, reason in settled.reports[:room]]
-    _report(work.run.id, reports, fatal)
-    bulk.run_many("UPDATE staged_row SET used = 0 WHERE run_id = ? AND row_number = ?", [(work.run.id, n) for n in settled.unused])
-    _write_sums(work.run.id, settled.sums)
-    tally.duplicates += len(settled.unused)
-    if fatal:
-        tally.set_aside += len(settled.unused)
-    else:
-        tally.noted += len(settled.unused)
-    work.save_checkpoint(tally=asdict(tally))
-
-
-def _report(run_id: int, reports: Iterable[tuple[int, str, CellProblem]], fatal: bool) -> None:
-    """Set the rows aside, keeping what was noted about them before."""
-    listed = list(reports)
-    known: dict[int, list[Any]] = {}
-    for start in range(0, len(listed), 500):
-        numbers = [number for number, _, _ in listed[start : start + 500]]
-        marks = ", ".join("?" * len(numbers))
-        query = f"SELECT row_number, problems FROM set_aside_row WHERE run_id = ? AND row_number IN ({marks})"
-        known |= {number: json.loads(problems) for number, problems in bulk.run(query, (run_id, *numbers))}
-    rows = []
-    for number, sku, problem in listed:
-        told = json.loads(stage.told([problem]))
-        text = json.dumps(known.get(number, []) + told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        rows.append((run_id, number, sku, int(fatal), text))
-    bulk.run_many(_REPORT, rows)
-
-
-def _write_sums(run_id: int, sums: list[tuple[int, int | None, str | None]]) -> None:
-    at = {name: place for place, name in enumerate(INVENTORY_COLUMNS)}
-    changed = []
-    columns = ", ".join(f'"{name}"' for name in INVENTORY_COLUMNS)
-    for number, quantity, warehouses in sums:
-        row = list(bulk.one(f"SELECT {columns} FROM staged_row WHERE run_id = ? AND row_number = ?", (run_id, number)))
-        row[at["quantity"]], row[at["warehouses"]] = quantity, warehouses
-        changed.append((quantity, warehouses, content_hash(tuple(row)), run_id, number))
-    bulk.run_many("UPDATE staged_row SET quantity = ?, warehouses = ?, content_hash = ? WHERE run_id = ? AND row_number = ?", changed)

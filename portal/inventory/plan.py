@@ -1,4 +1,4 @@
-"""What a run would do, worked out in the database: staged rows beside the items the source has now.
+"""What a run would do, worked out in the database: fresh rows beside the items the source has now.
 
 add · change · zero (was in stock, now 0) · back (was missing) · missing; the rest is unchanged and only counted.
 """
@@ -10,20 +10,37 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.fields import INVENTORY_COLUMNS
+from portal.intake.hashing import sku_hash
 from portal.inventory import stage
 from portal.leases import Work
 from portal.models import bulk
+from portal.models.database import is_postgres
+from portal.models.staging import Stage
 
-CHUNK = 20_000
+CHUNK = 4_000
 REMOVALS_FROM = 1 << 40
 """Plan numbers of missing items begin here, after any row number of a file."""
 
+ZERO, PRICE, WHOLE = 1, 2, 4
+"""What `plan_row.marks` adds up: quantity goes to zero, a price moves far, the whole row; on held rows, what is held of it."""
+
+PRICES = ("cost", "list_price", "msrp", "map_price")
+STOCK = ("quantity", "warehouses")
+BY_FEED = "get_inventory"
+"""How `archived_by` begins when a feed archived the item; a person's archiving is never undone by a feed."""
+
 _INSERT = "INSERT INTO plan_row (run_id, n, action, sku, item_id, row_number, state, marks) "
+_ACTIONS = {"add": 1, "change": 2, "zero": 3, "back": 4, "missing": 5}
+_WORD = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of a plan. `known`, `in_stock`: items the source had, not missing, before it; `usable`: SKUs of the file."""
+    """Counts of a plan. `known`, `in_stock`: items the source had, not missing, before it; `usable`: SKUs of the file.
+
+    `whole`: the source had no items, so every usable row is added and none is listed in the plan.
+    `price_moved`: rows with a price that moves further than the guard's share. `hash`: digest of the plan.
+    """
 
     known: int
     in_stock: int
@@ -33,11 +50,40 @@ class Summary:
     zero: int = 0
     back: int = 0
     missing: int = 0
+    price_moved: int = 0
+    whole: bool = False
+    hash: str = ""
 
     @property
     def unchanged(self) -> int:
         """SKUs of the file that are as they were."""
         return self.usable - self.add - self.change - self.zero - self.back
+
+    @property
+    def matched(self) -> int:
+        """SKUs of the file that the source had before."""
+        return self.usable - self.add
+
+    @property
+    def listed(self) -> int:
+        """Rows that something is done about."""
+        return self.add + self.change + self.zero + self.back + self.missing
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a plan is made by. `columns`: those the mapping writes. `removals` False: items the file lacks are left alone.
+
+    `whole`: the stage holds every row of the file, not only what is new in it. `pins`: the source has pinned values.
+    `adds` False: SKUs that the source does not have are left out. `price_step`: how far a price may move, as a share.
+    """
+
+    columns: tuple[str, ...]
+    removals: bool = True
+    whole: bool = True
+    pins: bool = False
+    adds: bool = True
+    price_step: float = 0.5
 
 
 def written_columns(rules: Mapping[str, Any]) -> tuple[str, ...]:
@@ -54,53 +100,108 @@ def written_columns(rules: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(column for column in INVENTORY_COLUMNS if column in named and column != "sku")
 
 
-def make(work: Work, columns: tuple[str, ...], removals: bool) -> Summary:
+def differs(column: str, pins: bool) -> str:
+    """SQL: whether the fresh row would change the item's column."""
+    free = f" AND (i.pinned & {bit(column)}) = 0" if pins else ""
+    return bulk.differs(f'i."{column}"', f's."{column}"') + free
+
+
+def bit(column: str) -> int:
+    """The column's bit in `inventory_item.pinned`."""
+    return 1 << INVENTORY_COLUMNS.index(column)
+
+
+def make(work: Work, held: Stage, terms: Terms, usable: int, counts: tuple[int, int]) -> Summary:
     """Write the run's plan in chunks, from the start even after an interruption, and count it.
 
-    `columns`: those the mapping writes. `removals` False: items that the file lacks are left alone (a first run).
+    `usable`: SKUs of the file; `counts`: (known, in stock) items of the source. Inside `held.attached()`.
     """
     stage.erase_rows(work, "plan_row", "n", work.run.id)
-    bulk.analyze("staged_row", "inventory_item")
-    usable = bulk.one("SELECT count(*) FROM staged_row WHERE run_id = ? AND used = 1", (work.run.id,))[0]
-    _compare(work, columns, usable)
-    if removals:
-        _find_missing(work)
+    known, in_stock = counts
+    if _is_empty(work):
+        add = usable if terms.adds else 0
+        return Summary(0, 0, usable, add=add, whole=True, hash=_hash_of_adds(work, held) if add else _digest(0))
+    _compare(work, held, terms)
+    if terms.removals:
+        (_find_missing if terms.whole else _take_gone)(work, held)
     bulk.analyze("plan_row")
-    return _summarize(work, usable)
+    return _summarize(work, held, usable, known, in_stock)
 
 
-def _compare(work: Work, columns: tuple[str, ...], usable: int) -> None:
+def counted(source_id: int) -> tuple[int, int]:
+    """(items that are not missing and not archived, those of them in stock), counted anew: seconds for a million."""
+    stock = "count(*), coalesce(sum(CASE WHEN quantity > 0 THEN 1 ELSE 0 END), 0)"
+    found = bulk.one(
+        f"SELECT {stock} FROM inventory_item WHERE source_id = ? AND missing_since IS NULL AND archived_at IS NULL", (source_id,)
+    )
+    return int(found[0]), int(found[1])
+
+
+def _is_empty(work: Work) -> bool:
+    return not bulk.one("SELECT EXISTS (SELECT 1 FROM inventory_item WHERE source_id = ?)", (work.run.source_id,))[0]
+
+
+def _compare(work: Work, held: Stage, terms: Terms) -> None:
     """Plan the rows of the file that are new, differ, or come back."""
-    sql = _INSERT + _compare_sql(columns)
-    chunk = f"SELECT row_number FROM staged_row WHERE run_id = ? AND row_number > ? ORDER BY row_number LIMIT {CHUNK}"
+    sql = _INSERT + _compare_sql(held.table, terms)
+    chunk = f"SELECT row_number FROM {held.table} WHERE run_id = ? AND row_number > ? ORDER BY row_number LIMIT {CHUNK}"
     after, done = 0, 0
     while last := bulk.one(f"SELECT max(row_number) FROM ({chunk}) AS chunk", (work.run.id, after))[0]:
         with work.transaction():
             bulk.run(sql, (work.run.source_id, work.run.id, after, last))
         after, done = last, done + CHUNK
-        work.progress(min(done, usable), usable)
+        work.progress(done)
         bulk.pause()
 
 
-def _compare_sql(columns: tuple[str, ...]) -> str:
-    changed = " OR ".join(bulk.differs(f'i."{column}"', f's."{column}"') for column in columns) or "1 = 0"
+def _compare_sql(table: str, terms: Terms) -> str:
+    columns = terms.columns
+    changed = " OR ".join(f"({differs(column, terms.pins)})" for column in columns) or "1 = 0"
     zero = "i.quantity > 0 AND coalesce(s.quantity, 0) = 0" if "quantity" in columns else "1 = 0"
+    moved = " OR ".join(
+        f"abs(s.{name} - i.{name}) > {float(terms.price_step)} * i.{name}" for name in PRICES if name in columns
+    ) or "1 = 0"  # fmt: skip
     return f"""
         SELECT s.run_id, s.row_number,
-            CASE WHEN i.id IS NULL THEN 'add' WHEN i.missing_since IS NOT NULL THEN 'back' WHEN {zero} THEN 'zero' ELSE 'change' END,
-            s.sku, i.id, s.row_number, 'waiting', 0
-        FROM staged_row s LEFT JOIN inventory_item i ON i.source_id = ? AND i.sku = s.sku
+            CASE WHEN i.id IS NULL THEN 'add' WHEN i.missing_since IS NOT NULL OR i.archived_at IS NOT NULL THEN 'back'
+                WHEN {zero} THEN 'zero' ELSE 'change' END,
+            s.sku, i.id, s.row_number, 'waiting',
+            CASE WHEN i.id IS NULL THEN 0 ELSE (CASE WHEN {zero} THEN {ZERO} ELSE 0 END) + (CASE WHEN {moved} THEN {PRICE} ELSE 0 END) END
+        FROM {table} s LEFT JOIN inventory_item i ON i.source_id = ? AND i.sku = s.sku
         WHERE s.run_id = ? AND s.row_number > ? AND s.row_number <= ? AND s.used = 1
-        AND (i.id IS NULL OR i.missing_since IS NOT NULL OR (i.content_hash <> s.content_hash AND ({changed})))"""
+        AND ({"i.id IS NULL OR" if terms.adds else "i.id IS NOT NULL AND"}
+            ((i.archived_at IS NULL OR i.archived_by LIKE '{BY_FEED}%%') AND (i.missing_since IS NOT NULL OR i.archived_at IS NOT NULL
+            OR (i.content_hash <> s.content_hash AND ({changed})))))""".replace("%%", "%%" if is_postgres() else "%")
 
 
-def _find_missing(work: Work) -> None:
+def _take_gone(work: Work, held: Stage) -> None:
+    """Plan the items whose SKUs the last feed named and this one does not."""
+    sql = f"""{_INSERT}
+        SELECT s.run_id, ? - s.row_number, 'missing', i.sku, i.id, NULL, 'waiting', 0
+        FROM {held.table} s JOIN inventory_item i ON i.source_id = ? AND i.sku = s.sku
+        WHERE s.run_id = ? AND s.row_number < ? AND s.row_number >= ? AND s.used = 2
+        AND i.missing_since IS NULL AND i.archived_at IS NULL"""
+    chunk = f"SELECT row_number FROM {held.table} WHERE run_id = ? AND row_number < ? ORDER BY row_number DESC LIMIT {CHUNK}"
+    before = 0
+    while (first := bulk.one(f"SELECT min(row_number) FROM ({chunk}) AS chunk", (work.run.id, before))[0]) is not None:
+        with work.transaction():
+            bulk.run(sql, (REMOVALS_FROM, work.run.source_id, work.run.id, before, first))
+        before = first
+        work.check_stop()
+        bulk.pause()
+
+
+def _find_missing(work: Work, held: Stage) -> None:
     """Plan the items that the file does not name, in the order of their SKUs. A row set aside names its SKU too."""
+    if not is_postgres():
+        bulk.run("CREATE INDEX IF NOT EXISTS stage.fresh_sku ON fresh_row (sku)")
+    size = CHUNK if not is_postgres() else 1 << 31  # Postgres hashes the stage once for each statement, and locks nobody out
     chunk = f"""
-        SELECT id, sku FROM inventory_item WHERE source_id = ? AND sku > ? AND missing_since IS NULL ORDER BY sku LIMIT {CHUNK}"""
+        SELECT id, sku FROM inventory_item
+        WHERE source_id = ? AND sku > ? AND missing_since IS NULL AND archived_at IS NULL ORDER BY sku LIMIT {size}"""
     sql = f"""{_INSERT}
         SELECT ?, ? + row_number() OVER (ORDER BY i.sku), 'missing', i.sku, i.id, NULL, 'waiting', 0 FROM ({chunk}) AS i
-        WHERE NOT EXISTS (SELECT 1 FROM staged_row s WHERE s.run_id = ? AND s.sku = i.sku)"""
+        WHERE NOT EXISTS (SELECT 1 FROM {held.table} s WHERE s.run_id = ? AND s.sku = i.sku)"""
     after, number = "", REMOVALS_FROM
     while last := bulk.one(f"SELECT max(sku) FROM ({chunk}) AS chunk", (work.run.source_id, after))[0]:
         with work.transaction():
@@ -110,8 +211,30 @@ def _find_missing(work: Work) -> None:
         bulk.pause()
 
 
-def _summarize(work: Work, usable: int) -> Summary:
-    counts = dict(bulk.run("SELECT action, count(*) FROM plan_row WHERE run_id = ? GROUP BY action", (work.run.id,)).fetchall())
-    stock = "count(*), coalesce(sum(CASE WHEN quantity > 0 THEN 1 ELSE 0 END), 0)"
-    known, in_stock = bulk.one(f"SELECT {stock} FROM inventory_item WHERE source_id = ? AND missing_since IS NULL", (work.run.source_id,))
-    return Summary(known, int(in_stock), usable, **counts)
+def _summarize(work: Work, held: Stage, usable: int, known: int, in_stock: int) -> Summary:
+    run_id = work.run.id
+    counts = dict(bulk.run("SELECT action, count(*) FROM plan_row WHERE run_id = ? GROUP BY action", (run_id,)).fetchall())
+    moved = bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND (marks & 2) = 2", (run_id,))[0]
+    return Summary(known, in_stock, usable, **counts, price_moved=moved, hash=_hash_of_plan(work, held))
+
+
+def _hash_of_plan(work: Work, held: Stage) -> str:
+    sql = f"""
+        SELECT p.action, p.sku, coalesce(s.content_hash, 0) FROM plan_row p
+        LEFT JOIN {held.table} s ON s.run_id = p.run_id AND s.row_number = p.row_number WHERE p.run_id = ?"""
+    return _digest(sum(_mixed(*row) for row in bulk.run(sql, (work.run.id,))))
+
+
+def _hash_of_adds(work: Work, held: Stage) -> str:
+    sql = f"SELECT 'add', sku, content_hash FROM {held.table} WHERE run_id = ? AND used = 1"
+    return _digest(sum(_mixed(*row) for row in bulk.run(sql, (work.run.id,))))
+
+
+def _mixed(action: str, sku: str, content: int) -> int:
+    """One planned row as a number; a plan's digest is their sum, so that the order of rows does not matter."""
+    mixed = (sku_hash(sku) * 0x9E3779B97F4A7C15 ^ (content & _WORD) * 0xC2B2AE3D27D4EB4F) & _WORD
+    return (mixed ^ (mixed >> 29)) * (2 * _ACTIONS[action] + 1)
+
+
+def _digest(total: int) -> str:
+    return f"{total % (1 << 96):024x}"

@@ -8,27 +8,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
+from portal import clock
 from portal.models import FeedState, Integration, bulk
 
 CHUNK = 2_000
 KINDS = ("get_inventory_primary", "get_inventory_secondary")
 
-_MARK = "INSERT INTO stale_record (integration_id, sku) VALUES (?, ?) ON CONFLICT DO NOTHING"
+EVERYTHING = ""
+UNKNOWN = -1
+_MARK = """
+INSERT INTO stale_record (integration_id, sku, marked_at) VALUES (?, ?, ?)
+ON CONFLICT (integration_id, sku) DO UPDATE SET marked_at = excluded.marked_at"""
 
 
 def mark(source_id: int, skus: Iterable[str]) -> None:
     """Each inventory integration of the source reads the records of these SKUs again. Sorted, so that two of us never wait in a circle."""
-    integrations = _integrations(source_id)
+    integrations, now = _integrations(source_id), clock.now()
     waiting = iter(sorted(set(skus)))
     while some := list(islice(waiting, CHUNK)):
-        bulk.run_many(_MARK, [(integration, sku) for integration in integrations for sku in some])
+        bulk.run_many(_MARK, [(integration, sku, now) for integration in integrations for sku in some])
 
 
 def forget(source_id: int) -> None:
     """Each inventory integration of the source reads its next feed whole: for when very many items changed, or all of them."""
-    integrations = _integrations(source_id)
+    integrations, now = _integrations(source_id), clock.now()
     if integrations:
         FeedState.delete().where(FeedState.integration << integrations).execute()
+        bulk.run_many(_MARK, [(integration, EVERYTHING, now) for integration in integrations])  # for a run that is amid its work
+
+
+def forget_counts(source_id: int) -> None:
+    """The next run counts the source's items anew, as something else than its feed changed how many there are."""
+    integrations = _integrations(source_id)
+    FeedState.update(known=UNKNOWN).where(FeedState.integration << integrations).execute()
 
 
 def _integrations(source_id: int) -> list[int]:

@@ -5,24 +5,29 @@ The document, its format and the mapping version are fixed at the start; live it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from portal import connections, documents, failpoints, feeds, mapping
 from portal.errors import Problem, SupplierError
-from portal.inventory import baseline, duplicates, guards, plan, stage, words
-from portal.inventory.apply import Applying, journaled
+from portal.intake.job import Job
+from portal.inventory import baseline, duplicates, feed_states, guards, parsing, plan, stage, words
+from portal.inventory.apply import Applying, hold
 from portal.inventory.baseline import Baseline
-from portal.inventory.guards import Facts, Verdict
-from portal.inventory.plan import Summary
-from portal.inventory.stage import Filling, Tally
+from portal.inventory.feed_states import Memory
+from portal.inventory.guards import Facts, Limits, Verdict
+from portal.inventory.parsing import Parsing, Tally
+from portal.inventory.plan import PRICE, ZERO, Summary, Terms
 from portal.leases import Stopped, Work
-from portal.models import Document, Integration, MappingVersion, bulk
+from portal.models import Document, Integration, ItemPin, MappingVersion
+from portal.models.staging import Stage
 from portal.records import FeedFormat
 from portal.runs import Outcome
 
-HOLDS = {"skus_lost": "missing", "lost_slowly": "missing", "zeroed": "zero"}  # guard -> the planned action that waits for a person
+REMOVALS_HELD_BY = {"skus_lost", "lost_slowly"}
+MARKS_HELD_BY = {"zeroed": ZERO, "prices_moved": PRICE}
+ALL_HELD_BY = {"match_rate"}
 
 
 @dataclass(frozen=True)
@@ -46,24 +51,27 @@ def perform(work: Work) -> Outcome:
         return _perform(work)
     except Stopped:
         work.save(counts=_counts(work, Tally.of(work), _summary(work)))
-        stage.erase(work)
+        _erase(work)
         raise
     except SupplierError:
-        stage.erase(work)
+        _erase(work)
         raise
 
 
 def _perform(work: Work) -> Outcome:
+    parsing.make_ready()
     reading, before = _fetch(work), baseline.of(work.run)
     if baseline.is_unchanged(work.run, reading.document, before):
         return _no_change(work, before)
     _refuse_older(work, reading.document, before)
-    tally = _parse(work, reading)
+    held, memory = stage.opened(work), feed_states.recalled(work)
+    tally = _parse(work, reading, held, memory)
     columns = plan.written_columns(reading.rules)
-    summary = _plan(work, columns, removals=before.run is not None)
-    held = _guard(work, tally, summary, before)
-    _apply(work, columns, summary)
-    return _outcome(work, tally, summary, held)
+    with held.attached() as rows:
+        summary = _plan(work, held, columns, tally, before, memory)
+        problem = _guard(work, rows, tally, summary, before)
+        _apply(work, rows, columns, summary)
+    return _outcome(work, tally, summary, problem)
 
 
 def _fetch(work: Work) -> Reading:
@@ -124,47 +132,58 @@ def _refuse_older(work: Work, document: Document, before: Baseline) -> None:
         _judge(work, [verdict])
 
 
-def _parse(work: Work, reading: Reading) -> Tally:
-    """Stage the rows of the document and settle its duplicates."""
-    if work.checkpoint.get("parsed"):
+def _parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
+    """Stage what is new in the document, or all of it where no record of the last feed serves; settle its duplicates."""
+    if work.checkpoint.get("parsed") and held.is_whole(Tally.of(work).fresh):
         return Tally.of(work)
     work.stage("parse")
     stage.erase_earlier(work)
-    path, rules = documents.path_of(reading.document), reading.rules
-    with feeds.open_rows(path, reading.format) as reader:
-        mapper = _compile(reading, reader.headers)
-        alone = {"fields": {"sku": rules["fields"]["sku"]}}
-        tally = Filling(work, mapper, mapping.compile_rules(alone, reader.headers, reading.format.decimal_mark)).read(reader)
-    settled = duplicates.settle(work, rules.get("duplicates") or "last", words.column_of(rules, "sku"))
-    if settled.duplicates:
-        with feeds.open_rows(path, reading.format) as reader:
-            duplicates.fill_cells(work, reader)
-        work.say(words.duplicates(settled.duplicates, rules.get("duplicates") or "last"), "warning")
-        tally = settled
+    path, rules = documents.path_of(reading.document), dict(reading.rules)
+    job = Job(
+        str(path), asdict(reading.format), rules, after=str(feed_states.fresh_path(work)), before=memory.path,
+        compared=memory.compared, stale=memory.stale, block=parsing.BLOCK, most_reported=duplicates.MOST_REPORTED,
+        seconds=parsing.job_seconds(path.stat().st_size),
+    )  # fmt: skip
+    reader = Parsing(work, held)
+    try:
+        tally = reader.read(job, rules.get("duplicates") or "last", words.column_of(rules, "sku"))
+    except SupplierError as error:
+        raise _renamed(reading, reader.heading.headers, error) from error
+    if tally.duplicates:
+        work.say(words.duplicates(tally.duplicates, rules.get("duplicates") or "last"), "warning")
+    heading = reader.heading
     with work.transaction():
         work.save(done_rows=tally.rows, total_rows=tally.rows)
-        work.save_checkpoint(parsed=True)
+        work.save_checkpoint(
+            parsed=True, tally=asdict(tally), stage=held.path.name, whole=heading.whole, compared=heading.compared, key=heading.key,
+            record=feed_states.fresh_path(work).name, looked_at=memory.looked_at.isoformat(),
+        )  # fmt: skip
     return tally
 
 
-def _compile(reading: Reading, headers: list[str]) -> Any:
-    try:
-        return mapping.compile_rules(reading.rules, headers, reading.format.decimal_mark)
-    except SupplierError as error:
-        missing = [column for column in mapping.needed_columns(reading.rules) if column not in headers]
-        renamed = words.renamed(reading.version.integration.source.name, missing, reading.version.headers, headers)
-        if error.problem.code != "columns_missing" or renamed is None:
-            raise
-        raise SupplierError(renamed, permanent=True) from error
+def _renamed(reading: Reading, headers: Sequence[str], error: SupplierError) -> SupplierError:
+    """The error, said as a renamed column where it is one."""
+    if error.problem.code != "columns_missing":
+        return error
+    missing = [column for column in mapping.needed_columns(reading.rules) if column not in headers]
+    renamed = words.renamed(reading.version.integration.source.name, missing, reading.version.headers, headers)
+    return error if renamed is None else SupplierError(renamed, permanent=True)
 
 
-def _plan(work: Work, columns: tuple[str, ...], removals: bool) -> Summary:
+def _plan(work: Work, held: Stage, columns: tuple[str, ...], tally: Tally, before: Baseline, memory: Memory) -> Summary:
     done = _summary(work)
     if done is not None:
         return done
     work.stage("plan")
-    summary = plan.make(work, columns, removals)
+    whole = bool(work.checkpoint["whole"])
+    pins = ItemPin.select().where(ItemPin.source == work.run.source_id).exists()
+    step = guards.limits(Integration.get_by_id(work.run.integration_id)).price_step / 100
+    terms = Terms(columns, before.run is not None, whole, pins, price_step=step)
+    usable = tally.known + tally.usable
+    counts = memory.counts if not whole and memory.counts else plan.counted(work.run.source_id)
+    summary = plan.make(work, held, terms, usable, counts)
     with work.transaction():
+        work.save(plan_hash=summary.hash)
         work.save_checkpoint(summary=asdict(summary))
     failpoints.reach("planned")
     return summary
@@ -175,25 +194,33 @@ def _summary(work: Work) -> Summary | None:
     return None if told is None else Summary(**told)
 
 
-def _guard(work: Work, tally: Tally, summary: Summary, before: Baseline) -> Problem | None:
+def _guard(work: Work, rows: str, tally: Tally, summary: Summary, before: Baseline) -> Problem | None:
     """Judge the plan; hold what must wait. Returns what is held for the merchant to read. Raises SupplierError when refused."""
     if "held" not in work.checkpoint:
         work.stage("guard")
-        facts = Facts(
-            tally.rows, summary.usable, tally.bad_quantity, before.rows, before.history, summary.known, summary.missing,
-            summary.in_stock, summary.zero, before.source, duplicates=tally.duplicates, high=before.high, high_at=before.high_at,
-            days=before.days,
-        )  # fmt: skip
-        verdicts = _judge(work, guards.judge(facts, guards.limits(work.integration)))
-        with work.transaction():
-            holds = [verdict for verdict in verdicts if verdict.verdict == "hold"]
-            for verdict in holds:
-                bulk.run("UPDATE plan_row SET state = 'held' WHERE run_id = ? AND action = ?", (work.run.id, HOLDS[verdict.name]))
-            problems = [asdict(verdict.problem) for verdict in holds if verdict.problem]
-            work.save_checkpoint(held=problems[0] if problems else None)
+        verdicts = _judge(work, guards.judge(_facts(tally, summary, before), _limits(work)))
+        holds = [verdict for verdict in verdicts if verdict.verdict == "hold"]
+        names = {verdict.name for verdict in holds}
+        marks = sum(bits for name, bits in MARKS_HELD_BY.items() if name in names)
+        waiting = hold(work, rows, marks, bool(names & REMOVALS_HELD_BY), bool(names & ALL_HELD_BY)) if holds else 0
+        problems = [asdict(verdict.problem) for verdict in holds if verdict.problem]
+        work.save_checkpoint(held=problems[0] if problems and waiting else None, waiting=waiting)
         failpoints.reach("guarded")
     held = work.checkpoint["held"]
     return Problem(**held) if held else None
+
+
+def _limits(work: Work) -> Limits:
+    return guards.limits(Integration.get_by_id(work.run.integration_id))
+
+
+def _facts(tally: Tally, summary: Summary, before: Baseline) -> Facts:
+    return Facts(
+        tally.rows, summary.usable, tally.bad_quantity, before.rows, before.history, summary.known, summary.missing,
+        summary.in_stock, summary.zero, before.source, priced=summary.matched, price_moved=summary.price_moved,
+        matched=summary.matched, high=before.high, high_at=before.high_at, days=before.days, broken=tally.unreadable,
+        duplicates=tally.duplicates,
+    )  # fmt: skip
 
 
 def _judge(work: Work, verdicts: list[Verdict]) -> list[Verdict]:
@@ -207,34 +234,43 @@ def _judge(work: Work, verdicts: list[Verdict]) -> list[Verdict]:
     return verdicts
 
 
-def _apply(work: Work, columns: tuple[str, ...], summary: Summary) -> None:
+def _apply(work: Work, rows: str, columns: tuple[str, ...], summary: Summary) -> None:
     if work.checkpoint.get("done"):
         return
     work.stage("apply")
-    total = summary.add + summary.change + summary.zero + summary.back + summary.missing
-    applying = Applying(work, columns)
-    applying.apply_rows(total)
-    applying.remove("waiting", total)
-    applying.finish()
+    feed_states.forget(work)
+    applying = Applying(work, columns, rows)
+    if summary.whole:
+        applying.add_all(summary.add)
+    else:
+        applying.apply_rows(summary.listed)
+        applying.remove("waiting", summary.listed)
+    feed_states.remember(work, summary, applying.counts)
     work.save_checkpoint(done=True)
 
 
 def _outcome(work: Work, tally: Tally, summary: Summary, held: Problem | None) -> Outcome:
     counts = _counts(work, tally, summary)
-    stage.erase(work, keep_held=held is not None)
+    _erase(work, keep_held=held is not None)
     if held is not None:
         return Outcome("held", counts, held)
     return Outcome("warnings" if tally.set_aside or tally.duplicates else "finished", counts, accepted=True)
 
 
+def _erase(work: Work, keep_held: bool = False) -> None:
+    stage.erase(work, keep_held=keep_held)
+    with work.staging():
+        stage.opened(work).erase()
+    feed_states.fresh_path(work).unlink(missing_ok=True)
+
+
 def _counts(work: Work, tally: Tally, summary: Summary | None) -> dict[str, int]:
-    """The run's counts: what was done by its journal, what was seen by its tally and plan."""
+    """The run's counts: what was done by its checkpoint, what was seen by its tally and plan."""
     counts = {"rows": tally.rows, "set_aside": tally.set_aside, "noted": tally.noted}
     if summary is None:
         return counts
-    done = journaled(work.run.id)
-    held = bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND state = 'held'", (work.run.id,))[0]
+    done = dict.fromkeys(("add", "change", "zero", "back"), 0) | work.checkpoint.get("counts", {})
     return counts | {
-        "new": done.get("add", 0), "changed": done.get("change", 0) + done.get("zero", 0), "zeroed": done.get("zero", 0),
-        "back": done.get("back", 0), "unchanged": summary.unchanged, "missing": summary.missing, "held": held,
+        "new": done["add"], "changed": done["change"] + done["zero"], "zeroed": done["zero"], "back": done["back"],
+        "unchanged": summary.unchanged, "missing": summary.missing, "held": work.checkpoint.get("waiting", 0),
     }  # fmt: skip

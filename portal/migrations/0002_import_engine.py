@@ -37,6 +37,9 @@ COLUMNS = (
 
 def up(migrator: Any, db: Any) -> None:
     migrator.migrate(*[migrator.add_column(table, name, field) for table, name, field in COLUMNS])
+    # the longer indexes that begin with them serve as well, and a first load need not keep these
+    for column in ("merchant_id", "source_id"):
+        db.execute_sql(f'DROP INDEX "inventoryitem_{column}"')
 
     class Merchant(Model):
         id = BigAutoField()
@@ -123,6 +126,8 @@ def up(migrator: Any, db: Any) -> None:
         compared = CharField(max_length=10)
         stored_name = CharField(max_length=120)
         records = IntegerField()
+        known = IntegerField()
+        in_stock = IntegerField()
         at = DateTimeField()
 
         class Meta:
@@ -132,6 +137,7 @@ def up(migrator: Any, db: Any) -> None:
     class StaleRecord(Model):
         integration = ForeignKeyField(Integration, on_delete="CASCADE", backref="+", index=False)
         sku = CharField(max_length=120)
+        marked_at = DateTimeField()
 
         class Meta:
             database = db

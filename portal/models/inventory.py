@@ -55,8 +55,8 @@ class InventoryItem(ItemColumns):
 
     id = BigAutoField()
     public_id = CharField(max_length=32, unique=True, default=new_public_id)
-    merchant = ForeignKeyField(Merchant, on_delete="CASCADE")
-    source = ForeignKeyField(Source, backref="items", on_delete="CASCADE")
+    merchant = ForeignKeyField(Merchant, on_delete="CASCADE", index=False)
+    source = ForeignKeyField(Source, backref="items", on_delete="CASCADE", index=False)
     content_hash = BigIntegerField()
     missing_since = UtcTime(null=True)
     last_run_id = BigIntegerField()
@@ -196,6 +196,7 @@ class FeedState(Table):
 
     `key`: digest of all that reading depends on (format, headers, mapping version); another key means another record.
     `compared`: "record" hashes raw records, "cells" the parsed cells that the mapping reads.
+    `known`, `in_stock`: items of the source that are not missing and not archived, and those of them with a quantity.
     """
 
     integration = ForeignKeyField(Integration, primary_key=True, on_delete="CASCADE")
@@ -204,14 +205,20 @@ class FeedState(Table):
     compared = CharField(max_length=10, default="record")
     stored_name = CharField(max_length=120)
     records = IntegerField(default=0)
+    known = IntegerField(default=0)
+    in_stock = IntegerField(default=0)
     at = UtcTime(default=now)
 
 
 class StaleRecord(Table):
-    """An item that something other than this integration's feed has changed: its record must be read again though it looks the same."""
+    """An item that something other than this integration's feed has changed: its record must be read again though it looks the same.
+
+    An empty `sku` stands for every item. A run takes the marks away that were made before it looked for them.
+    """
 
     integration = ForeignKeyField(Integration, on_delete="CASCADE", index=False)
     sku = CharField(max_length=120)
+    marked_at = UtcTime(default=now)
 
     class Meta:
         primary_key = CompositeKey("integration", "sku")

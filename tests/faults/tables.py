@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from portal.fields import INVENTORY_COLUMNS
 from portal.models import Integration, InventoryChange, InventoryItem, PlanRow, Run, RunMessage, SetAsideRow, Source, StagedRow
 from tests.feed_of import Feed
 
-LEFT_OUT = {"id", "public_id", "source", "source_id", "last_run_id", "added_at", "changed_at", "missing_since"}  # ids and times
+LEFT_OUT = {
+    "id",
+    "public_id",
+    "source",
+    "source_id",
+    "last_run_id",
+    "added_run_id",
+    "added_at",
+    "changed_at",
+    "missing_since",
+}  # ids and times
 EVERY = (InventoryItem, InventoryChange, StagedRow, PlanRow, SetAsideRow, Run, RunMessage, Source, Integration)
 
 
@@ -53,18 +62,16 @@ def check_same(feed: Feed, ended: Sequence[Run], twin: Feed, clean: Run) -> None
 
 
 def check_journal(feed: Feed) -> None:
-    """Played from the first line, the journal gives the table: each value before is the one after of the line before."""
-    played: dict[int, dict[str, Any]] = {}
-    for line in InventoryChange.select().where(InventoryChange.source == feed.source).order_by(InventoryChange.id):
-        assert (line.action == "add") == (line.item_id not in played), f"{line.sku}: {line.action}"
-        item = played.setdefault(line.item_id, dict.fromkeys(INVENTORY_COLUMNS))
-        before, after = line.before or {}, line.after or {}
-        assert {name: item[name] for name in before} == before, f"{line.sku}: the journal has a gap"
-        item |= after
+    """Played backwards from the table, each line's values after are what the item had; every item carries a run that added it."""
     items = {row.pop("id"): row for row in InventoryItem.select().where(InventoryItem.source == feed.source).dicts()}
-    assert played.keys() == items.keys()
-    for key, item in played.items():
-        assert item == {name: items[key][name] for name in INVENTORY_COLUMNS}, items[key]["sku"]
+    own = {run.id for run in Run.select(Run.id).where(Run.source == feed.source)}
+    assert all(item["added_run_id"] in own for item in items.values())
+    for line in InventoryChange.select().where(InventoryChange.source == feed.source).order_by(InventoryChange.id.desc()):
+        before, after, item = line.before or {}, line.after or {}, items[line.item_id]
+        assert line.run_id > item["added_run_id"], f"{line.sku}: {line.action} before it was there"
+        assert before.keys() == after.keys() and before != after or line.action in ("missing", "back"), f"{line.sku}: nothing changed"
+        assert {name: item[name] for name in after} == after, f"{line.sku}: the journal has a gap"
+        item |= before
 
 
 def whole_database() -> dict[str, list[tuple[Any, ...]]]:

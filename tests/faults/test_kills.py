@@ -238,10 +238,11 @@ def test_sabotage_a_single_wrong_value_or_journal_line_is_noticed(feed, twin):
     clean, run = twin.sync(rows), feed.sync(rows)
     tables.check_same(feed, [run], twin, clean)
     line = InventoryChange.select().where(InventoryChange.run == run.id).order_by(InventoryChange.id.desc()).get()
+    mine = InventoryItem.source == feed.source
     for harm in (
         lambda: InventoryItem.update(weight_unit="lb").where(InventoryItem.id == line.item_id).execute(),
         lambda: InventoryItem.update(last_row=0).where(InventoryItem.id == line.item_id).execute(),
-        lambda: InventoryItem.update(missing_since=clock.now(), quantity=0).where(InventoryItem.sku == "SKU-000015").execute(),
+        lambda: InventoryItem.update(missing_since=clock.now()).where(mine, InventoryItem.sku == "SKU-000015").execute(),
         lambda: InventoryChange.delete().where(InventoryChange.id == line.id).execute(),
     ):
         with database.atomic() as undone:

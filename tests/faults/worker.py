@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from portal import config, failpoints, runs
-from portal.inventory import apply, plan, stage
+from portal.inventory import apply, parsing, plan
 from portal.leases import Work
 from portal.models import Run, connect, database
 from portal.models.runs import UNFINISHED
@@ -72,9 +72,9 @@ def _prepare(order: Order) -> None:
     name, _, number = order.failpoint.partition(":")
     failpoints._name, failpoints._left = name, int(number or 1)
     if order.chunk:
-        for module in (stage, plan, apply):
+        for module in (plan, apply):
             setattr(module, "CHUNK", order.chunk)  # noqa: B010
-        stage.CHUNK_COPY = order.chunk
+        parsing.BLOCK = order.chunk * 40
     if order.die_in_transaction:
         _die_in_transaction(order.die_in_transaction)
     _SABOTAGE[order.sabotage]()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from statistics import median
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from portal import runs
 from portal.inventory import apply, guards
+from portal.inventory.guards import Limits
 from portal.models import InventoryItem, Run, bulk, database
 from portal.models.database import is_postgres
 from tests.faults import tables
@@ -37,7 +39,7 @@ class Model:
 
     policy: str
     items: dict[str, Item] = field(default_factory=dict)
-    before: int | None = None
+    history: list[int] = field(default_factory=list)
     accepted: list[Any] | None = None
     wrote: bool = False
     held: tuple[list[Any], dict[str, Item], set[str]] | None = None
@@ -45,12 +47,13 @@ class Model:
     def read(self, rows: Sequence[tuple[str, str, Any]]) -> str:
         """Take a file; the state its run must end in, "good" for finished and warnings."""
         if self.accepted == list(rows) and not self.wrote:
+            self.history.append(len(rows))
             return "no_change"
         seen = {sku for sku, _, _ in rows if sku}
         used = self.used([(sku, title or None, None if units == "" else units) for sku, title, units in rows if sku and units != -1])
         if not used or sum(units == -1 for _, _, units in rows) > len(rows) * BAD:
             return "failed"
-        if self.before is not None and len(rows) < self.before / 2:
+        if self.history and len(rows) < int(median(self.history[-10:])) / 2:
             return "failed"
         return self.apply(list(rows), used, seen)
 
@@ -71,18 +74,17 @@ class Model:
         here = {sku: item for sku, item in self.items.items() if not item.missing}
         stocked = [sku for sku, item in here.items() if (item.quantity or 0) > 0]
         zeros = {sku for sku in stocked if sku in used and not used[sku].quantity}
-        gone = set(here) - seen if self.before is not None else set()
+        gone = set(here) - seen if self.history else set()
         hold_gone = len(gone) > len(here) * LOST and len(gone) > FLOOR
         hold_zeros = len(zeros) > len(stocked) * ZEROED and len(zeros) > FLOOR
-        was = {sku: Item(item.title, item.quantity, item.missing) for sku, item in self.items.items()}
         for sku, item in used.items():
             kept = self.items[sku].quantity if hold_zeros and sku in zeros else item.quantity
             self.items[sku] = Item(item.title, kept)
         if not hold_gone:
             self.remove(gone)
-        self.wrote = self.wrote or self.items != was
         self.held = None
         if hold_gone or hold_zeros:
+            self.wrote = True
             self.held = (rows, {sku: used[sku] for sku in zeros if hold_zeros}, gone if hold_gone else set())
             return "held"
         self.accept(rows)
@@ -97,7 +99,8 @@ class Model:
         self.held = None
 
     def accept(self, rows: list[Any]) -> None:
-        self.accepted, self.before, self.wrote = rows, len(rows), False
+        self.accepted, self.wrote = rows, False
+        self.history.append(len(rows))
 
     def remove(self, skus: set[str]) -> None:
         for sku in skus:
@@ -107,11 +110,8 @@ class Model:
 @pytest.fixture
 def small(db, monkeypatch):
     """Guards that judge feeds of ten rows, and no pauses."""
-    monkeypatch.setattr(guards, "MOST_LOST", LOST)
-    monkeypatch.setattr(guards, "MOST_ZEROED", ZEROED)
-    monkeypatch.setattr(guards, "MOST_BAD_QUANTITIES", BAD)
-    monkeypatch.setattr(guards, "LOST_FLOOR", FLOOR)
-    monkeypatch.setattr(guards, "ZEROED_FLOOR", FLOOR)
+    told = Limits(lost=LOST * 100, lost_floor=FLOOR, zeroed=ZEROED * 100, zeroed_floor=FLOOR, bad_quantities=BAD * 100, lost_in_week=100)
+    monkeypatch.setattr(guards, "limits", lambda _: told)
     monkeypatch.setattr(bulk, "PAUSE_SECONDS", 0)
     if not is_postgres():
         database.execute_sql("PRAGMA synchronous = OFF")  # nobody dies here

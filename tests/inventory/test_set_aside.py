@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from portal.inventory import duplicates, stage
+from portal.intake.aside import LONGEST_CELL
+from portal.inventory import duplicates
 from portal.models import SetAsideRow
 from tests.feed_of import HEADERS, Feed, aside, leftovers, rows_of
 
@@ -59,7 +60,7 @@ def test_a_wrong_check_digit_is_noted_and_only_the_number_left_out(feed):
 
 
 def test_counts_go_on_when_the_list_of_rows_is_full(feed, monkeypatch):
-    monkeypatch.setattr(stage, "MOST_REPORTED", 3)
+    monkeypatch.setattr(duplicates, "MOST_REPORTED", 3)
     run = feed.sync([["", "x", "y", 1, "1"]] * 5 + rows_of(20))
     assert run.counts["set_aside"] == 5
     assert list(aside(run)) == [2, 3, 4]
@@ -68,8 +69,8 @@ def test_counts_go_on_when_the_list_of_rows_is_full(feed, monkeypatch):
 def test_cells_and_values_are_cut_before_they_fill_the_database(feed):
     rows = [["", "x" * 100_000, "K", "y" * 100_000, "1"], *rows_of(30)]
     told = aside(feed.sync(rows))[2]
-    assert max(len(cell) for cell in told.cells) == stage.LONGEST_CELL
-    assert all(len(problem["value"]) <= stage.LONGEST_CELL for problem in told.problems)
+    assert max(len(cell) for cell in told.cells) == LONGEST_CELL
+    assert all(len(problem["value"]) <= LONGEST_CELL for problem in told.problems)
 
 
 def test_a_problem_appears_in_the_rows_of_its_own_run_only(feed):

@@ -1,0 +1,113 @@
+"""What an accepted feed held: a hash of each record and the SKU it named, in one file of plain arrays (about 35 bytes a record).
+
+Hash 0 marks a SKU that was in the feed but whose record must be read again every time: doubled, noted, set aside or held.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
+
+MAGIC = b"QSFR1\n"
+READ_AGAIN = 0
+LONGEST_SKU = 65_535  # bytes
+
+_Hashes = NDArray[np.uint64]
+_ARRAYS: tuple[tuple[str, Any], ...] = (("hashes", np.uint64), ("sku_hashes", np.uint64), ("starts", np.uint64), ("lengths", np.uint16))
+
+
+@dataclass
+class FeedRecord:
+    """The arrays, entry by entry: `hashes` of raw records, `sku_hashes`, and where each SKU's UTF-8 lies in `blob`."""
+
+    hashes: _Hashes
+    sku_hashes: _Hashes
+    starts: NDArray[np.uint64]
+    lengths: NDArray[np.uint16]
+    blob: bytes
+
+    @classmethod
+    def of(cls, hashes: Sequence[int] | _Hashes, skus: Iterable[str]) -> FeedRecord:
+        """A record of entries in any order."""
+        texts = [sku.encode("utf-8", "surrogatepass")[:LONGEST_SKU] for sku in skus]
+        lengths = np.fromiter(map(len, texts), np.uint16, len(texts))
+        starts = np.zeros(len(texts), np.uint64)
+        np.cumsum(lengths[:-1], dtype=np.uint64, out=starts[1:])
+        keys = np.fromiter(map(xxh3_64_intdigest, texts), np.uint64, len(texts))
+        return cls(np.asarray(hashes, np.uint64), keys, starts, lengths, b"".join(texts))
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def skus(self, places: Iterable[int]) -> list[str]:
+        """The SKUs of some entries."""
+        blob, starts, lengths = self.blob, self.starts, self.lengths
+        return [blob[(at := int(starts[n])) : at + int(lengths[n])].decode("utf-8", "surrogatepass") for n in places]
+
+    def only(self, chosen: NDArray[np.bool_]) -> FeedRecord:
+        """The entries that `chosen` marks; their SKUs move together once half of the blob is of no use."""
+        kept = FeedRecord(self.hashes[chosen], self.sku_hashes[chosen], self.starts[chosen], self.lengths[chosen], self.blob)
+        if int(kept.lengths.sum(dtype=np.uint64)) * 2 >= len(self.blob):
+            return kept
+        return FeedRecord.of(kept.hashes, kept.skus(range(len(kept))))
+
+    def joined(self, other: FeedRecord) -> FeedRecord:
+        """The entries of both."""
+        return FeedRecord(
+            np.concatenate([self.hashes, other.hashes]),
+            np.concatenate([self.sku_hashes, other.sku_hashes]),
+            np.concatenate([self.starts, other.starts + np.uint64(len(self.blob))]),
+            np.concatenate([self.lengths, other.lengths]),
+            self.blob + other.blob,
+        )
+
+    def read_again(self, sku_hashes: Iterable[int]) -> None:
+        """Forget the record hashes of some SKUs, so that they are read whatever they look like."""
+        listed = np.fromiter(sku_hashes, np.uint64)
+        if len(listed):
+            self.hashes = np.where(np.isin(self.sku_hashes, listed), np.uint64(READ_AGAIN), self.hashes)
+
+    def save(self, path: Path, key: str) -> None:
+        """Write the file durably under its final name. `key`: what reading depended on."""
+        arrays = [np.ascontiguousarray(getattr(self, name), kind).tobytes() for name, kind in _ARRAYS]
+        body = b"".join([*arrays, self.blob])
+        head = json.dumps({"key": key, "entries": len(self), "blob": len(self.blob), "sum": xxh3_128_hexdigest(body)}).encode() + b"\n"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            file.write(MAGIC + head)
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+
+def load(path: Path, key: str | None = None) -> FeedRecord | None:
+    """The record in that file; None when it is not there, damaged, or of another key. None for `key` takes any."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    end = raw.find(b"\n", len(MAGIC))
+    if not raw.startswith(MAGIC) or end < 0:
+        return None
+    try:
+        head = json.loads(raw[len(MAGIC) : end])
+    except ValueError:
+        return None
+    body = memoryview(raw)[end + 1 :]
+    if (key is not None and head["key"] != key) or xxh3_128_hexdigest(body) != head["sum"]:
+        return None
+    entries, at, arrays = head["entries"], 0, {}
+    for name, kind in _ARRAYS:
+        arrays[name] = np.frombuffer(body, kind, entries, at)
+        at += arrays[name].nbytes
+    return FeedRecord(**arrays, blob=bytes(body[at:]))

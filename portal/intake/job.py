@@ -1,0 +1,57 @@
+"""What a reading process is asked to do, as JSON on its standard input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from portal.records import FeedFormat
+
+READING = 1
+"""Raise it when the same file, format and rules would give other values than before: records of older feeds are then void."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to read. `before`, `after`: paths of the last accepted feed's record and of the new one ("" = none, first time).
+
+    `compared`: "record" compares raw records, "cells" the cells that the rules read. `stale`: SKUs whose records are read
+    whatever they look like. `delta`: the file names only what changed. `block`: bytes that are cut at a time.
+    `most_reported`: rows set aside, and rows noted, that are told with their cells. `memory`, `seconds`: the most the process may use.
+    """
+
+    path: str
+    format: dict[str, Any]
+    rules: dict[str, Any]
+    after: str
+    before: str = ""
+    compared: str = "record"
+    stale: Sequence[str] = field(default=())
+    delta: bool = False
+    block: int = 1 << 20
+    most_reported: int = 50_000
+    memory: int = 1 << 30
+    seconds: int = 600
+
+    @property
+    def feed_format(self) -> FeedFormat:
+        """The format as the readers take it."""
+        return FeedFormat(**self.format)
+
+    def dump(self) -> bytes:
+        """As JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def load(cls, text: bytes) -> Job:
+        """From JSON."""
+        return cls(**json.loads(text))
+
+
+def key_of(form: Mapping[str, Any], rules: Mapping[str, Any], habits: Sequence[object], compared: str) -> str:
+    """Digest of all that a record's meaning depends on besides its bytes."""
+    parts = [READING, compared, dict(form), dict(rules), [str(habit) for habit in habits]]
+    return sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

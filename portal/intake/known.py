@@ -1,0 +1,113 @@
+"""Which records of a feed the last accepted one held, and what became of the others."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
+
+from portal.intake.feed_record import LONGEST_SKU, READ_AGAIN, FeedRecord
+from portal.intake.hashing import sku_hash
+
+_NONE = FeedRecord.of([], [])
+
+
+class Known:
+    """The record of the last accepted feed, ticked off while the new feed is read; and the entries of the new one."""
+
+    def __init__(self, before: FeedRecord | None, stale: Iterable[str] = ()) -> None:
+        self.before = before or _NONE
+        self.before.read_again(map(sku_hash, stale))
+        self._order = np.argsort(self.before.hashes, kind="stable")
+        self._sorted = self.before.hashes[self._order]
+        self.seen = np.zeros(len(self.before), np.bool_)
+        self._again: set[int] = set()  # record hashes that stand twice, or whose SKU stands twice
+        self.hashes = array("Q")
+        self.sku_hashes = array("Q")
+        self.rows = array("Q")
+        self.lengths = array("H")
+        self.blob = bytearray()
+        self.used = array("b")
+
+    @property
+    def matched(self) -> int:
+        """Records that were in the last accepted feed."""
+        return int(self.seen.sum())
+
+    def unseen(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """Places of the hashes that must be read; the others are ticked off."""
+        if not len(self._sorted):
+            return np.arange(len(hashes))
+        at = np.minimum(np.searchsorted(self._sorted, hashes), len(self._sorted) - 1)
+        found = (self._sorted[at] == hashes) & (hashes != READ_AGAIN)
+        entries = self._order[at[found]]
+        _, first, times = np.unique(entries, return_index=True, return_counts=True)
+        if (times > 1).any() or self.seen[entries].any():
+            again = self.seen[entries]
+            again[first] |= times > 1
+            self._again.update(int(one) for one in self.before.hashes[entries[again]])
+        self.seen[entries] = True
+        return np.flatnonzero(~found)
+
+    def forced(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """Places of the hashes that `settle` asked to be read after all."""
+        return np.flatnonzero(np.isin(hashes, np.fromiter(self._again, np.uint64)))
+
+    def add(self, record: int, sku: str, row: int, used: bool) -> None:
+        """Enter a row that was read: its record's hash (READ_AGAIN when it must be read every time), SKU and row number."""
+        text = sku.encode("utf-8", "surrogatepass")[:LONGEST_SKU]
+        self.hashes.append(record)
+        self.sku_hashes.append(xxh3_64_intdigest(text))
+        self.rows.append(row)
+        self.lengths.append(len(text))
+        self.blob += text
+        self.used.append(used)
+
+    def settle(self) -> bool:
+        """After the first reading: whether records that were ticked off must be read too, as their SKU stands twice."""
+        fresh = np.frombuffer(self.sku_hashes, np.uint64)[np.frombuffer(self.used, np.int8) == 1] if len(self.used) else _NONE.hashes
+        both = self.seen & np.isin(self.before.sku_hashes, fresh)
+        twice = self.seen & np.isin(self.before.hashes, np.fromiter(self._again, np.uint64)) if self._again else both
+        doomed = both | twice
+        self._again.update(int(one) for one in self.before.hashes[doomed])
+        self.seen[doomed] = False
+        return bool(doomed.any())
+
+    def doubled(self) -> list[list[int]]:
+        """Numbers of used rows that share a SKU, a list for each; their records are read every time from now on."""
+        if not len(self.used):
+            return []
+        keys, used = np.frombuffer(self.sku_hashes, np.uint64), np.frombuffer(self.used, np.int8) == 1
+        values, times = np.unique(keys[used], return_counts=True)
+        double = np.isin(keys, values[times > 1])
+        for place in np.flatnonzero(double):
+            self.hashes[place] = READ_AGAIN
+        rows, places = np.frombuffer(self.rows, np.uint64), np.flatnonzero(double & used)
+        groups: dict[int, list[int]] = {}
+        for key, row in zip(keys[places].tolist(), rows[places].tolist(), strict=True):
+            groups.setdefault(key, []).append(row)
+        return list(groups.values())
+
+    def gone(self) -> list[str]:
+        """SKUs of the last accepted feed that this one does not name."""
+        missing = ~self.seen & ~np.isin(self.before.sku_hashes, self.before.sku_hashes[self.seen])
+        if len(self.sku_hashes):
+            missing &= ~np.isin(self.before.sku_hashes, np.frombuffer(self.sku_hashes, np.uint64))
+        return list(dict.fromkeys(self.before.skus(np.flatnonzero(missing))))
+
+    def after(self, delta: bool) -> FeedRecord:
+        """The record of this feed. `delta`: what it does not name stays in it."""
+        fresh = _NONE
+        if len(self.hashes):
+            lengths = np.frombuffer(self.lengths, np.uint16)
+            starts = np.zeros(len(lengths), np.uint64)
+            np.cumsum(lengths[:-1], dtype=np.uint64, out=starts[1:])
+            hashes, keys = np.frombuffer(self.hashes, np.uint64), np.frombuffer(self.sku_hashes, np.uint64)
+            fresh = FeedRecord(hashes, keys, starts, lengths, bytes(self.blob))
+        kept = self.seen
+        if delta and len(self.before):
+            kept = ~np.isin(self.before.sku_hashes, fresh.sku_hashes)
+        return self.before.only(kept).joined(fresh)
