@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from portal import mappings, setup_steps
 from portal.models import Source
-from tests.browser.conftest import axe_problems, keyboard_on, sideways
+from tests.browser.conftest import axe_problems, focused, keyboard_on, sideways
 from tests.test_sku_mapping import stock
 from tests.web.setting_up import STOCK, integration, path, select, upload
 
@@ -117,6 +117,23 @@ def test_changes_show_at_once_keep_the_keyboard_and_are_saved(page: Page, mapped
     version = mappings.current(integration(mapped))
     assert version is not None
     assert version.rules["fields"]["title"] == {"columns": ["colour"], "steps": [{"do": "case", "to": "upper"}]}
+
+
+def test_on_a_phone_what_has_the_keyboard_is_never_under_the_bar(open_page: Any, mapped: Source) -> None:
+    page = open_page(width=390, height=844)
+    page.goto(path(mapped, "/mapping/inventory"))
+    page.focus("#show-all")
+    clear = """() => {
+        const now = document.activeElement, bar = document.querySelector(".bar"), place = now.getBoundingClientRect();
+        const edge = bar.getBoundingClientRect().top, tall = place.height > innerHeight / 2;
+        return bar.contains(now) || (tall ? place.top : place.bottom) <= edge;
+    }"""
+    seen = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        page.wait_for_function(clear, timeout=3_000)  # the page scrolls smoothly
+        seen.add(focused(page))
+    assert len(seen) > 20
 
 
 def test_a_row_is_removed_without_losing_the_page(page: Page, mapped: Source) -> None:
