@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from portal.fields import INVENTORY_BY_KEY, INVENTORY_COLUMNS
@@ -20,6 +21,7 @@ IDENTITY = ("public_id", "added_at", "added_run_id", "last_run_id", "last_row")
 """What an item that is taken out needs besides to come back as itself."""
 
 ARRIVALS, DEPARTURES = ("add", "readd"), ("unadd",)
+_ENDS = {"unpin": "pin", "unarchive": "archive"}
 FIRST = 0
 """As a line's id: before every line. An item that a run added without a line of its own began there."""
 
@@ -108,11 +110,15 @@ def in_force(column: str, lines: Sequence[InventoryChange], at_least: int = FIRS
 
 
 def reverted_by(line: InventoryChange, lines: Sequence[InventoryChange], column: str) -> InventoryChange | None:
-    """The line that `line`, if it is of a revert, took back."""
+    """The line that `line` took back, if it is of a revert, of a pin's end or of an un-archiving: of several pins the first."""
+    older = [one for one in lines if one.id < line.id and column in touched(one)]
+    if line.action in _ENDS:
+        undone = list(takewhile(lambda one: one.action == _ENDS[line.action], older))
+        return undone[-1] if undone else None
     if line.run.kind != "revert":
         return None
     target = line.run.settings.get("reverts")
-    return next((one for one in lines if one.run_id == target and one.id < line.id and column in touched(one)), None)
+    return next((one for one in older if one.run_id == target), None)
 
 
 def missing_before(back: InventoryChange) -> Any:

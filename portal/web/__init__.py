@@ -27,6 +27,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "runs",
     "reverts",
     "inventory",
+    "item_acts",
     "directory",
     "connections",
     "mappings",

@@ -10,7 +10,7 @@ from htmx_flask import request
 from portal import run_report, sources
 from portal.errors import Invalid
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
-from portal.inventory import browse
+from portal.inventory import browse, pins
 from portal.inventory.export import shown
 from portal.web.guards import signed_in
 from portal.web.render import render
@@ -18,7 +18,7 @@ from portal.web.render import render
 blueprint = Blueprint("inventory", __name__)
 
 SORT_WORDS = {"sku": "SKU", "quantity": "Quantity, most first", "cost": "Cost, highest first", "changed": "Changed, newest first"}
-STOCK_WORDS = {"": "All", "in": "In stock", "out": "Out of stock", "missing": "Missing from the last file"}
+STOCK_WORDS = {"": "All", "in": "In stock", "out": "Out of stock", "missing": "Missing from the last file", "archived": "Archived"}
 LONG_FIELDS = ("description",)
 
 
@@ -51,13 +51,14 @@ def show(item_id: str) -> Response:
         values=[line for line in values if line[1] not in (None, "")],
         empty=[field.label for field, value, _ in values if value in (None, "")],
         more=[
-            (run_report.label_of(name), shown(name, getattr(item, name)), origins.get(name))
+            (name, run_report.label_of(name), shown(name, getattr(item, name)), origins.get(name))
             for name in ("warehouses", "custom")
             if getattr(item, name)
         ],
         changes=[(change, run_report.values_of(change.before, change.after)) for change in browse.history(item)],
         common=set_by[0] if set_by and all(one is set_by[0] for one in set_by) else None,
         long_fields=LONG_FIELDS,
+        pins=pins.of_item(item),
     )
 
 
