@@ -234,7 +234,7 @@ def _understand(results: Results, document: Document) -> None:
     work = results.work
     with results.step("understand") as found:
         path = documents.path_of(document)
-        seen = feeds.detect(path, document.name)
+        seen = feeds.detect(path, document.name, _member(results.source))
         headers, rows = feeds.preview(path, seen.format, 3)
         found["detail"] = f"{len(headers)} columns" if rows else f"{len(headers)} columns, and no rows yet"
         found["facts"] = {"format": asdict(seen.format), "said": dict(seen.said), "warnings": list(seen.warnings), "columns": len(headers)}
@@ -243,6 +243,12 @@ def _understand(results: Results, document: Document) -> None:
         Integration.update(sample_document_id=document.id).where(primary).execute()
         if connections.is_upload(results.source):
             setup_steps.mark(results.source, "connection")
+
+
+def _member(source: Source) -> str:
+    """The pattern of the file in an archive, where one was chosen."""
+    kept = sources.integration(source, "get_inventory_primary").settings.get("format") or {}
+    return str(kept.get("member") or "")
 
 
 def seconds_running(check: Check) -> float | None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from portal import audit, clock, connections, documents, feeds, setup_steps, sources
+from portal import audit, clock, connections, documents, feeds, sample_options, setup_steps, sources
 from portal.connectors import selection
 from portal.errors import Invalid, NotFound, Problem, Stale, SupplierError
 from portal.models import Connection, Document, Integration, Source, database
@@ -22,7 +22,7 @@ PREVIEW_ROWS = 10
 LONGEST_PATTERN = 255
 DELIMITERS, QUOTES, ENCODINGS, DECIMAL_MARKS = feeds.DELIMITERS, feeds.QUOTES, feeds.ENCODINGS, feeds.DECIMAL_MARKS
 
-_FEED_ENDINGS = (".csv", ".txt", ".tsv", ".tab", ".psv", ".dat", ".asc")
+FORMAT = ("kind", "delimiter", "quote", "encoding", "header_row", "decimal_mark", "cuts", "sheet", "row_path", "variants", "member")
 _FEED_WORDS = re.compile(r"stock|invent|feed|product|item|catalog|price|avail|bestand|artikel", re.I)
 _CHANGING = re.compile(r"(?:\d{4,}|\d{1,2}[-_.]\d{1,2}[-_.]\d{2,4})(?:[-_.T: ]\d+)*")
 
@@ -105,7 +105,7 @@ def fitting(entries: Sequence[FileEntry], match: str, pattern: str) -> list[File
 
 def likely(entries: Sequence[FileEntry]) -> dict[str, str] | None:
     """The newest file that looks like a feed, for a first look. None when there is no such file."""
-    files = [one for one in entries if not one.is_folder and selection.is_finished(one.name) and one.name.lower().endswith(_FEED_ENDINGS)]
+    files = [one for one in entries if not one.is_folder and selection.is_finished(one.name) and one.name.lower().endswith(feeds.ENDINGS)]
     named = [one for one in files if _FEED_WORDS.search(one.name)]
     best = next(iter(selection.newest_first(named or files)), None)
     return None if best is None else {"match": "exact", "pattern": best.name}
@@ -133,12 +133,21 @@ def preview(source: Source, form: FeedFormat) -> Preview:
     return Preview(headers, rows)
 
 
+def options(source: Source, form: FeedFormat) -> sample_options.Options:
+    """What may be chosen about reading the sample as `form`."""
+    sample = _sample(integration_of(source))
+    detected = (_facts(connections.find(source), "understand").get("format") or {}).get("kind", form.kind)
+    return sample_options.of(documents.path_of(sample) if sample else None, form, detected)
+
+
 def format_from(typed: Mapping[str, str], otherwise: FeedFormat) -> FeedFormat:
-    """The format as typed; what is missing or no number comes from `otherwise`."""
+    """The format as typed; what is missing or no number comes from `otherwise`. Columns of other items are forgotten."""
     row = str(typed.get("header_row", "")).strip()
     number = int(row) if row.isascii() and row.isdigit() and len(row) < 6 else -1 if row else otherwise.header_row
-    texts: dict[str, Any] = {key: typed[key] for key in ("delimiter", "quote", "encoding", "decimal_mark") if key in typed}
-    return replace(otherwise, header_row=number, **texts)
+    texts: dict[str, Any] = {key: str(typed[key]) for key in FORMAT if key in typed and key != "header_row"}
+    found = replace(otherwise, header_row=number, **texts)
+    same = all(getattr(found, key) == getattr(otherwise, key) for key in ("kind", "row_path", "variants", "member"))
+    return found if same else replace(found, columns=())
 
 
 def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: int, who: str) -> Integration:
@@ -152,6 +161,7 @@ def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: i
         errors |= {key: f"{text.rstrip('.')}." for key, text in refused.errors.items()}
     if errors:
         raise Invalid(errors)
+    form = _with_columns(sample, form)
     settings = {**integration.settings, **_kept(source, choice), "format": asdict(form)}
     columns = {"settings": settings, "version": Integration.version + 1, "changed_at": clock.now(), "changed_by": who}
     with database.atomic():
@@ -160,6 +170,16 @@ def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: i
         audit.write(source.merchant, who, "integration.file", "source", source.public_id, before=integration.settings, after=settings)
         setup_steps.mark(source, "file")
     return integration_of(source)
+
+
+def _with_columns(sample: Document | None, form: FeedFormat) -> FeedFormat:
+    """The format with the columns of the sample, so that one that few items have is looked for in every file."""
+    if form.columns or sample is None:
+        return form
+    try:
+        return feeds.with_columns(documents.path_of(sample), form)
+    except SupplierError as error:
+        raise Invalid({"row_path": f"{error.problem.headline}. {error.problem.body}"}) from error
 
 
 def chooses_files(source: Source) -> bool:

@@ -20,7 +20,7 @@ from portal.web.render import render, saved
 from portal.web.steps import onward
 
 CHOICE = ("folder", "match", "pattern")
-FORMAT = ("delimiter", "quote", "encoding", "header_row", "decimal_mark")
+FORMAT = file_choice.FORMAT
 MATCHES = {"newest": "The newest file that fits a pattern", "exact": "Always the file of this name"}
 LONGEST = 1_000
 
@@ -31,11 +31,19 @@ class FileForm(VersionedForm):
     folder = HiddenField()
     match = RadioField("Which file", choices=MATCHES)
     pattern = StringField("Pattern or name")
+    kind = SelectField("The file is", validate_choice=False)
     delimiter = SelectField("Columns are separated by", validate_choice=False)
     quote = SelectField("Text is quoted with", choices=file_choice.QUOTES, validate_choice=False)
     encoding = SelectField("Letters are encoded as", choices=file_choice.ENCODINGS, validate_choice=False)
     header_row = StringField("Column names are in row")
+    offered: Any = None
     decimal_mark = SelectField("Numbers use", choices=file_choice.DECIMAL_MARKS, validate_choice=False)
+
+    cuts = StringField("Columns begin at")
+    sheet = SelectField("Sheet", validate_choice=False)
+    row_path = SelectField("What repeats", validate_choice=False)
+    variants = SelectField("Rows", validate_choice=False)
+    member = StringField("File in the archive")
 
     def choice(self) -> dict[str, str]:
         """Which file, as typed."""
@@ -111,6 +119,10 @@ def _form(source: Any, typed: Mapping[str, str] | None) -> Any:
         if values["delimiter"] in file_choice.DELIMITERS
         else {values["delimiter"]: values["delimiter"], **file_choice.DELIMITERS}
     )
+    offered = file_choice.options(source, form.format(chosen.format))
+    form.kind.choices, form.sheet.choices = offered.kinds, offered.sheets
+    form.row_path.choices, form.variants.choices = offered.row_paths, offered.variants
+    form.offered = offered
     form.delimiter.choices = {sign: name.capitalize() if name.isalpha() else name for sign, name in known.items()}
     return form
 

@@ -1,0 +1,79 @@
+"""What a merchant may choose about reading the sample: sheets, what repeats, the lists inside, the files of an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from portal import feeds
+from portal.errors import SupplierError
+from portal.records import FeedFormat
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "delimited": ("delimiter", "encoding", "header_row", "decimal_mark", "quote"),
+    "fixed_width": ("cuts", "encoding", "header_row", "decimal_mark"),
+    "spreadsheet": ("sheet", "header_row", "decimal_mark"),
+    "xml": ("row_path", "variants", "decimal_mark"),
+    "json": ("row_path", "variants", "decimal_mark"),
+    "jsonl": ("variants", "decimal_mark"),
+    "x12": (),
+}
+TEXT = ("delimited", "fixed_width")
+MOST_SHOWN = 60
+_SEPARATORS = {"xml": "/", "json": ".", "jsonl": "."}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Choices as value -> label. `names` are the options that the kind has; `tree` shows the document of nested kinds."""
+
+    names: tuple[str, ...]
+    kinds: dict[str, str]
+    sheets: dict[str, str]
+    row_paths: dict[str, str]
+    variants: dict[str, str]
+    members: Sequence[str]
+    tree: Sequence[feeds.Branch]
+
+
+def of(path: Path | None, form: FeedFormat, detected: str) -> Options:
+    """The options of the sample at `path` read as `form`; `detected` is the kind that its bytes show."""
+    sheets, members, tree = ((), (), ()) if path is None else _looked(str(path), form.kind, form.encoding, form.member)
+    kinds = dict.fromkeys((form.kind, detected, *(TEXT if {form.kind, detected} & set(TEXT) else ())))
+    rows = {one.path: f"{one.path}, {one.count:,} times" for one in _items(tree)}
+    names = OPTIONS.get(form.kind, ()) + (("member",) if len(members) > 1 or form.member else ())
+    shown_kinds = {kind: feeds.KINDS[kind] for kind in kinds if kind in feeds.KINDS}
+    shown_sheets = _with({"": "The first one with rows", **{name: name for name in sheets}}, form.sheet)
+    shown_rows = _with({"": "What fits best", **rows}, form.row_path)
+    return Options(names, shown_kinds, shown_sheets, shown_rows, _with(_variants(form, tree), form.variants), members, tree[:MOST_SHOWN])
+
+
+@lru_cache(maxsize=32)
+def _looked(path: str, kind: str, encoding: str, member: str) -> tuple[Sequence[str], Sequence[str], Sequence[feeds.Branch]]:
+    """(sheets, members, tree) of a file that never changes. What cannot be read has none; the preview says why."""
+    form = FeedFormat(kind=kind, encoding=encoding, member=member)
+    try:
+        members = feeds.members(path)
+        return feeds.sheets(path, member) if kind == "spreadsheet" else (), members, feeds.tree(path, form)
+    except (SupplierError, LookupError):
+        return (), (), ()
+
+
+def _items(tree: Sequence[feeds.Branch]) -> list[feeds.Branch]:
+    """Paths that may be items, the most likely first."""
+    holding = [one for one in tree if one.holds and one.fields]
+    return sorted(holding, key=lambda one: (-one.named * min(one.count, 100), one.path))[:MOST_SHOWN]
+
+
+def _variants(form: FeedFormat, tree: Sequence[feeds.Branch]) -> dict[str, str]:
+    separator = _SEPARATORS.get(form.kind, ".")
+    above = (form.row_path or "$") + separator
+    inside = {one.path.removeprefix(above): one.count for one in _items(tree) if one.path.startswith(above)}
+    return {"": "One row for each item", **{name: f"A row for each {name}, {count:,} times" for name, count in inside.items()}}
+
+
+def _with(choices: dict[str, str], chosen: str) -> dict[str, str]:
+    """The choices, the present one among them even when the sample does not have it."""
+    return choices if chosen in choices else {**choices, chosen: f"{chosen} (not in this file)"}

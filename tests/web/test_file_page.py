@@ -1,0 +1,117 @@
+"""The file page offers what the kind of file has: sheets, what repeats, places of columns; and saves what is chosen."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from portal import documents, feeds, file_choice
+from portal.models import Integration, Source
+from portal.records import FeedFormat
+from tests.connecting import check, fresh
+from tests.feeds.workbooks import xlsx
+
+pytest_plugins = ("tests.connected",)
+
+ITEMS = "".join(f"<product><sku>S{n}</sku><qty>{n}</qty><brand>K</brand></product>" for n in range(1, 30))
+XML = f'<feed><shops><shop id="1"/><shop id="2"/></shops><products>{ITEMS}</products></feed>'.encode()
+FIXED = b"".join(b"%-10s%-20s%6d\n" % (b"S%04d" % n, b"Widget and nut", n) for n in range(1, 30))
+
+
+@pytest.fixture
+def uploaded(chosen: Any, run_work: Any):
+    """uploaded(bytes, name) -> a source that read that file once."""
+
+    def make(content: bytes, name: str) -> Source:
+        source = chosen("file-upload")
+        documents.store_upload(source, io.BytesIO(content), name)
+        check(source, run_work)
+        return fresh(source)
+
+    return make
+
+
+def page(client: Any, source: Source, **query: str) -> str:
+    answer = client.get(f"/sources/{source.public_id}/file", query_string=query)
+    assert answer.status_code == 200
+    return answer.get_data(as_text=True)
+
+
+def kept(source: Source) -> FeedFormat:
+    return FeedFormat(**Integration.get(Integration.source == source, Integration.kind == "get_inventory_primary").settings["format"])
+
+
+def test_xml_is_read_by_what_repeats_in_it(client: Any, uploaded: Any) -> None:
+    source = uploaded(XML, "stock.xml")
+    seen = page(client, source)
+    assert "/feed/products/product, 29 times" in seen and "What is in the document" in seen and "S1 · S2 · S3" in seen
+    assert 'name="delimiter"' not in seen and 'name="sheet"' not in seen
+    other = page(client, source, typed="1", row_path="/feed/shops/shop")
+    assert ">@id<" in other
+    client.send_form(f"/sources/{source.public_id}/file", {"row_path": "/feed/products/product", "variants": "", "decimal_mark": ","})
+    assert kept(source).row_path == "/feed/products/product"
+    assert kept(source).columns == ("sku", "qty", "brand")
+    assert kept(source).decimal_mark == ","
+
+
+def test_what_repeats_elsewhere_brings_its_own_columns(client: Any, uploaded: Any) -> None:
+    source = uploaded(XML, "stock.xml")
+    client.send_form(f"/sources/{source.public_id}/file", {"row_path": "/feed/shops/shop", "variants": "", "decimal_mark": "."})
+    assert kept(source).columns == ("@id",)
+
+
+def test_a_sheet_is_chosen(client: Any, uploaded: Any) -> None:
+    source = uploaded(xlsx({"Cover": [["Hi"]], "Stock": [["sku", "qty"], ["A", 1]], "Old": [["sku"], ["Z"]]}), "stock.xlsx")
+    seen = page(client, source)
+    assert "the first of 3 sheets with rows" in seen and ">Old<" in seen and 'name="encoding"' not in seen
+    assert ">Z<" in page(client, source, typed="1", sheet="Old")
+    client.send_form(f"/sources/{source.public_id}/file", {"sheet": "Old", "header_row": "1", "decimal_mark": "."})
+    assert kept(source).sheet == "Old"
+
+
+def test_text_may_be_read_in_fixed_widths_and_places_are_typed(client: Any, uploaded: Any) -> None:
+    source = uploaded(FIXED, "stock.txt")
+    assert 'value="1,11,' in page(client, source)
+    wrong = page(client, source, typed="1", cuts="11,1")
+    assert "Enter where each column begins" in wrong
+    again = page(client, source, typed="1", kind="delimited")
+    assert 'name="delimiter"' in again and 'name="cuts"' not in again
+    form = {"kind": "fixed_width", "cuts": "1-10,31-36", "header_row": "0", "encoding": "utf-8", "decimal_mark": "."}
+    client.send_form(f"/sources/{source.public_id}/file", form)
+    assert kept(source).cuts == "1-10,31-36"
+    headers, rows = feeds.preview(documents.path_of(documents.latest_upload(source)), kept(source), 1)
+    assert rows[0].cells == ["S0001", "1"]
+
+
+def test_a_file_of_an_archive_is_chosen(client: Any, uploaded: Any) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("stock.csv", "sku,qty\nA,1\n")
+        archive.writestr("prices.csv", "sku,cost\nB,2\n" * 9)
+    source = uploaded(out.getvalue(), "feed.zip")
+    seen = page(client, source)
+    assert "2 files in the archive" in seen and 'name="member"' in seen
+    assert ">A<" in page(client, source, typed="1", member="stock*")
+    client.send_form(f"/sources/{source.public_id}/file", {"member": "stock*", "header_row": "1"})
+    assert kept(source).member == "stock*"
+
+
+def test_a_packed_json_shows_its_lists(client: Any, uploaded: Any) -> None:
+    shirts = {
+        "products": [{"title": f"Shirt {n}", "brand": "K", "variants": [{"sku": f"S{n}{m}", "qty": n} for m in "ab"]} for n in range(9)]
+    }
+    source = uploaded(gzip.compress(json.dumps(shirts).encode()), "feed.json.gz")
+    seen = page(client, source)
+    assert "A row for each variants, 18 times" in seen and ">S0b<" in seen
+    assert ">S0a<" in page(client, source, typed="1", variants="")
+
+
+def test_options_of_every_kind_are_checked() -> None:
+    for kind in feeds.KINDS:
+        feeds.check_format(FeedFormat(kind))
+        assert set(file_choice.sample_options.OPTIONS) == set(feeds.KINDS)
