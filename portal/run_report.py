@@ -11,6 +11,7 @@ from peewee import JOIN
 
 from portal import clock
 from portal.fields import INVENTORY_BY_KEY
+from portal.inventory import arrivals
 from portal.inventory.export import shown
 from portal.models import Document, Integration, InventoryChange, InventoryItem, Merchant, Run, RunMessage, SetAsideRow, Source
 
@@ -146,7 +147,9 @@ def report(run: Run) -> Report:
 
 
 def differences(run: Run, after: int = 0) -> tuple[list[Difference], int | None]:
-    """PAGE_SIZE changed items past the journal id `after`, in the order applied, and where the next page starts."""
+    """PAGE_SIZE items past `after`, and where the next page starts: first what the journal tells, then, below 0, what was added."""
+    if after < 0:
+        return _added(run, -after - 1)
     rows = list(
         InventoryChange.select(
             InventoryChange,
@@ -159,8 +162,16 @@ def differences(run: Run, after: int = 0) -> tuple[list[Difference], int | None]
         .limit(PAGE_SIZE + 1)
         .objects(),
     )
-    following = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
-    return [_difference(row) for row in rows[:PAGE_SIZE]], following
+    if len(rows) > PAGE_SIZE:
+        return [_difference(row) for row in rows[:PAGE_SIZE]], rows[PAGE_SIZE - 1].id
+    added, following = _added(run, 0, PAGE_SIZE - len(rows))
+    return [*map(_difference, rows), *added], following
+
+
+def _added(run: Run, after: int, size: int = PAGE_SIZE) -> tuple[list[Difference], int | None]:
+    rows = arrivals.of_run(run, after, size + 1)
+    following = -(rows[size - 1].item_id if size else after) - 1 if len(rows) > size else None
+    return [_difference(row) for row in rows[:size]], following
 
 
 def set_aside(run: Run, after: int = 0) -> tuple[list[Any], int | None]:

@@ -118,9 +118,9 @@ class Applying:
         values = ", ".join(f's."{name}"' for name in INVENTORY_COLUMNS)
         items = f"""
             INSERT INTO inventory_item
-                (public_id, merchant_id, source_id, content_hash, last_run_id, last_row, added_run_id, pinned, archived_by,
+                (public_id, merchant_id, source_id, content_hash, last_run_id, last_row, added_run_id, added_row, pinned, archived_by,
                 added_at, changed_at, {names})
-            SELECT {bulk.random_id()}, ?, ?, s.content_hash, ?, s.row_number, ?, 0, '', ?, ?, {values}
+            SELECT {bulk.random_id()}, ?, ?, s.content_hash, ?, s.row_number, ?, s.row_number, 0, '', ?, ?, {values}
             FROM {rows} WHERE {chosen} ORDER BY {order}"""
         added = bulk.run(items, (self.merchant_id, self.source_id, self.run_id, self.run_id, now, now, *scope)).rowcount
         if added:

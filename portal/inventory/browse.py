@@ -14,6 +14,7 @@ from peewee import JOIN
 
 from portal.errors import Invalid, NotFound
 from portal.fields import INVENTORY_COLUMNS
+from portal.inventory import arrivals
 from portal.models import Document, InventoryChange, InventoryItem, Merchant, Run, Source
 
 PAGE_SIZE = 50
@@ -94,6 +95,8 @@ def history(item: InventoryItem, limit: int = 50) -> list[Change]:
         .limit(limit)
     )
     changes = list(rows)
+    if len(changes) < limit and (arrival := arrivals.of_item(item)) and not any(row.action == "readd" for row in changes):
+        changes.append(arrival)
     documents = _documents(item, {row.run.document_id for row in changes if row.run.document_id is not None})
     return [
         Change(row.at, row.action, row.run, documents.get(row.run.document_id or 0), row.row_number, row.before or {}, row.after or {})

@@ -117,8 +117,7 @@ def _origin(item: InventoryItem, line: InventoryChange | None) -> tuple[Run | No
     if line is not None:
         return Run.get_by_id(line.run_id), line.row_number
     run = Run.get_or_none(Run.id == item.added_run_id, Run.merchant == item.merchant_id) if item.added_run_id else None
-    known = run is not None and item.last_run_id == run.id
-    return run, item.last_row if known and item.last_row else None
+    return run, item.added_row or None
 
 
 def _rules(run: Run | None) -> Mapping[str, Any]:

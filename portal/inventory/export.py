@@ -11,6 +11,7 @@ from typing import Any
 from peewee import JOIN
 
 from portal.fields import INVENTORY_BY_KEY
+from portal.inventory import arrivals
 from portal.models import InventoryChange, InventoryItem, Run, SetAsideRow
 
 CHUNK = 2_000
@@ -97,8 +98,12 @@ def _changes(run: Run) -> Iterator[tuple[InventoryChange, str]]:
         )
         yield from ((row, row.item_title or "") for row in rows)
         if len(rows) < CHUNK:
-            return
+            break
         last = rows[-1].id
+    last = 0
+    while added := arrivals.of_run(run, last, CHUNK):
+        yield from ((row, row.item_title or "") for row in added)
+        last = added[-1].item_id
 
 
 def _line(cells: Iterable[Any]) -> str:

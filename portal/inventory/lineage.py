@@ -17,7 +17,7 @@ TIMES = ("missing_since", "archived_at")
 COLUMNS = (*INVENTORY_COLUMNS, *TIMES, "archived_by")
 """All that a run may change of an item."""
 
-IDENTITY = ("public_id", "added_at", "added_run_id", "last_run_id", "last_row")
+IDENTITY = ("public_id", "added_at", "added_run_id", "added_row", "last_run_id", "last_row")
 """What an item that is taken out needs besides to come back as itself."""
 
 ARRIVALS, DEPARTURES = ("add", "readd"), ("unadd",)

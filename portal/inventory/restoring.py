@@ -18,8 +18,8 @@ from portal.models.database import is_postgres
 
 _JOURNAL = ("merchant_id", "source_id", "run_id", "item_id", "sku", "action", "row_number", "before", "after", "at")
 _ITEM = (
-    "public_id", "merchant_id", "source_id", "content_hash", "last_run_id", "last_row", "added_run_id", "pinned", "added_at",
-    "changed_at", *lineage.COLUMNS,
+    "public_id", "merchant_id", "source_id", "content_hash", "last_run_id", "last_row", "added_run_id", "added_row", "pinned",
+    "added_at", "changed_at", *lineage.COLUMNS,
 )  # fmt: skip
 
 

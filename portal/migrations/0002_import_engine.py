@@ -21,6 +21,7 @@ from portal.models.database import is_postgres
 
 COLUMNS = (
     ("inventory_item", "added_run_id", BigIntegerField(default=0)),
+    ("inventory_item", "added_row", IntegerField(default=0)),
     ("inventory_item", "pinned", BigIntegerField(default=0)),
     ("inventory_item", "archived_at", DateTimeField(null=True)),
     ("inventory_item", "archived_by", CharField(max_length=254, default="")),
@@ -40,6 +41,8 @@ def up(migrator: Any, db: Any) -> None:
     # the longer indexes that begin with them serve as well, and a first load need not keep these
     for column in ("merchant_id", "source_id"):
         db.execute_sql(f'DROP INDEX "inventoryitem_{column}"')
+
+    db.execute_sql('CREATE INDEX "inventory_item_added_run_id_id" ON "inventory_item" ("added_run_id", "id")')
 
     class Merchant(Model):
         id = BigAutoField()

@@ -48,7 +48,7 @@ class InventoryItem(ItemColumns):
     """One SKU that one source offers. `content_hash` covers the columns above.
 
     `missing_since`: the source's last accepted file no longer held it (quantity is then 0).
-    `last_run_id`, `last_row`: which run and which row of its file last wrote it; `added_run_id`: which run brought it.
+    `last_run_id`, `last_row`: which run and which row of its file last wrote it; `added_run_id`, `added_row`: which brought it.
     `pinned`: bit n is set while a person keeps the n-th of INVENTORY_COLUMNS from being changed by feeds (see ItemPin).
     `archived_at`: no longer offered (quantity is 0); `archived_by`: an integration's kind or a person's address.
     """
@@ -62,6 +62,7 @@ class InventoryItem(ItemColumns):
     last_run_id = BigIntegerField()
     last_row = IntegerField()
     added_run_id = BigIntegerField(default=0)
+    added_row = IntegerField(default=0)
     pinned = BigIntegerField(default=0)
     archived_at = UtcTime(null=True)
     archived_by = CharField(max_length=254, default="")
@@ -74,6 +75,7 @@ class InventoryItem(ItemColumns):
             (("merchant", "sku", "id"), False),
             (("merchant", "upc"), False),
             (("merchant", "mpn"), False),
+            (("added_run_id", "id"), False),
         )
 
 

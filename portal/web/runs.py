@@ -54,7 +54,7 @@ def show(run_id: str) -> Response:
     run = runs.find(g.merchant, run_id)
     report = run_report.report(run)
     moving = run.state in run_report.UNFINISHED
-    changes, more_changes = ([], None) if moving else run_report.differences(run, _after("changes"))
+    changes, more_changes = ([], None) if moving else run_report.differences(run, request.args.get("changes", 0, type=int))
     aside, more_aside = ([], None) if moving else run_report.set_aside(run, _after("aside"))
     return render(
         "runs/show.html",

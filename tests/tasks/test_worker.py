@@ -62,9 +62,10 @@ def stock(source: Source, count: int) -> None:
         else f"WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < {count}) SELECT n FROM t"
     )
     database.execute_sql(
-        "INSERT INTO inventory_item (public_id, merchant_id, source_id, sku, content_hash, last_run_id, last_row, added_run_id, pinned, "
-        "archived_by, added_at, changed_at) "
-        f"SELECT 'item' || n, {source.merchant_id}, {source.id}, 'N' || n, n, 0, n, 0, 0, '', '2026-01-01 00:00:00', '2026-01-01 00:00:00' "
+        "INSERT INTO inventory_item (public_id, merchant_id, source_id, sku, content_hash, last_run_id, last_row, "
+        "added_run_id, added_row, pinned, archived_by, added_at, changed_at) "
+        f"SELECT 'item' || n, {source.merchant_id}, {source.id}, 'N' || n, n, 0, n, "
+        "0, n, 0, '', '2026-01-01 00:00:00', '2026-01-01 00:00:00' "
         f"FROM ({numbers}) AS numbers"
     )
     Source.update(item_count=count).where(Source.id == source.id).execute()
