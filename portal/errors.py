@@ -38,7 +38,8 @@ FAILURE_CODES = frozenset(
         "file_cut", "encrypted_file", "unsafe_archive", "unsafe_file", "member_missing", "sheet_missing",
         "row_path_missing", "wrong_document",
         # judging it
-        "too_few_rows", "older_than_last", "too_many_bad_rows", "skus_lost", "lost_slowly", "zeroed", "prices_moved", "match_rate", "silent",
+        "too_few_rows", "older_than_last", "too_many_bad_rows", "skus_lost", "lost_slowly", "zeroed", "prices_moved", "match_rate",
+        "silent",
         # us
         "not_set_up", "reading_stopped", "stopped", "attempts_used_up", "refused", "internal",
     }
