@@ -49,20 +49,20 @@ def shown(column: str, value: Any) -> Any:
 
 def changes_csv(run: Run) -> Iterator[str]:
     """What a run changed: one line per item and column, in the order it was applied."""
-    yield _line(["SKU", "Item", "Action", "Field", "Was", "Is", "Row in file"])
+    yield line(["SKU", "Item", "Action", "Field", "Was", "Is", "Row in file"])
     for change, title in _changes(run):
         columns = sorted({*(change.before or {}), *(change.after or {})}) or [""]
         for column in columns:
             before, after = (change.before or {}).get(column), (change.after or {}).get(column)
             label = INVENTORY_BY_KEY[column].label if column in INVENTORY_BY_KEY else column
-            yield _line(
+            yield line(
                 [change.sku, title, change.action, label, shown(column, before), shown(column, after), change.row_number],
             )
 
 
 def set_aside_csv(run: Run) -> Iterator[str]:
     """Rows that were set aside or used without some values: number, every reason, then the row as it came."""
-    yield _line(["Row in file", "SKU", "What happened", "Reasons", "Row as it came"])
+    yield line(["Row in file", "SKU", "What happened", "Reasons", "Row as it came"])
     last = 0
     while True:
         rows = list(
@@ -74,7 +74,7 @@ def set_aside_csv(run: Run) -> Iterator[str]:
         for row in rows:
             happened = "Row set aside" if row.fatal else "Value left out"
             reasons = "; ".join(_reason(problem) for problem in row.problems)
-            yield _line([row.row_number, row.sku, happened, reasons, *row.cells])
+            yield line([row.row_number, row.sku, happened, reasons, *row.cells])
         if len(rows) < CHUNK:
             return
         last = rows[-1].row_number
@@ -106,7 +106,8 @@ def _changes(run: Run) -> Iterator[tuple[InventoryChange, str]]:
         last = added[-1].item_id
 
 
-def _line(cells: Iterable[Any]) -> str:
+def line(cells: Iterable[Any]) -> str:
+    """One line of a CSV for people."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerow([cell_for_people(cell) for cell in cells])
     return out.getvalue()

@@ -25,6 +25,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "danger",
     "schedule",
     "runs",
+    "held",
     "reverts",
     "inventory",
     "item_acts",

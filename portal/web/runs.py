@@ -11,7 +11,7 @@ from htmx_flask import request
 import tasks
 from portal import clock, connections, documents, run_report, runs, sources
 from portal.errors import NotFound, Refused
-from portal.inventory import apply, export, revert
+from portal.inventory import apply, export, held, revert
 from portal.web import guards
 from portal.web.render import download, render, saved
 
@@ -94,7 +94,10 @@ def acceptance(run_id: str) -> Response:
     run = runs.find(g.merchant, run_id)
     if run.state != "held":
         raise Refused("This run holds nothing back.")
-    return render("runs/acceptance.html", run=run, source=run.source, report=run_report.report(run))
+    counts = held.kinds(run)
+    if not sum(counts.values()):
+        counts["missing"] = (run.counts or {}).get("held", 0)
+    return render("runs/acceptance.html", run=run, source=run.source, counts=counts)
 
 
 @blueprint.post("/runs/<run_id>/acceptance")

@@ -71,7 +71,8 @@ def test_a_held_run_says_what_waits_and_accepting_is_a_page_of_its_own(client: A
     }
     run = run_of(source, state="held", stage="done", counts={"held": 40}, problem=problem, accepted=True)
     page = client.get(f"/runs/{run.public_id}").text
-    assert "40 SKUs are missing" in page and "Keep missing items and read again" in page
+    assert "40 SKUs are missing" in page and "Review what is held" in page
+    assert "Keep what is and read again" in client.get(f"/runs/{run.public_id}/held").text
     assert "Set 40 items to 0" in client.get(f"/runs/{run.public_id}/acceptance").text
 
 

@@ -31,6 +31,8 @@ ENTRIES: dict[str, dict[str, str]] = {
     "directory.index": {},
     "directory.select": {"slug": "sftp-file"},
     "directory.show": {"slug": "sftp-file"},
+    "held.csv": {},
+    "held.show": {},
     "inventory.of_source": {},
     "inventory.show": {},
     "items.explanation": {"column": "quantity"},
