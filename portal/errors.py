@@ -11,7 +11,7 @@ class Problem:
 
     `code` is from the closed set in `FAILURE_CODES`; `headline` stays under 60 characters
     and `body` under 40 words; `act` is a button or link label and `act_at` names the place
-    it leads to: "connection", "file", "mapping", "host_key", "acceptance", "guards", "columns", "run_again" or "".
+    it leads to: "connection", "file", "mapping", "host_key", "acceptance", "guards", "silence", "columns", "run_again" or "".
     `server_said` quotes the other side, secrets removed. No field ever holds a secret.
     """
 

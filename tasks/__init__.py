@@ -39,6 +39,16 @@ def start_due_runs() -> None:
 
 
 @huey.periodic_task(crontab())
+def mind_silence() -> None:
+    """Start the rule of each integration that has had no accepted feed for too long."""
+    from portal.inventory import silence
+
+    with database.connection_context():
+        if silence.start_due():
+            ring()
+
+
+@huey.periodic_task(crontab())
 def erase_old_files() -> None:
     """Erase fetched files whose days are over."""
     from portal import documents

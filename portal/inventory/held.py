@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from peewee import fn
-
 from portal.fields import INVENTORY_BY_KEY
 from portal.inventory import baseline, export, guards
 from portal.inventory.plan import PRICE, PRICES, ZERO
-from portal.models import Document, Integration, InventoryItem, PlanRow, Run
+from portal.models import Document, Integration, InventoryItem, PlanRow, Run, bulk
 
 SHOWN = 50
 CHUNK = 2_000
@@ -56,9 +54,9 @@ class Chart:
 
 def kinds(run: Run) -> dict[str, int]:
     """How many rows wait: missing, zero, price and whole ones (a new or changed row of a file that matched too little)."""
-    held = PlanRow.select(PlanRow.action, PlanRow.marks, fn.COUNT(PlanRow.n)).where(PlanRow.run == run.id, PlanRow.state == "held")
     counts = dict.fromkeys(("missing", "zero", "price", "whole"), 0)
-    for action, marks, number in list(held.group_by(PlanRow.action, PlanRow.marks).tuples()):
+    sql = "SELECT action, marks, count(*) FROM plan_row WHERE run_id = ? AND state = 'held' GROUP BY action, marks"
+    for action, marks, number in bulk.run(sql, (run.id,)).fetchall():
         counts[_kind(action, marks)] += number
     return counts
 

@@ -26,6 +26,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "schedule",
     "runs",
     "held",
+    "limits",
     "reverts",
     "inventory",
     "item_acts",

@@ -9,13 +9,12 @@ from htmx_flask import request
 
 from portal import run_report, runs
 from portal.errors import Refused
-from portal.inventory import held
+from portal.inventory import held, silence
 from portal.web import guards
 from portal.web.render import download, render
 
 blueprint = Blueprint("held", __name__)
 LONGEST_SEARCH = 120
-PROMISE = "Until you decide, or a file passes all guards, your stock stays as it is now."
 
 
 @blueprint.get("/runs/<run_id>/held")
@@ -32,7 +31,8 @@ def show(run_id: str) -> Response:
         verdicts=held.verdicts(run), settled=held.settled_by(run), rows=rows, q=query, chart=held.chart(run),
         next_url=url_for("held.show", run_id=run_id, q=query or None, after=following) if following else "",
         first_url=url_for("held.show", run_id=run_id, q=query or None) if after else "",
-        document=held.document(run), message=held.message(run), report=run_report.report(run), promise=PROMISE, kept=_kept(counts),
+        document=held.document(run), message=held.message(run), report=run_report.report(run),
+        promise=silence.promise(run.integration), kept=_kept(counts),
     )  # fmt: skip
 
 

@@ -26,6 +26,8 @@ PLACES = {
     "host_key": ("connections.host_key", "source_id"),
     "file": ("connections.file", "source_id"),
     "mapping": ("mappings.inventory", "source_id"),
+    "guards": ("limits.edit", "source_id"),
+    "silence": ("limits.silence", "source_id"),
 }
 QUICK, CALM = timedelta(seconds=30), timedelta(minutes=5)
 
@@ -187,7 +189,8 @@ def _place(run: Any) -> str:
     endpoint, name = PLACES.get((run.problem or {}).get("act_at", ""), ("", ""))
     if not endpoint or run.source is None or run.source.state == "deleted":
         return ""
-    return url_for(endpoint, **{name: run.source.public_id})
+    kind = {"kind": run.integration.kind} if endpoint.startswith("limits.") else {}
+    return url_for(endpoint, **{name: run.source.public_id}, **kind)
 
 
 def _act(run: Any) -> str:

@@ -12,6 +12,7 @@ from wtforms import BooleanField, RadioField, StringField
 
 from portal import connections, setup_steps, sources
 from portal.errors import Forbidden, Invalid, NotFound, Stale
+from portal.inventory import silence
 from portal.web import filters, guards, schedule, steps
 from portal.web.forms import VersionedForm
 from portal.web.render import render, saved, wants_fragment
@@ -184,7 +185,11 @@ def _elsewhere(source: Any) -> list[Elsewhere]:
         ),
         Elsewhere(
             "guards", "Guard limits", "What a file has to pass before it may change your stock. One that looks wrong is refused or held.",
-            "They apply to every file of this source.", "On", "How they work", url_for("help.show", _anchor="guards"),
+            "When one asks you too often, or lets too much through.", *_guards(source),
+        ),
+        Elsewhere(
+            "silence", "After hours without a feed", "What happens to stock that grows old because no file is accepted.",
+            "When selling what may be gone costs more than not selling.", *_silence(source),
         ),
         Elsewhere(
             "credentials", "Credentials", "What we sign in with at the supplier. It is sealed and never shown again.",
@@ -195,6 +200,23 @@ def _elsewhere(source: Any) -> list[Elsewhere]:
             "When two suppliers use the same item numbers.", source.sku_prefix or "None", "Edit SKU mapping", _step_at(source, "skus"),
         ),
     ]  # fmt: skip
+
+
+def _guards(source: Any) -> tuple[str, str, str]:
+    """Value, act and place of the guard limits of a source that has its inventory integration; else how they work."""
+    one = next(iter(sources.integrations(source)), None)
+    if one is None:
+        return "Defaults", "How they work", url_for("help.show", _anchor="guards")
+    own = len((one.policies or {}).get("guards") or {})
+    return f"{own} of your own" if own else "Defaults", "Edit limits", url_for("limits.edit", source_id=source.public_id, kind=one.kind)
+
+
+def _silence(source: Any) -> tuple[str, str, str]:
+    one = next(iter(sources.integrations(source)), None)
+    if one is None:
+        return "24 h: keep stock", "", ""
+    now = silence.rule(one)
+    return f"{now.hours:,} h: {now.words}", "Edit the rule", url_for("limits.silence", source_id=source.public_id, kind=one.kind)
 
 
 def _schedule(source: Any) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from wtforms import RadioField, StringField
 import tasks
 from portal import connections, run_report, runs, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
+from portal.inventory import silence
 from portal.web import guards, schedule
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved, wants_fragment
@@ -111,6 +112,7 @@ def show(source_id: str) -> Response:
         kinds=sources.KINDS,
         integrations=sources.integrations(source),
         ribbon=[(run, max(6, 44 * (run.counts or {}).get("rows", 0) // most)) for run in reversed(ribbon)],
+        silent=_silent(source),
         step=setup_steps.next_step(source),
         titles=setup_steps.TITLES,
     )
@@ -149,6 +151,11 @@ def run_sync(source_id: str, kind: str) -> Response:
         return saved(url_for("runs.show", run_id=busy.run.public_id), f"{str(busy).replace('A run of this integration', 'A sync')}")
     tasks.ring()
     return saved(url_for("runs.show", run_id=run.public_id), "Sync started")
+
+
+def _silent(source: Any) -> Any:
+    """The run in which the rule for silence acted, while no feed was accepted since."""
+    return next((run for one in sources.integrations(source) if (run := silence.acted(one))), None)
 
 
 def _add_page(form: LedgerForm, status: int = 200) -> Response:

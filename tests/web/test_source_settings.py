@@ -46,7 +46,8 @@ def test_what_is_kept_elsewhere_has_its_value_and_the_way_there(client: Any, mak
     text, here = client.get(at(live)).text, f"/sources/{live.public_id}"
     for row, value, way in (
         ("schedule", "Every hour", f"{here}/integrations/get_inventory_primary/schedule"),
-        ("guards", "On", "/help#guards"),
+        ("guards", "Defaults", f"{here}/integrations/get_inventory_primary/guards"),
+        ("silence", "24 h: keep stock", f"{here}/integrations/get_inventory_primary/silence"),
         ("credentials", "Saved <time", f"{here}/connection"),
         ("prefix", "KS-", f"{here}/skus"),
     ):
