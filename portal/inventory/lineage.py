@@ -131,14 +131,19 @@ def missing_before(back: InventoryChange) -> Any:
 
 
 def rewound(present: Mapping[str, Any] | None, lines: Sequence[InventoryChange]) -> Values | None:
-    """An item (None: not there) with `lines`, newest first, taken back; None where it was not there yet."""
+    """An item (None: not there) with `lines`, newest first, taken back; None where it was not there yet.
+
+    Of an item that was taken out since, `added_at` is told too: it may have come, without a line, after the oldest of `lines`.
+    """
     state = None if present is None else dict(present)
     for line in lines:
         if line.action in ARRIVALS:
             state = None
         elif line.action in DEPARTURES:
             kept = line.before or {}
-            state = {column: kept.get(column) for column in COLUMNS} | {"archived_by": kept.get("archived_by") or ""}
+            state = {column: kept.get(column) for column in COLUMNS} | {
+                "archived_by": kept.get("archived_by") or "", "added_at": kept.get("added_at"),
+            }  # fmt: skip
         elif state is not None:
             state |= {column: was for column, (was, _) in touched(line).items()}
             if line.action == "back" and "missing_since" not in (line.before or {}):

@@ -17,10 +17,7 @@ from portal.models import InventoryChange, InventoryItem, bulk
 from portal.models.database import is_postgres
 
 _JOURNAL = ("merchant_id", "source_id", "run_id", "item_id", "sku", "action", "row_number", "before", "after", "at")
-_ITEM = (
-    "public_id", "merchant_id", "source_id", "content_hash", "last_run_id", "last_row", "added_run_id", "added_row", "pinned",
-    "added_at", "changed_at", *lineage.COLUMNS,
-)  # fmt: skip
+_ITEM = ("merchant_id", "source_id", "content_hash", "pinned", "changed_at", *lineage.IDENTITY, *lineage.COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -210,7 +207,8 @@ def _insert(work: Work, step: Step) -> int:
         "merchant_id": run.merchant_id, "source_id": run.source_id, "content_hash": UNKNOWN_HASH, "pinned": 0, "changed_at": clock.now(),
         "added_at": lineage.stored("added_at", kept["added_at"]), "archived_by": kept.get("archived_by", ""),
     }  # fmt: skip
-    row = {column: fixed[column] if column in fixed else lineage.stored(column, kept.get(column)) for column in _ITEM}
+    absent = dict.fromkeys(lineage.IDENTITY, 0)
+    row = {name: fixed[name] if name in fixed else lineage.stored(name, kept.get(name, absent.get(name))) for name in _ITEM}
     columns, values = tuple(row), tuple(row.values())
     if step.item_id:
         bulk.insert("inventory_item", ("id", *columns), [(step.item_id, *values)])

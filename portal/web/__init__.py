@@ -30,6 +30,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "reverts",
     "inventory",
     "item_acts",
+    "history",
     "directory",
     "connections",
     "mappings",
