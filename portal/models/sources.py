@@ -96,7 +96,7 @@ class Integration(Table):
     for send_orders also {"auto_send", "layout", "file_name"}.
     `schedule`: {"every_minutes": 60} or {"days": [0..6, Monday 0], "times": ["08:00"]} in the merchant's zone.
     `failures`: refused or failed runs since the last accepted one.
-    `policies`: what is not as by default: {"guards": {name: {limit: value}}, "feed": "full"|"delta", "missing": {...},
+    `policies`: what is not as by default: {"guards": {limit: value}, "feed": "full"|"delta", "missing": {...},
     "silence": {...}, "freshness": {...}, "after_read": {...}}; each part is explained by the module that reads it.
     `late_since`: when its expected-by time passed without an accepted feed.
     """
