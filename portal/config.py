@@ -29,7 +29,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("DEMO", "1", "0: no demo supplier. Ignored (off) when PRODUCTION=1."),
     Variable("DEMO_SFTP_PORT", "8022", "Loopback port of the demo supplier's SFTP server."),
     Variable("DEMO_HTTP_PORT", "8023", "Loopback port of the demo supplier's file link."),
-    Variable("EGRESS_ALLOW", "", "Private networks that connections may reach, such as 10.1.0.0/16 or 192.168.4.7:22, separated by commas."),
+    Variable(
+        "EGRESS_ALLOW",
+        "",
+        "Private networks that connections may reach, such as 10.1.0.0/16 or 192.168.4.7:22, separated by commas.",
+    ),
     Variable("MAX_FEED_MB", "2048", "Largest file that is fetched or uploaded, in megabytes."),
     Variable("KEEP_FILES_DAYS", "30", "Days that fetched files are kept."),
     Variable("WORKERS", "2", "Runs that one worker process does side by side."),

@@ -451,5 +451,6 @@ def up(_migrator: Any, db: Any) -> None:
 
 PARTIAL_INDEXES = (
     'CREATE UNIQUE INDEX IF NOT EXISTS "source_name_of_merchant" ON "source" ("merchant_id", "name_key") WHERE ("state" != \'deleted\')',
-    'CREATE UNIQUE INDEX IF NOT EXISTS "run_unfinished_of_integration" ON "run" ("integration_id") WHERE ("state" IN (\'queued\', \'running\'))',
+    'CREATE UNIQUE INDEX IF NOT EXISTS "run_unfinished_of_integration" ON "run" ("integration_id") '
+    "WHERE (\"state\" IN ('queued', 'running'))",
 )
