@@ -116,7 +116,7 @@ def session_for(token: str) -> Session | None:
     """The living session of that token with its user and merchant loaded, or None. Notes that it was seen."""
     if not token:
         return None
-    session = (
+    session: Session | None = (
         Session.select(Session, User, Merchant).join(User).join(Merchant).where(Session.token_hash == _token_hash(token)).first()
     )  # fmt: skip
     moment = clock.now()
@@ -181,7 +181,7 @@ def set_password(email: str, new: str, who: str = "command line") -> User:
 
 def find_user(email: str) -> User:
     """The user with that email, whatever the workspace; for the command line. Raises NotFound."""
-    user = User.select(User, Merchant).join(Merchant).where(User.email == email.strip().lower()).first()
+    user: User | None = User.select(User, Merchant).join(Merchant).where(User.email == email.strip().lower()).first()
     if user is None:
         raise NotFound("user")
     return user

@@ -82,7 +82,8 @@ def find_unscoped(document_id: int | None) -> Document:
 def latest_upload(source: Source) -> Document | None:
     """The newest uploaded file of the source that is still kept."""
     uploads = Document.select().where(Document.source == source, Document.origin == "uploaded", Document.stored_name.is_null(False))
-    return uploads.order_by(Document.id.desc()).first()
+    newest: Document | None = uploads.order_by(Document.id.desc()).first()
+    return newest
 
 
 def erase_old() -> int:

@@ -58,7 +58,8 @@ def losses(source: Source) -> Losses:
 
 def active_run(source: Source) -> Run | None:
     """The newest queued or running run of the source."""
-    return Run.select().where(Run.source == source, Run.state << UNFINISHED).order_by(Run.id.desc()).first()
+    newest: Run | None = Run.select().where(Run.source == source, Run.state << UNFINISHED).order_by(Run.id.desc()).first()
+    return newest
 
 
 def remove_inventory_of(source: Source, typed_name: str, who: str) -> Run:

@@ -154,7 +154,7 @@ def claim() -> Run | None:
     while _waiting().exists():  # a plain read first: asking must not cost the write lock
         with database.atomic():
             query = _waiting().order_by(Run.due_at, Run.id).limit(1)
-            run = query.for_update(skip_locked=True).first() if is_postgres() else query.first()
+            run: Run | None = query.for_update(skip_locked=True).first() if is_postgres() else query.first()
             if run is None:
                 return None
             if _take(run):

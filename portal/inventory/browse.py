@@ -79,7 +79,7 @@ def search(
 
 def find(merchant: Merchant, public_id: str) -> InventoryItem:
     """The merchant's item with its source, or NotFound. Items of deleted sources are not found."""
-    item = _scope(merchant, None, EVERYTHING).where(InventoryItem.public_id == public_id).first()
+    item: InventoryItem | None = _scope(merchant, None, EVERYTHING).where(InventoryItem.public_id == public_id).first()
     if item is None:
         raise NotFound(public_id)
     return item

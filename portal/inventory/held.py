@@ -111,7 +111,8 @@ def settled_by(run: Run) -> Run | None:
     later = (Run.source == run.source_id) & (Run.id > run.id)
     read = (Run.integration == run.integration_id) & (Run.kind << ("inventory", "accept_removals"))
     used = read & ((Run.accepted == True) | (Run.state == "held"))  # noqa: E712
-    return Run.select().where(later & (used | (Run.kind == "remove_inventory"))).order_by(Run.id.desc()).first()
+    newest: Run | None = Run.select().where(later & (used | (Run.kind == "remove_inventory"))).order_by(Run.id.desc()).first()
+    return newest
 
 
 def document(run: Run) -> Document | None:
@@ -141,7 +142,8 @@ def _last_seen(run: Run) -> datetime | None:
         return None
     last = Run.get_by_id(before[0][0].id)
     file = Document.get_or_none(Document.id == last.document_id)
-    return (file.modified or file.at) if file else last.finished_at
+    moment: datetime | None = (file.modified or file.at) if file else last.finished_at
+    return moment
 
 
 def _kind(action: str, marks: int) -> str:

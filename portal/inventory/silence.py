@@ -74,7 +74,8 @@ def acted(integration: Integration) -> Run | None:
     if integration.last_accepted_at is None:
         return None
     mine = (Run.integration == integration) & (Run.kind == KIND) & (Run.created_at >= integration.last_accepted_at)
-    return Run.select().where(mine).order_by(Run.id.desc()).first()
+    newest: Run | None = Run.select().where(mine).order_by(Run.id.desc()).first()
+    return newest
 
 
 def promise(integration: Integration) -> str:

@@ -214,5 +214,5 @@ def _from_us() -> bool:
     for name in ("Origin", "Referer"):
         value = request.headers.get(name)
         if value:
-            return urlsplit(value).netloc == request.host
+            return bool(urlsplit(value).netloc == request.host)
     return True

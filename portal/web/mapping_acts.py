@@ -122,7 +122,8 @@ def _fill(rule: RuleDraft, number: int, seen: Sequence[str]) -> None:
 def _table(rule: RuleDraft, numbers: Sequence[int]) -> list[list[str]] | None:
     if not numbers or numbers[0] >= len(rule.steps):
         return None
-    return rule.steps[numbers[0]].setdefault("pairs", [])
+    pairs: list[list[str]] = rule.steps[numbers[0]].setdefault("pairs", [])
+    return pairs
 
 
 _OF_DRAFT: dict[str, Callable[[Draft, str], None]] = {

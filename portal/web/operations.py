@@ -34,7 +34,8 @@ def answered(source: Any, integration: Any) -> bool | None:
 
 def typed(name: str) -> str:
     """One text of this form, without space around it and no longer than any setting."""
-    return request.form.get(name, "").strip()[:LONGEST]
+    text: str = request.form.get(name, "")
+    return text.strip()[:LONGEST]
 
 
 def done(source: Any) -> Response:

@@ -29,7 +29,8 @@ def read(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 def choice_of(column: Mapping[str, Any]) -> str:
     """What the column's select shows."""
-    return {"fixed": FIXED, "joined": JOINED}.get(column.get("kind", ""), column.get("field", ""))
+    field: str = column.get("field", "")
+    return {"fixed": FIXED, "joined": JOINED}.get(column.get("kind", ""), field)
 
 
 def act(layout: dict[str, Any], do: str) -> str:

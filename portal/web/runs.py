@@ -175,7 +175,8 @@ def _history(page: str, chosen: Any, known: list[Any], source: Any = None) -> Re
 
 
 def _after(name: str) -> int:
-    return max(0, request.args.get(name, 0, type=int))
+    asked: int = request.args.get(name, 0, type=int)
+    return max(0, asked)
 
 
 def _delay(run: Any) -> str:
@@ -186,6 +187,8 @@ def _delay(run: Any) -> str:
 
 def _place(run: Any) -> str:
     """Where the problem's act leads, "" when it leads nowhere (run again is a button)."""
+    if (run.problem or {}).get("act_at") == "columns":
+        return url_for("columns.show", run_id=run.public_id)
     endpoint, name = PLACES.get((run.problem or {}).get("act_at", ""), ("", ""))
     if not endpoint or run.source is None or run.source.state == "deleted":
         return ""
