@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -161,7 +160,7 @@ class _Readers:
         """The socket that it takes jobs on. It gets no setting and no secret of ours."""
         if self._control is None or self._process is None or self._process.poll() is not None:
             ours, theirs = socket.socketpair()
-            environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ.get("PATH", ""), "OPENBLAS_NUM_THREADS": "1"}
+            environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
             command = [sys.executable, "-m", "portal.intake.child", str(theirs.fileno())]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[theirs.fileno()])
             theirs.close()
