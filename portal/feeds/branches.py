@@ -37,13 +37,18 @@ class Tree:
         self._separator = separator
         self.branches: dict[str, Branch] = {}
 
+    def meet(self, path: str) -> Branch | None:
+        """The branch of the path, a new one for a new path; None when there are too many."""
+        branch = self.branches.get(path)
+        if branch is None and len(self.branches) < MOST_PATHS:
+            branch = self.branches[path] = Branch(path)
+        return branch
+
     def saw(self, path: str, holds: bool, value: str = "") -> None:
         """Count one element or value at the path."""
-        branch = self.branches.get(path)
+        branch = self.meet(path)
         if branch is None:
-            if len(self.branches) >= MOST_PATHS:
-                return
-            branch = self.branches[path] = Branch(path)
+            return
         branch.count += 1
         branch.holds = branch.holds or holds
         if value and len(branch.samples) < MOST_SAMPLES and value[:LONGEST_SAMPLE] not in branch.samples:

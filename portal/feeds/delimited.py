@@ -347,12 +347,12 @@ def unique_headers(cells: Sequence[str]) -> list[str]:
     """Trimmed names; a blank one becomes "Column 3", a repeated one gets " (2)"."""
     names: list[str] = []
     seen: set[str] = set()
+    times: dict[str, int] = {}
     for n, cell in enumerate(cells, 1):
-        plain = " ".join(cell.replace("\0", "").replace("\ufeff", "").split()) or f"Column {n}"
-        name, again = plain, 1
+        name = plain = " ".join(cell.replace("\0", "").replace("\ufeff", "").split()) or f"Column {n}"
         while name in seen:
-            again += 1
-            name = f"{plain} ({again})"
+            times[plain] = times.get(plain, 1) + 1
+            name = f"{plain} ({times[plain]})"
         seen.add(name)
         names.append(name)
     return names

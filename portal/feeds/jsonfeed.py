@@ -23,10 +23,11 @@ from portal.feeds.reading import LONGEST_SHOWN
 from portal.feeds.recoded import as_utf8
 from portal.records import CellProblem, Detection, FeedFormat
 
-LONGEST_LINE = 16_000_000
+LONGEST_LINE = LONGEST_ITEM = 16_000_000  # bytes; two million values of it take 400 MB
 MOST_EVENTS = 600_000  # of a document that are looked at to find its items
 MOST_SCANNED = 100_000  # rows looked at to learn all columns
-_EXACT = 10.0**15  # floats from here on may have been whole numbers with more digits
+_DIGITS = bytes(48 if 48 <= n < 58 else n for n in range(256))  # every digit becomes a zero
+_SEVENTEEN, _ENDLESS = b"0" * 17, b"0" * 1_000
 _BUFFER = 1 << 18
 Numbered = Iterator[tuple[int, Flat, tuple[CellProblem, ...]]]
 
@@ -121,11 +122,12 @@ def rows_of(item: Any, variants: str) -> Iterator[tuple[Flat, tuple[CellProblem,
     if type(item) is not dict:
         item = {"value": item}
     found = _taken_out(item, variants.split(".")) if variants else None
-    for entry in found[1] if found else ():
-        flat, problems = _flattened(found[0]) if found else ({}, ())
-        more = list(_flatten(entry, f"{variants}.", flat, 1))
-        yield flat, (*problems, *more)
     if found and found[1]:
+        own, problems = _flattened(found[0])
+        for entry in found[1]:
+            flat = dict(own)
+            more = dict.fromkeys(_flatten(entry, f"{variants}.", flat, 1))
+            yield flat, (*problems, *more)
         return
     plain = {name: value if type(value) is str else _plain(value) for name, value in item.items()}
     if None in plain.values():
@@ -148,7 +150,7 @@ def _taken_out(item: dict[str, Any], path: list[str]) -> tuple[dict[str, Any], l
 
 def _flattened(item: dict[str, Any]) -> tuple[Flat, tuple[CellProblem, ...]]:
     flat: Flat = {}
-    return flat, tuple(_flatten(item, "", flat, 0))
+    return flat, tuple(dict.fromkeys(_flatten(item, "", flat, 0)))
 
 
 def _flatten(item: dict[str, Any], before: str, flat: Flat, depth: int) -> Iterator[CellProblem]:
@@ -215,13 +217,9 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, Any, CellProblem | None]]:
         except orjson.JSONDecodeError:
             yield number, None, _unreadable(line)
             continue
-        if type(item) is dict and _may_be_rounded(item):
-            item = json.loads(line, parse_float=Decimal)
+        if _SEVENTEEN in line.translate(_DIGITS):  # more digits than a machine's number keeps
+            item = json.loads(line, parse_float=Decimal, parse_int=str)
         yield number, item, None
-
-
-def _may_be_rounded(item: dict[str, Any]) -> bool:
-    return any(type(value) is float and not -_EXACT < value < _EXACT for value in item.values())
 
 
 def _unreadable(line: bytes) -> CellProblem:
@@ -232,16 +230,41 @@ def _unreadable(line: bytes) -> CellProblem:
 def _items(file: BinaryIO, row_path: str) -> Iterator[Any]:
     """The items at the path, one at a time."""
     prefix = row_path.removeprefix("$").removeprefix(".")
+    single, watched = _is_single(file, prefix), _Watched(file)
     try:
         if prefix == "*" or prefix.endswith(".*"):
-            for key, item in ijson.kvitems(file, prefix.removesuffix("*").removesuffix("."), buf_size=_BUFFER):
+            for key, item in ijson.kvitems(watched, prefix.removesuffix("*").removesuffix("."), buf_size=_BUFFER):
+                watched.since = 0
                 yield {"@key": key, **item} if isinstance(item, dict) else {"@key": key, "value": item}
             return
         inside = f"{prefix}.item" if prefix else "item"
-        single = _is_single(file, prefix)
-        yield from ijson.items(file, prefix if single else inside, buf_size=_BUFFER)
+        for item in ijson.items(watched, prefix if single else inside, buf_size=_BUFFER):
+            watched.since = 0
+            yield item
     except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise _refusal_of(error) from error
+
+
+class _Watched:
+    """A file for ijson that refuses to go on when nothing came whole for too long: a value is held until it ends.
+
+    A number of thousands of digits ends the whole process inside ijson, so there must be none.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.since, self._tail = file, 0, b""
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        block = self._file.read(size)
+        self.since += len(block)
+        if self.since > LONGEST_ITEM:
+            raise refusals.endless_item(LONGEST_ITEM)
+        digits = self._tail + block.translate(_DIGITS)
+        if _ENDLESS in digits:
+            raise refusals.broken_document("JSON", "A number of more than 1,000 digits")
+        self._tail = digits[-len(_ENDLESS) :]
+        return block
 
 
 def _is_single(file: BinaryIO, prefix: str) -> bool:
@@ -284,7 +307,9 @@ def _scan(path: Path, encoding: str) -> tuple[Tree, set[str]]:
     key = "$"
     with path.open("rb") as file:
         try:
-            for event, value in islice(ijson.basic_parse(as_utf8(file, encoding), buf_size=_BUFFER), MOST_EVENTS):
+            watched = _Watched(as_utf8(file, encoding))
+            for event, value in islice(ijson.basic_parse(watched, buf_size=_BUFFER), MOST_EVENTS):
+                watched.since = 0
                 if event == "map_key":
                     key = f"{stack[-1][0]}.{value}"
                 elif event in ("end_map", "end_array"):

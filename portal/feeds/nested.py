@@ -33,7 +33,7 @@ class NestedRows(Rows):
         super().__init__(path, form)
         self._new: set[str] = set()
         try:
-            rows = self.flat_rows()
+            rows = self._narrow_rows()
             sample = list(islice(rows, SAMPLED))
             names = dict.fromkeys(name for _, flat, _ in sample for name in flat)
             if missing := set(form.columns) - names.keys():
@@ -47,6 +47,12 @@ class NestedRows(Rows):
         self._names = list(names)
         self.headers = unique_headers(self._names)
         self._rows: Iterator[tuple[int, Flat, tuple[CellProblem, ...]]] = chain(sample, rows)
+
+    def _narrow_rows(self) -> Iterator[tuple[int, Flat, tuple[CellProblem, ...]]]:
+        for row in self.flat_rows():
+            if len(row[1]) > MOST_COLUMNS:
+                raise refusals.too_many_columns(len(row[1]), MOST_COLUMNS)
+            yield row
 
     def raw_rows(self) -> Iterator[tuple[int, Flat, tuple[CellProblem, ...]]]:
         """The rows as they were found, with all their names."""
@@ -95,10 +101,16 @@ def put(flat: Flat, name: str, value: str) -> CellProblem | None:
         if f"{name} {n}" not in flat:
             flat[f"{name} {n}"] = value
             return None
-    return CellProblem("", name[:LONGEST_SHOWN], value[:LONGEST_SHOWN], TOO_MANY.format(MOST_REPEATS), fatal=False)
+    return CellProblem("", name[:LONGEST_SHOWN], "", TOO_MANY.format(MOST_REPEATS), fatal=False)
 
 
 def columns_of(reader: Reader, most: int) -> tuple[str, ...]:
     """Every column that the first `most` rows have, for `FeedFormat.columns`. Uses the rows up. Raises SupplierError."""
     assert isinstance(reader, NestedRows)
-    return tuple(dict.fromkeys(name for _, flat, _ in islice(reader.raw_rows(), most) for name in flat))
+    names: dict[str, None] = {}
+    for _, flat, _ in islice(reader.raw_rows(), most):
+        if not flat.keys() <= names.keys():
+            names |= dict.fromkeys(flat)
+            if len(names) > MOST_COLUMNS:
+                raise refusals.too_many_columns(len(names), MOST_COLUMNS)
+    return tuple(names)

@@ -17,6 +17,7 @@ from portal.feeds.nested import Flat, NestedRows, put
 from portal.records import CellProblem, Detection, FeedFormat
 
 LONGEST_SEGMENT = 1_000_000
+MOST_SEGMENTS = 5_000  # of one line item
 _BLOCK = 1 << 16
 PRODUCT: Mapping[str, str] = {
     "VP": "Vendor part", "VN": "Vendor item", "VC": "Vendor catalog number", "SK": "SKU", "BP": "Buyer part", "IN": "Buyer item",
@@ -194,11 +195,15 @@ class _Item:
         self.flat: Flat = {}
         self.problems: list[CellProblem] = []
         self._place = ""
+        self._segments = 0
 
     def add(self, segment: list[str]) -> None:
         """Put the segment's values under their names."""
+        self._segments += 1
+        if self._segments > MOST_SEGMENTS:
+            raise refusals.broken_document("EDI document", "A line item never ends")
         for name, value in self._named(segment):
-            if value and (problem := put(self.flat, name, value)):
+            if value and (problem := put(self.flat, name, value)) and problem not in self.problems:
                 self.problems.append(problem)
 
     def _named(self, segment: list[str]) -> Iterator[tuple[str, str]]:

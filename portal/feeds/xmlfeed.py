@@ -19,7 +19,8 @@ from portal.records import CellProblem, Detection, FeedFormat
 
 MOST_SCANNED = 100_000  # rows looked at to learn all columns
 MOST_ELEMENTS = 400_000  # looked at to find what repeats
-LONGEST_ITEM = 64_000_000  # bytes
+LONGEST_ITEM = 8_000_000  # bytes; two million elements of it take 300 MB
+MOST_ATTRIBUTES = 200  # of one element
 LONGEST_PROLOG = 16_000_000  # bytes before the root element
 _BLOCK = 1 << 16
 _DTD = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.I)
@@ -140,11 +141,13 @@ def _fed(file: BinaryIO, parser: Any) -> Iterator[bytes]:
         parser.close()
         yield b""
     except etree.XMLSyntaxError as error:
-        raise _refusal_of(error) from error
+        raise _refusal_of(error, parser) from error
 
 
-def _refusal_of(error: Any) -> Exception:
+def _refusal_of(error: Any, parser: Any) -> Exception:
     words = str(error)
+    if any(one.type == etree.ErrorTypes.ERR_UNDECLARED_ENTITY for one in parser.feed_error_log):
+        return refusals.broken_document("XML", "An entity that is not declared")
     if error.code in _CUT or "no element found" in words.lower():
         return refusals.cut("the closing tag of the XML")
     if "depth" in words.lower() and ("excessive" in words.lower() or "maximum" in words.lower()):
@@ -193,7 +196,7 @@ def _rows_of(element: Any, variants: list[str], names: _Names) -> Iterator[tuple
         yield flat, problems
     for entry in entries:
         row = dict(flat)
-        more = list(_flatten(entry, ".".join(variants), row, names, 1, frozenset()))
+        more = dict.fromkeys(_flatten(entry, ".".join(variants), row, names, 1, frozenset()))
         yield row, (*problems, *more)
 
 
@@ -221,7 +224,7 @@ def _at(element: Any, steps: list[str], names: _Names) -> list[Any]:
 
 def _flattened(element: Any, names: _Names, leave_out: set[Any]) -> tuple[Flat, tuple[CellProblem, ...]]:
     flat: Flat = {}
-    return flat, tuple(_flatten(element, "", flat, names, 0, frozenset(leave_out)))
+    return flat, tuple(dict.fromkeys(_flatten(element, "", flat, names, 0, frozenset(leave_out))))
 
 
 def _flatten(element: Any, name: str, flat: Flat, names: _Names, depth: int, leave_out: frozenset[Any]) -> Iterator[CellProblem]:
@@ -229,7 +232,7 @@ def _flatten(element: Any, name: str, flat: Flat, names: _Names, depth: int, lea
     if depth > DEEPEST:
         raise refusals.too_deep(DEEPEST)
     before = f"{name}." if name else ""
-    for key, value in element.items():
+    for key, value in _attributes(element):
         if not key.startswith(_INSTANCE):
             flat.setdefault(f"{before}@{key.rpartition('}')[2]}", value)
     if not len(element):
@@ -256,6 +259,14 @@ def _flatten(element: Any, name: str, flat: Flat, names: _Names, depth: int, lea
             yield from _flatten(child, inner if n == 1 else f"{inner} {n}", flat, names, depth + 1, leave_out)
         elif n == nested.MOST_REPEATS + 1:
             yield CellProblem("", inner, "", nested.TOO_MANY.format(nested.MOST_REPEATS), fatal=False)
+
+
+def _attributes(element: Any) -> Any:
+    """Names and values; refused in great number, as reading them takes the square of it."""
+    count = len(element.attrib)
+    if count > MOST_ATTRIBUTES:
+        raise refusals.too_many_columns(count, MOST_ATTRIBUTES)
+    return element.items() if count else ()
 
 
 def _encoding(path: Path, head: bytes) -> tuple[str, str]:
@@ -286,6 +297,7 @@ def _scan(path: Path, encoding: str) -> Tree:
             for event, element in parser.read_events():
                 if event == "start":
                     stack.append(f"{stack[-1]}/{names.of(element)}" if len(stack) <= 2 * DEEPEST else stack[-1])
+                    seen.meet(stack[-1])
                     continue
                 count += 1
                 _saw(seen, stack.pop(), element)
@@ -300,7 +312,7 @@ def _scan(path: Path, encoding: str) -> Tree:
 
 def _saw(seen: Tree, path: str, element: Any) -> None:
     holds = len(element) > 0
-    for key, value in element.items():
+    for key, value in _attributes(element):
         if not key.startswith(_INSTANCE):
             seen.saw(f"{path}/@{key.rpartition('}')[2]}", False, value)
             holds = True

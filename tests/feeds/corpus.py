@@ -230,6 +230,12 @@ def _json() -> Iterator[Case]:
     yield Case("json-late-column", json.dumps(late).encode(), [[f"A{n}", str(n), ""] for n in range(1_500)] + [["Z", "1", "9"]])
     yield Case("json-cut", json.dumps(items).encode()[:-20], code="file_cut")
     yield Case("json-broken", b'[{"sku": "A"},, {"sku": "B"}]', code="malformed_file")
+    yield Case("json-endless-number", b'[{"sku": ' + b"1" * 10_000 + b"}]", code="malformed_file")
+    yield Case(
+        "jsonl-endless-number",
+        b'{"sku": ' + b"1" * 5_000 + b'}\n{"sku": {"a": 12345678901234567890}}\n',
+        [["1" * 5_000, ""], ["", "12345678901234567890"]],
+    )
     yield Case("json-deep", b"[" * 100_000, code="unsafe_file")
     yield Case("json-path-gone", json.dumps({"items": items}).encode(), code="row_path_missing", change={"row_path": "$.products"})
     yield Case("json-empty-list", json.dumps({"items": []}).encode(), [], change={"row_path": "$.items"})
@@ -273,6 +279,7 @@ def _xml() -> Iterator[Case]:
     yield Case("xml-cut", f"<f>{body}".encode(), code="file_cut")
     yield Case("xml-cut-in-a-tag", f"<f>{body}</f>".encode()[:-9], code="file_cut")
     yield Case("xml-broken", f"<f>{body}</g></f>".encode(), code="malformed_file")
+    yield Case("xml-undeclared-entity", b"<f><item><sku>caf&eacute;</sku></item></f>", code="malformed_file")
     laughs = '<!DOCTYPE f [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
     yield Case("xml-laughs", f'<?xml version="1.0"?>{laughs}<f><item><sku>&b;</sku></item></f>'.encode(), code="unsafe_file")
     yield Case("xml-external", b'<!DOCTYPE f SYSTEM "http://127.0.0.1:9/x.dtd"><f><item><sku>A</sku></item></f>', code="unsafe_file")
