@@ -28,6 +28,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "held",
     "limits",
     "reverts",
+    "fixes",
     "inventory",
     "item_acts",
     "history",

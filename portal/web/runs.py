@@ -11,7 +11,7 @@ from htmx_flask import request
 import tasks
 from portal import clock, connections, documents, run_report, runs, sources
 from portal.errors import NotFound, Refused
-from portal.inventory import apply, export, held, revert
+from portal.inventory import apply, export, fixes, held, revert
 from portal.web import guards
 from portal.web.render import download, render, saved
 
@@ -76,6 +76,7 @@ def show(run_id: str) -> Response:
         may_revert=not revert.may_revert(run),
         target=revert.target_of(run),
         reverts=revert.reverts_of(run),
+        to_mend=0 if moving else fixes.open_rows(run),
     )
 
 

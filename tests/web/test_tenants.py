@@ -31,6 +31,8 @@ ENTRIES: dict[str, dict[str, str]] = {
     "directory.index": {},
     "directory.select": {"slug": "sftp-file"},
     "directory.show": {"slug": "sftp-file"},
+    "fixes.rows": {},
+    "fixes.upload": {},
     "held.csv": {},
     "held.show": {},
     "history.comparison": {},

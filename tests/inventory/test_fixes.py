@@ -1,0 +1,202 @@
+"""Rows that were set aside come back mended, each once, through the mapping of their run."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from portal import leases, runs
+from portal.errors import Refused
+from portal.inventory import fixes, pins, revert
+from portal.models import Document, InventoryChange, InventoryItem, Run, SetAsideRow, Source
+from tasks.work import HANDLERS
+from tests.feed_of import HEADERS, Feed, aside, rows_of
+
+WHO = "ana@harbor.example"
+
+
+@pytest.fixture
+def feed(make_source):
+    return Feed(make_source())
+
+
+def sync(feed, rows):
+    run = feed.start(rows)
+    runs.work_available(HANDLERS)
+    return Run.get_by_id(run.id)
+
+
+def broken(count=10):
+    rows = rows_of(count)
+    rows[1][3] = "many"  # no quantity: set aside
+    rows[2][0] = ""  # no SKU: set aside
+    rows[3][4] = "cheap"  # no price: the value is left out, or the row set aside
+    return rows
+
+
+def to_mend(run):
+    return list(csv.reader(io.StringIO("".join(fixes.to_mend_csv(run)))))
+
+
+def upload(run, rows, name="mended.csv"):
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
+    return upload_bytes(run, out.getvalue().encode(), name)
+
+
+def upload_bytes(run, raw, name="mended.csv"):
+    started, fresh = fixes.start(run, io.BytesIO(raw), name, WHO)
+    runs.work_available(HANDLERS)
+    return Run.get_by_id(started.id), fresh
+
+
+def mended(rows, **values):
+    """The rows with cells changed: mended(rows, qty={3: "7"}) by the number of the row in its file."""
+    at = {name: rows[0].index(name) for name in HEADERS}
+    for row in rows[1:]:
+        for column, by_row in values.items():
+            if int(row[0]) in by_row:
+                row[at[column]] = by_row[int(row[0])]
+    return rows
+
+
+def test_the_file_to_mend_has_the_headers_of_the_feed_and_every_reason(feed):
+    run = sync(feed, broken())
+    rows = to_mend(run)
+    assert rows[0] == ["Quayside row", "Quayside result", "Quayside reasons", *HEADERS]
+    assert [row[0] for row in rows[1:]] == ["3", "4", "5"]
+    assert rows[1][1] == "Row set aside" and "qty" in rows[1][2] and rows[1][3:] == ["SKU-00001", "Lamp 1", "Kestrel", "many", "2.50"]
+    assert fixes.open_rows(run) == 3
+
+
+def test_mended_rows_are_added_and_changed_once_and_nothing_is_removed(feed):
+    run = sync(feed, broken())
+    before = set(feed.items())
+    rows = mended(to_mend(run), qty={3: "7"}, item_no={4: "NEW-1"}, price={5: "9.25"})
+    done, fresh = upload(run, rows)
+    assert (done.state, fresh, done.started_by) == ("finished", True, WHO)
+    items = feed.items()
+    assert (items["SKU-00001"].quantity, items["NEW-1"].title, items["SKU-00003"].cost) == (7, "Lamp 2", 92_500)
+    assert before < set(items) and Source.get_by_id(feed.source.id).item_count == len(items)
+    assert items["NEW-1"].added_run_id == done.id
+    assert {row.used_run_id for row in aside(run).values()} == {done.id}
+    assert fixes.open_rows(run) == 0
+    assert done.mapping_version == run.mapping_version
+    assert Document.get_by_id(done.document_id).origin == "fixes"
+
+
+def test_the_same_file_again_is_told_to_be_accepted_already(feed):
+    run = sync(feed, broken())
+    rows = mended(to_mend(run), qty={3: "7"})[:2]
+    done, _ = upload(run, rows)
+    again, fresh = upload(run, rows)
+    assert (again.id, fresh) == (done.id, False)
+    rows.append(mended(to_mend(run), item_no={4: "NEW-1"})[1])
+    third, _ = upload(run, rows)
+    assert (third.counts["already_accepted"], third.counts["new"], third.counts["changed"]) == (1, 1, 0)
+    assert InventoryChange.select().where(InventoryChange.run == third.id).count() == 0
+    upload(run, mended(to_mend(run), price={5: "1"}))
+    with pytest.raises(Refused, match="accepted already"):
+        fixes.start(run, io.BytesIO(b"else"), "x.csv", WHO)
+
+
+def test_rows_that_are_not_of_the_list_or_still_broken_are_told_and_change_nothing(feed):
+    run = sync(feed, broken())
+    quantities = feed.quantities()
+    rows = to_mend(run)
+    stranger = ["2", "", "", "SKU-00000", "Lamp 0", "Kestrel", "999", "1.50"]
+    other = list(rows[1])
+    other[3], other[6] = "SKU-00008", "999"
+    done, _ = upload(run, [rows[0], stranger, ["x", *stranger[1:]], other, *rows[2:]])
+    assert (done.state, done.counts["set_aside"], done.counts["new"]) == ("warnings", 5, 0)
+    assert feed.quantities() == quantities
+    told = [row.problems[0]["reason"] for row in aside(done).values()]
+    assert "Not a row that run 1 set aside" in told[0] and "was for SKU-00001" in told[2]
+    assert fixes.open_rows(run) == 3
+
+
+def test_a_newer_feed_counts_more_than_a_late_mend(feed):
+    run = sync(feed, broken())
+    rows = mended(to_mend(run), qty={3: "7"})
+    newer = sync(feed, rows_of(10, quantity=3))
+    done, _ = upload(run, rows[:2])
+    assert feed.quantities()["SKU-00001"] == 3
+    assert f"Run {newer.number} wrote this item since" in aside(done)[2].problems[0]["reason"]
+
+
+def test_two_mended_rows_of_one_sku_are_not_both_taken(feed, monkeypatch):
+    monkeypatch.setattr(fixes, "CHUNK", 1)
+    rows = broken()
+    rows[4][0] = ""
+    run = sync(feed, rows)
+    done, _ = upload(run, mended(to_mend(run), item_no={4: "NEW-1", 6: "NEW-1"}, qty={3: "7"}, price={5: "1"}))
+    told = [row.problems[0]["reason"] for row in aside(done).values()]
+    assert told == ["Another row that was mended has the same SKU"]
+    assert (feed.items()["NEW-1"].title, fixes.open_rows(run)) == ("Lamp 2", 1)
+
+
+def test_text_that_a_spreadsheet_would_run_comes_back_to_the_letter(feed):
+    rows = broken()
+    rows[1][1], rows[2][1] = "=cmd()", "'-5 mm"
+    run = sync(feed, rows)
+    listed = to_mend(run)
+    assert listed[1][4] == "'=cmd()" and listed[2][4] == "''-5 mm"
+    upload(run, mended(listed, qty={3: "7"}, item_no={4: "NEW-1"}))
+    assert (feed.items()["SKU-00001"].title, feed.items()["NEW-1"].title) == ("=cmd()", "'-5 mm")
+
+
+def test_long_cells_come_whole_from_the_kept_file(feed):
+    rows = broken()
+    rows[1][2] = "K" * 800
+    run = sync(feed, rows)
+    assert to_mend(run)[1][5] == "K" * 800
+
+
+def test_a_pinned_value_is_not_mended(feed):
+    sync(feed, rows_of(10))
+    pins.pin(InventoryItem.get(sku="SKU-00001"), "quantity", "2", "", None, WHO)
+    run = sync(feed, broken())
+    upload(run, mended(to_mend(run), qty={3: "7"}, name={3: "Better"}))
+    item = feed.items()["SKU-00001"]
+    assert (item.quantity, item.title) == (2, "Better")
+
+
+def test_mended_rows_can_be_taken_back(feed):
+    run = sync(feed, broken())
+    before = feed.quantities()
+    done, _ = upload(run, mended(to_mend(run), qty={3: "7"}, item_no={4: "NEW-1"}))
+    assert feed.quantities() != before
+    revert.start(done, revert.Choice(), WHO)
+    runs.work_available(HANDLERS)
+    assert feed.quantities() == before
+
+
+def test_another_kind_of_file_is_refused_with_a_reason(feed):
+    run = sync(feed, broken())
+    done, _ = upload(run, rows_of(3))
+    assert (done.state, done.problem["headline"]) == ("failed", "This is not a file of mended rows")
+
+
+def test_an_interrupted_mend_goes_on_without_taking_a_row_twice(feed, monkeypatch):
+    monkeypatch.setattr(fixes, "CHUNK", 2)
+    rows = rows_of(20)
+    for row in rows[:9]:
+        row[3] = "many"
+    run = sync(feed, rows)
+    seen = [0]
+
+    def reach(name: str) -> None:
+        seen[0] += 1
+        if name == "applied-chunk" and seen[0] % 2:
+            raise leases.GivenBack(name)
+
+    monkeypatch.setattr("portal.failpoints.reach", reach)
+    listed = mended(to_mend(run), qty=dict.fromkeys(range(2, 11), "8"))
+    done, _ = upload(run, listed)
+    for _ in range(6):
+        runs.work_available(HANDLERS)
+    done = Run.get_by_id(done.id)
+    assert (done.state, done.counts["rows"], done.counts["new"], done.counts["already_accepted"]) == ("finished", 9, 9, 0)
+    assert SetAsideRow.select().where(SetAsideRow.used_run_id == done.id).count() == 9
