@@ -6,13 +6,13 @@ The document, its format and the mapping version are fixed at the start; live it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from portal import connections, documents, failpoints, feeds, mapping
 from portal.errors import Problem, SupplierError
 from portal.intake.job import Job
-from portal.inventory import baseline, duplicates, feed_states, guards, parsing, plan, stage, words
+from portal.inventory import baseline, contract, duplicates, feed_states, guards, parsing, plan, stage, words
 from portal.inventory.apply import Applying, hold
 from portal.inventory.baseline import Baseline
 from portal.inventory.feed_states import Memory
@@ -71,6 +71,8 @@ def _perform(work: Work) -> Outcome:
         summary = _plan(work, held, columns, tally, before, memory)
         problem = _guard(work, rows, tally, summary, before)
         _apply(work, rows, columns, summary)
+    if problem is None:
+        contract.remember(reading.version, reading.document, reading.format, bool(work.checkpoint.get("columns_differ")))
     return _outcome(work, tally, summary, problem)
 
 
@@ -152,22 +154,24 @@ def _parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     if tally.duplicates:
         work.say(words.duplicates(tally.duplicates, rules.get("duplicates") or "last"), "warning")
     heading = reader.heading
+    differ = contract.check(work, reading.version, reading.format, heading.headers)
     with work.transaction():
         work.save(done_rows=tally.rows, total_rows=tally.rows)
         work.save_checkpoint(
             parsed=True, tally=asdict(tally), stage=held.path.name, whole=heading.whole, compared=heading.compared, key=heading.key,
-            record=feed_states.fresh_path(work).name, looked_at=memory.looked_at.isoformat(),
+            record=feed_states.fresh_path(work).name, looked_at=memory.looked_at.isoformat(), columns_differ=differ,
         )  # fmt: skip
     return tally
 
 
 def _renamed(reading: Reading, headers: Sequence[str], error: SupplierError) -> SupplierError:
-    """The error, said as a renamed column where it is one."""
+    """The error, said as a renamed column where it is one; either leads to the page where columns are chosen."""
     if error.problem.code != "columns_missing":
         return error
     missing = [column for column in mapping.needed_columns(reading.rules) if column not in headers]
     renamed = words.renamed(reading.version.integration.source.name, missing, reading.version.headers, headers)
-    return error if renamed is None else SupplierError(renamed, permanent=True)
+    found = renamed or replace(error.problem, act="Choose the columns")
+    return SupplierError(replace(found, act_at="columns"), permanent=True)
 
 
 def _plan(work: Work, held: Stage, columns: tuple[str, ...], tally: Tally, before: Baseline, memory: Memory) -> Summary:

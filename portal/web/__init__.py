@@ -27,6 +27,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "runs",
     "held",
     "limits",
+    "columns",
     "reverts",
     "fixes",
     "inventory",
