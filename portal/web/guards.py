@@ -32,6 +32,10 @@ class Forged(Exception):
     """An unsafe request that our own page did not send."""
 
 
+class Ended(Exception):
+    """A form of our own page arrived after its session had ended."""
+
+
 def install(app: Flask) -> None:
     """Guard every route of `app`. A view is closed unless it is marked `public`."""
     app.before_request(load_session)
@@ -77,7 +81,7 @@ def proved_recently(view: View) -> View:
     @wraps(view)
     def guarded(**values: Any) -> Any:
         if clock.now() - g.session.proved_at > PROOF_LASTS:
-            return go(url_for("auth.prove", next=_way_back()))
+            return go(url_for("auth.prove", next=way_back()))
         return view(**values)
 
     return cast(View, guarded)
@@ -101,7 +105,7 @@ def _first_or_same(view: Callable[..., Any], values: dict[str, Any], token: str)
     while not receipts.claim(g.user, token):
         claimed, location = receipts.outcome(g.user, token)
         if claimed and location is not None:
-            return go(location) if location else go(_way_back())
+            return go(location) if location else go(way_back())
         if time.monotonic() > deadline:
             raise Refused("This form is still being saved. Open the page again in a moment to see the result.")
         if claimed:
@@ -133,12 +137,19 @@ def load_session() -> None:
 
 
 def require_sign_in() -> Response | None:
-    """Send everyone who is not signed in to the sign-in page, and back to where they were afterwards."""
+    """Send everyone who is not signed in to the sign-in page, and back to where they were afterwards. Raises Ended."""
     view = current_app.view_functions.get(request.endpoint or "")
     if g.session is not None or getattr(view, "is_public", False):
         return None
+    if request.method == "POST" and (request.headers.get("Origin") or request.headers.get("Referer")) and _from_us():
+        raise Ended
+    return to_sign_in()
+
+
+def to_sign_in() -> Response:
+    """The way to the sign-in page, and from there back to this page."""
     ended = "1" if request.method not in SAFE_METHODS or wants_fragment() else None
-    location = url_for("auth.sign_in", next=_way_back(), ended=ended)
+    location = url_for("auth.sign_in", next=way_back(), ended=ended)
     if wants_fragment():
         return Response("", 401, headers={"HX-Redirect": location})
     return cast(Response, current_app.redirect(location, 302 if request.method in SAFE_METHODS else 303))
@@ -184,7 +195,7 @@ def local_path(text: str | None) -> str:
     return path
 
 
-def _way_back() -> str:
+def way_back() -> str:
     """A page (GET) of ours to return to: this address, or the page that sent the form."""
     if request.method in SAFE_METHODS and not wants_fragment():
         if request.url_rule is None:  # nothing to see there, so do not come back to it

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from portal.models import Session
-from tests.browser.conftest import focused, keyboard_on
+from tests.browser.conftest import axe_problems, focused, keyboard_on
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.one_database
@@ -90,16 +90,25 @@ def test_the_fonts_and_the_icons_arrive(page: Page) -> None:
     assert page.evaluate("document.querySelector('nav .icon').getBoundingClientRect().width") == 16
 
 
-def test_a_session_that_ends_in_the_middle_says_so_and_comes_back(page: Page, owner: Any) -> None:
+@pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
+def test_a_form_whose_session_ended_survives_the_sign_in(open_page: Callable[..., Page], script: bool, owner: Any, merchant: Any) -> None:
+    page = open_page(script=script)
     page.goto("/settings")
-    page.get_by_label("Workspace name").fill("Half typed")
+    page.get_by_label("Workspace name").fill("Half “typed” & kept")
     Session.delete().execute()
     page.get_by_role("button", name="Save settings").click()
     expect(page.get_by_text("Your session ended")).to_be_visible()
+    if script:
+        assert axe_problems(page) == []
     page.get_by_label("Email").fill(owner.email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your form is still here")
+    if script:
+        assert axe_problems(page) == []
+    page.get_by_role("button", name="Save what you typed").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+    expect(page.get_by_label("Workspace name")).to_have_value("Half “typed” & kept")
 
 
 def test_a_double_click_saves_once(page: Page, merchant: Any) -> None:
