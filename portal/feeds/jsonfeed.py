@@ -214,11 +214,11 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, Any, CellProblem | None]]:
             continue
         try:
             item = loads(line)
-        except orjson.JSONDecodeError:
+            if _SEVENTEEN in line.translate(_DIGITS):  # more digits than a machine's number keeps
+                item = json.loads(line, parse_float=Decimal, parse_int=str)
+        except (ValueError, ArithmeticError, RecursionError):
             yield number, None, _unreadable(line)
             continue
-        if _SEVENTEEN in line.translate(_DIGITS):  # more digits than a machine's number keeps
-            item = json.loads(line, parse_float=Decimal, parse_int=str)
         yield number, item, None
 
 
@@ -241,7 +241,7 @@ def _items(file: BinaryIO, row_path: str) -> Iterator[Any]:
         for item in ijson.items(watched, prefix if single else inside, buf_size=_BUFFER):
             watched.since = 0
             yield item
-    except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (ijson.JSONError, UnicodeDecodeError, ValueError, ArithmeticError, RecursionError) as error:
         raise _refusal_of(error) from error
 
 
@@ -317,7 +317,7 @@ def _scan(path: Path, encoding: str) -> tuple[Tree, set[str]]:
                 else:
                     at = stack[-1][0] if stack[-1][1] else key
                     _saw(seen, lists, stack, at, event, value)
-        except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
+        except (ijson.JSONError, UnicodeDecodeError, ValueError, ArithmeticError) as error:
             raise _refusal_of(error) from error
     seen.finish()
     return seen, lists

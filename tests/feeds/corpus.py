@@ -231,11 +231,11 @@ def _json() -> Iterator[Case]:
     yield Case("json-cut", json.dumps(items).encode()[:-20], code="file_cut")
     yield Case("json-broken", b'[{"sku": "A"},, {"sku": "B"}]', code="malformed_file")
     yield Case("json-endless-number", b'[{"sku": ' + b"1" * 10_000 + b"}]", code="malformed_file")
-    yield Case(
-        "jsonl-endless-number",
-        b'{"sku": ' + b"1" * 5_000 + b'}\n{"sku": {"a": 12345678901234567890}}\n',
-        [["1" * 5_000, ""], ["", "12345678901234567890"]],
-    )
+    endless = b'{"sku": ' + b"1" * 5_000 + b'}\n{"sku": {"a": 12345678901234567890}}\n'
+    yield Case("jsonl-endless-number", endless, [["12345678901234567890"]], aside=1)
+    far = b'{"sku": "A", "upc": "12345678901234567", "n": 1e99999999999999999999}\n{"sku": "B"}\n'
+    yield Case("jsonl-far-exponent", far, [["B"]], aside=1)
+    yield Case("json-far-exponent", b'[{"sku": "A", "n": 1e99999999999999999999}]', code="malformed_file")
     yield Case("json-deep", b"[" * 100_000, code="unsafe_file")
     yield Case("json-path-gone", json.dumps({"items": items}).encode(), code="row_path_missing", change={"row_path": "$.products"})
     yield Case("json-empty-list", json.dumps({"items": []}).encode(), [], change={"row_path": "$.items"})
