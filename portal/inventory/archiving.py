@@ -1,7 +1,7 @@
 """Archived items: no longer offered, quantity 0, out of the lists. A person archives and un-archives, whoever archived.
 
-While archived by a person, feeds change everything but the quantity. Un-archived, the quantity before comes back at once if
-no feed was read since; else it stays 0 until the next feed, which reads the item's row again.
+While archived by a person, feeds pass the item over. Un-archived, the quantity before comes back at once if no feed was read
+since; else it stays 0 until the next feed, which is read whole.
 """
 
 from __future__ import annotations

@@ -57,6 +57,8 @@ def write(source: Source, action: str, changes: Sequence[Change], who: str, *, c
             (source.merchant_id, source.id, run.id, change.item.id, change.item.sku, action, None, _json(was), _json(now_is), now),
         )
     bulk.insert("inventory_change", _JOURNAL, lines)
+    if action == "unarchive":  # the item may have left the feed meanwhile, which only a feed that is read whole tells
+        stale.forget(source.id)
     stale.mark(source.id, [change.item.sku for change in changes])
     closing = {"state": "finished", "stage": "done", "counts": {"items": len(changes)}, "lease_until": None, "finished_at": now}
     Run.update(closing).where(Run.id == run.id).execute()

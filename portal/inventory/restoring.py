@@ -98,8 +98,15 @@ def write(work: Work, steps: Sequence[Step], *, mark: bool) -> None:
         for step in doing
     ]  # fmt: skip
     bulk.insert("inventory_change", _JOURNAL, lines)
-    if mark:
+    if any(_unheard_of(step) for step in doing):
+        stale.forget(run.source_id)
+    elif mark:
         stale.mark(run.source_id, [step.sku for step in doing])
+
+
+def _unheard_of(step: Step) -> bool:
+    """Whether the item is offered again though the last feed may not have named it: only a feed that is read whole misses it again."""
+    return step.act == "readd" or any(name in step.will and step.will[name] is None for name in lineage.TIMES)
 
 
 def _items(condition: Any, lock: bool) -> dict[int, InventoryItem]:

@@ -70,7 +70,7 @@ def test_unarchived_after_a_feed_the_quantity_waits_for_the_next_one(feed):
     archiving.unarchive(feed.source.merchant, ids(feed, "SKU-00001"), WHO)
     item = feed.items()["SKU-00001"]
     assert (item.quantity, item.archived_at, item.pinned) == (0, None, 0)
-    assert [row.sku for row in StaleRecord.select()] == ["SKU-00001"]
+    assert {row.sku for row in StaleRecord.select()} == {"", "SKU-00001"}
 
 
 def test_what_an_integration_archived_a_person_un_archives(feed):
