@@ -157,8 +157,8 @@ def proposed_rules(sample: Sample, matches: Sequence[Match]) -> dict[str, Any]:
 
 
 def sample_skus(sample: Sample, rules: Rules) -> list[str]:
-    """Every different Inventory SKU of the sample, in the order of the file. Raises SupplierError."""
-    return list(_skus(sample.path, sample.format, json.dumps({"fields": {"sku": rules["fields"]["sku"]}}, sort_keys=True)))
+    """The Inventory SKU of each item that the sample's rows become, in the order of the file. Raises SupplierError."""
+    return list(_skus(sample.path, sample.format, json.dumps(rules, sort_keys=True)))
 
 
 def missing_columns(version: MappingVersion, headers: Sequence[str]) -> list[str]:
@@ -196,8 +196,9 @@ def _take_number(integration: Integration, seen: int, who: str) -> None:
 def _counts(path: Path, form: FeedFormat, rules: str) -> mapping.Tally:
     """Files in the spool never change, so neither do their counts."""
     with feeds.open_rows(path, form) as reader:
-        mapper = mapping.compile_rules(json.loads(rules), reader.headers, form.decimal_mark)
-        return mapping.tally(mapper, reader.lenient(), COUNTED)
+        wanted = json.loads(rules)
+        mapper = mapping.compile_rules(wanted, reader.headers, form.decimal_mark)
+        return mapping.tally(mapper, reader.lenient(), COUNTED, wanted.get("duplicates", "last" if "sku" in wanted["fields"] else "sum"))
 
 
 @lru_cache(maxsize=64)
@@ -219,6 +220,9 @@ def _seen(path: Path, form: FeedFormat, rule: str) -> Seen:
 @lru_cache(maxsize=8)
 def _skus(path: Path, form: FeedFormat, rules: str) -> tuple[str, ...]:
     with feeds.open_rows(path, form) as reader:
-        mapper = mapping.compile_rules(json.loads(rules), reader.headers, form.decimal_mark)
+        wanted = json.loads(rules)
+        mapper = mapping.compile_rules(wanted, reader.headers, form.decimal_mark)
         mapped = (mapper(row)[0] for row in islice(reader.lenient(), COUNTED))
-        return tuple(dict.fromkeys(values[0] for values in mapped if values is not None))
+        times = Counter(values[0] for values in mapped if values is not None)
+    alone = wanted.get("duplicates") == "set_aside"
+    return tuple(sku for sku, count in times.items() if count == 1 or not alone)

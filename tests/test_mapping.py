@@ -414,3 +414,13 @@ def test_a_tally_counts_what_a_mapping_does_to_a_sample():
     assert [(one.outcome, one.count) for one in counted.of("upc")] == [("value left out", 1)]
     assert mapping.sentences(counted.of("sku"), counted.rows) == ["2 of 6 rows: No SKU. Row set aside."]
     assert mapping.tally(mapping.compile_rules(rules, HEADERS), iter(rows), limit=2).rows == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "used", "items", "aside"), [("sum", 3, 2, 0), ("first", 2, 2, 1), ("last", 2, 2, 1), ("set_aside", 1, 1, 2)]
+)
+def test_a_tally_counts_what_the_policy_makes_of_rows_that_share_a_sku(policy, used, items, aside):
+    rows = [Row(n, [sku if header == "item" else "" for header in HEADERS]) for n, sku in enumerate(("A1", "A2", "A1"), 2)]
+    mapper = mapping.compile_rules({"fields": {"sku": {"columns": ["item"]}}}, HEADERS)
+    counted = mapping.tally(mapper, rows, duplicates=policy)
+    assert (counted.ok, counted.items, counted.set_aside, counted.duplicates) == (used, items, aside, 1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from portal import setup_steps, sku_mapping
+from portal import feeds, mappings, setup_steps, sku_mapping
 from portal.errors import Invalid, Stale
-from portal.models import InventoryItem, Merchant, Source
+from portal.models import Document, InventoryItem, Merchant, Source
 
 
 def stock(source: Source, *skus: str) -> Source:
@@ -111,3 +112,15 @@ def test_more_skus_than_one_query_takes(make_source: Callable[..., Source], monk
     monkeypatch.setattr(sku_mapping, "CHUNK", 7)
     stock(make_source("Plain"), *[str(n) for n in range(50)])
     assert sku_mapping.collisions(make_source(), "", [str(n) for n in range(25, 75)]).count == 25
+
+
+def test_only_rows_that_become_items_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "stock.csv"
+    path.write_text("item,qty\nA1,1\nA2,lots\nA3,2\nA3,4\n")
+    form = feeds.detect(path, path.name).format
+    sample = mappings.Sample(Document(), path, form, *feeds.preview(path, form))
+    rules = {"fields": {"sku": {"columns": ["item"]}, "quantity": {"columns": ["qty"]}}, "duplicates": "last"}
+    for policy, skus in (("last", ["A1", "A3"]), ("sum", ["A1", "A3"]), ("set_aside", ["A1"])):
+        chosen = {**rules, "duplicates": policy}
+        assert mappings.sample_skus(sample, chosen) == skus
+        assert mappings.counts(sample, chosen).items == len(skus)

@@ -31,10 +31,11 @@ class Failure:
 
 @dataclass
 class Tally:
-    """`duplicates` counts rows whose SKU an earlier row had; `filled` the rows that hold a value, by field."""
+    """`ok` rows are used, `items` come of them. `duplicates`: rows whose SKU an earlier row had; `filled`: rows with a value, by field."""
 
     rows: int = 0
     ok: int = 0
+    items: int = 0
     set_aside: int = 0
     duplicates: int = 0
     duplicate_examples: list[tuple[int, str]] = dataclasses.field(default_factory=list)
@@ -46,11 +47,11 @@ class Tally:
         return [failure for failure in self.failures if failure.field == key]
 
 
-def tally(mapper: Mapper, rows: Iterable[Row], limit: int | None = None) -> Tally:
-    """Map up to `limit` rows and count what happens. Memory: 8 bytes and a set entry a SKU."""
+def tally(mapper: Mapper, rows: Iterable[Row], limit: int | None = None, duplicates: str = "sum") -> Tally:
+    """Map up to `limit` rows and count what happens, with `duplicates` the policy of rules. Memory: two numbers and an entry a SKU."""
     counted = Tally()
     found: dict[tuple[str, str, str, bool], Failure] = {}
-    seen: set[int] = set()
+    seen: dict[int, int] = {}
     filled = [0] * len(INVENTORY_COLUMNS)
     for row in islice(rows, limit):
         values, problems = mapper(row)
@@ -69,13 +70,22 @@ def tally(mapper: Mapper, rows: Iterable[Row], limit: int | None = None) -> Tall
         _note_sku(counted, seen, row.number, values[_SKU])
     counted.failures = sorted(found.values(), key=lambda failure: -failure.count)
     counted.filled = dict(zip(INVENTORY_COLUMNS, filled, strict=True))
+    _settle(counted, seen, duplicates)
     return counted
 
 
-def _note_sku(counted: Tally, seen: set[int], number: int, sku: str) -> None:
+def _settle(counted: Tally, seen: dict[int, int], policy: str) -> None:
+    """What the policy makes of rows that share a SKU: all are used (sum), one of them (first, last), or none (set_aside)."""
+    counted.items = sum(times == 1 for times in seen.values()) if policy == "set_aside" else len(seen)
+    used = counted.ok if policy == "sum" else counted.items
+    counted.set_aside += counted.ok - used
+    counted.ok = used
+
+
+def _note_sku(counted: Tally, seen: dict[int, int], number: int, sku: str) -> None:
     key = hash(sku)
-    if key not in seen:
-        seen.add(key)
+    seen[key] = seen.get(key, 0) + 1
+    if seen[key] == 1:
         return
     counted.duplicates += 1
     if len(counted.duplicate_examples) < EXAMPLES:
