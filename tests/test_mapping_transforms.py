@@ -121,7 +121,12 @@ def test_any_scribble_is_a_number_or_unfit(text, mark):
 @given(st.integers(0, 10**6), st.integers(1, 10**6))
 def test_the_fast_way_and_the_full_way_read_the_same_money(whole, part):
     text = f"{whole}.{part:06}"[:11]
-    assert amounts.money_reader(".")(text) == amounts.scaled(text, ".")
+    try:
+        read = amounts.money_reader(".")(text)
+    except amounts.Unfit as unfit:
+        assert unfit.reason == amounts.TOO_SMALL
+        read = unfit.value
+    assert read == amounts.scaled(text, ".")
 
 
 @given(st.sampled_from([8, 12, 13, 14]).flatmap(lambda n: st.text("0123456789", min_size=n, max_size=n)))
@@ -170,3 +175,12 @@ def test_hostile_texts_and_steps_take_neither_time_nor_memory():
             except amounts.Unfit:
                 continue
     assert time.process_time() - started < 8
+
+
+@pytest.mark.parametrize(("text", "mark"), [("0.00001", "."), ("$0.00004", "."), (",00001", ",")])
+def test_an_amount_too_small_to_keep_is_noted(text, mark):
+    with pytest.raises(amounts.Unfit) as caught:
+        amounts.money_reader(mark)(text)
+    assert (caught.value.reason, caught.value.fatal, caught.value.value) == (amounts.TOO_SMALL, False, 0)
+    assert amounts.money_reader(".")("0.00000") == 0
+    assert amounts.money_reader(".")("0.00005") == 1

@@ -19,6 +19,7 @@ SHORTENED = "A spreadsheet has shortened this number (E+)"
 BELOW_ZERO = "Below zero"
 TOO_LARGE_QUANTITY = f"More than {LARGEST_QUANTITY:,} units"
 TOO_LARGE_AMOUNT = f"More than {LARGEST_AMOUNT // MONEY_SCALE:,}"
+TOO_SMALL = "Smaller than 0.0001, kept as 0"
 FRACTION = "Not a whole number of units"
 
 # Words that feeds write where there is no number; money and measures count them as empty.
@@ -83,7 +84,7 @@ def plain(amount: int, mark: str = ".") -> str:
 
 
 def money_reader(mark: str) -> Callable[[str], int | None]:
-    """text -> ten-thousandths of the currency; anything but a number from 0 up sets the row aside."""
+    """text -> ten-thousandths of the currency; a number below 0 or none sets the row aside, one too small is noted."""
 
     def money(text: str) -> int | None:
         whole, _, part = text.partition(mark)
@@ -96,6 +97,8 @@ def money_reader(mark: str) -> Callable[[str], int | None]:
             raise Unfit(BELOW_ZERO)
         if amount > LARGEST_AMOUNT:
             raise Unfit(TOO_LARGE_AMOUNT)
+        if amount == 0 and _has_tail(text, mark):
+            raise Unfit(TOO_SMALL, False, 0)
         return amount
 
     return money

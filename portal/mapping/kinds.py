@@ -184,6 +184,8 @@ def measure_reader(mark: str, units: dict[str, float], unit: str | None) -> Pars
         try:
             amount = amount_of(value)
         except Unfit as unfit:
+            if not unfit.fatal:
+                raise
             amount = _with_unit(value, unfit.reason)
         if amount is not None and amount > _LARGEST_MEASURE:
             raise Unfit(f"More than {_LARGEST_MEASURE // MEASURE_SCALE:,}", False)
