@@ -40,8 +40,8 @@ class AlreadyRunning(Refused):
 
     def __init__(self, run: Run) -> None:
         seconds = max(0, int((clock.now() - (run.started_at or run.created_at)).total_seconds()))
-        ago = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
-        super().__init__(f"A run of this integration is not finished yet (started {ago} ago).")
+        self.ago = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+        super().__init__(f"A run of this integration is not finished yet (started {self.ago} ago).")
         self.run = run
 
 

@@ -148,7 +148,7 @@ def run_sync(source_id: str, kind: str) -> Response:
     try:
         run = runs.start_sync(chosen, started_by=g.user.email)
     except runs.AlreadyRunning as busy:
-        return saved(url_for("runs.show", run_id=busy.run.public_id), f"{str(busy).replace('A run of this integration', 'A sync')}")
+        return saved(url_for("runs.show", run_id=busy.run.public_id), f"A sync is already running (started {busy.ago} ago)")
     tasks.ring()
     return saved(url_for("runs.show", run_id=run.public_id), "Sync started")
 

@@ -53,6 +53,7 @@ def test_run_sync_starts_one_run_and_a_second_click_opens_the_same(client: Any, 
     assert first.status_code == 303 and first.headers["Location"].endswith(run.public_id)
     again = client.send_form(f"{address}/{kind}/runs", {}, page=address)
     assert again.headers["Location"].endswith(run.public_id)
+    assert "A sync is already running (started 0 s ago)" in client.get(again.headers["Location"]).text
     assert Run.select().where(Run.source == source).count() == 1
 
 
