@@ -302,8 +302,8 @@ def http_status(status: int, headline: str, body: str, said: str = "", permanent
         "http_status",
         headline,
         body,
-        "Edit link" if permanent else "Try again",
-        "connection" if permanent else "run_again",
+        "Edit connection" if status == 404 else "Edit link" if permanent else "Try again",
+        "connection" if permanent or status == 404 else "run_again",
         said or f"{status}",
         permanent,
     )

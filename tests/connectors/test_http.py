@@ -242,6 +242,8 @@ def test_what_a_server_answers_is_put_into_words(connect, tmp_path, case):
     assert list(seen)[-1] == check and seen[check].problem and seen[check].problem.code == code
     assert (error.problem.code, error.permanent) == (code, permanent)
     assert words in f"{error.problem.headline} {error.problem.body}"
+    if case == "404":
+        assert (error.problem.act, error.problem.act_at) == ("Edit connection", "connection")
     if case not in ("304",):
         assert error.problem.server_said.startswith(case[:3])
 
