@@ -12,6 +12,7 @@ from peewee import JOIN
 from portal import clock
 from portal.fields import INVENTORY_BY_KEY
 from portal.inventory import arrivals
+from portal.inventory.export import label_of as label_of
 from portal.inventory.export import shown
 from portal.models import Document, Integration, InventoryChange, InventoryItem, Merchant, Run, RunMessage, SetAsideRow, Source
 
@@ -244,11 +245,6 @@ def values_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple
     return [
         (label_of(key), shown(key, before.get(key)), shown(key, after.get(key))) for key in in_order if before.get(key) != after.get(key)
     ]
-
-
-def label_of(column: str) -> str:
-    """Our label of an item's column."""
-    return {"warehouses": "Warehouses", "custom": "Custom fields"}.get(column) or INVENTORY_BY_KEY[column].label
 
 
 def _stages(run: Run) -> list[Stage]:

@@ -47,6 +47,12 @@ def shown(column: str, value: Any) -> Any:
     return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"
 
 
+def label_of(column: str) -> str:
+    """Our label of an item's column."""
+    ours = {"warehouses": "Warehouses", "custom": "Custom fields"}
+    return INVENTORY_BY_KEY[column].label if column in INVENTORY_BY_KEY else ours.get(column, column)
+
+
 def changes_csv(run: Run) -> Iterator[str]:
     """What a run changed: one line per item and column, in the order it was applied."""
     yield line(["SKU", "Item", "Action", "Field", "Was", "Is", "Row in file"])
@@ -54,7 +60,7 @@ def changes_csv(run: Run) -> Iterator[str]:
         columns = sorted({*(change.before or {}), *(change.after or {})}) or [""]
         for column in columns:
             before, after = (change.before or {}).get(column), (change.after or {}).get(column)
-            label = INVENTORY_BY_KEY[column].label if column in INVENTORY_BY_KEY else column
+            label = label_of(column)
             yield line(
                 [change.sku, title, change.action, label, shown(column, before), shown(column, after), change.row_number],
             )

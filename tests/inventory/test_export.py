@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.inventory.export import cell_for_people, shown
+from portal.inventory.export import cell_for_people, label_of, shown
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1", "\n=1", "  =1", "\0=1"])
@@ -27,3 +27,7 @@ def test_lists_are_spelled_out_for_people() -> None:
     assert shown("warehouses", '{"East":47,"West":0}') == "East: 47, West: 0"
     assert shown("custom", '{"Department":"Office \\u201cA\\u201d"}') == "Department: Office “A”"
     assert [shown("images", value) for value in (None, "")] == [None, ""]
+
+
+def test_every_column_of_an_item_has_a_label_for_people():
+    assert [label_of(column) for column in ("warehouses", "custom", "quantity")] == ["Warehouses", "Custom fields", "Quantity"]
