@@ -22,29 +22,13 @@ WAREHOUSES = "warehouses"  # the field of a Match for one warehouse's quantities
 LOOK_SHARE = 0.9
 _READ = 1_000
 _LEAST_VALUES = 3
+_SHORTEST_DATE = 6
+_LEVELS = {"category_1": "department", "category_2": "category", "category_3": "subcategory"}
 
 # Words around a name that say nothing about which field it is.
 _FILLERS = frozenset(
-    [
-        "usd",
-        "eur",
-        "gbp",
-        "cad",
-        "us",
-        "euro",
-        "dollar",
-        "each",
-        "ea",
-        "the",
-        "your",
-        "our",
-        "current",
-        "new",
-        "total",
-        "supplier",
-        "vendor",
-    ]
-    + ["product", "item", "lb", "lbs", "kg", "oz", "g", "gr", "in", "inch", "inches", "cm", "mm", "ft", "text", "full"]
+    ["usd", "eur", "gbp", "cad", "us", "euro", "dollar", "each", "ea", "the", "your", "our", "current", "new", "total", "supplier"]
+    + ["vendor", "product", "item", "lb", "lbs", "kg", "oz", "g", "gr", "in", "inch", "inches", "cm", "mm", "ft", "text", "full"]
 )
 _STOCK_WORDS = frozenset(["qty", "quantity", "stock", "available", "avail", "onhand", "inventory", "bestand", "units", "inv"])
 _PLACE_WORDS = frozenset(["wh", "whse", "warehouse", "dc", "store", "loc", "location", "branch", "lager", "hub"])
@@ -85,6 +69,7 @@ def propose(
     found: dict[str, Match] = {}
     free = dict.fromkeys(headers)
     extra = _last_time(found, free, fields, previous_rules or {})
+    _category_levels(found, free, fields)
     _by_header(found, free, fields, looks)
     extra += _more_images(found, free, fields) + _by_warehouse(found, free, fields, looks)
     has_warehouses = any(match.field == WAREHOUSES for match in extra)
@@ -127,6 +112,17 @@ def _last_time(found: dict[str, Match], free: dict[str, None], fields: Sequence[
     return extra
 
 
+def _category_levels(found: dict[str, Match], free: dict[str, None], fields: Sequence[Field]) -> None:
+    """Department, category and subcategory, when a file has all three, are our three levels."""
+    columns = {normal(column): column for column in free}
+    keys = {field.key for field in fields} - set(found)
+    if not (set(_LEVELS.values()) <= set(columns) and set(_LEVELS) <= keys):
+        return
+    for key, name in _LEVELS.items():
+        found[key] = Match(key, columns[name], HEADER, "Header match", True)
+        del free[columns[name]]
+
+
 def _by_header(found: dict[str, Match], free: dict[str, None], fields: Sequence[Field], looks: Mapping[str, _Look]) -> None:
     """The best-ranked header of each field; the field whose name is nearest gets a contested column first."""
     ranked = []
@@ -141,6 +137,8 @@ def _by_header(found: dict[str, Match], free: dict[str, None], fields: Sequence[
             continue
         if near == 2 and not _may_hold(field, looks[column]):
             continue
+        if field.kind == "date" and normal(column) == "shipped" and looks[column].typical_length < _SHORTEST_DATE:
+            continue  # a count of units, or yes and no
         found[field.key] = _header_match(field, column, near, looks[column])
         del free[column]
 

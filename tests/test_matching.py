@@ -285,3 +285,15 @@ def test_a_unit_column_stands_above_the_unit_in_a_header():
 )
 def test_the_unit_that_a_header_names(header, what, unit):
     assert matching.unit_in(header, what) == unit
+
+
+def test_three_levels_of_categories_keep_their_order():
+    headers = ["sku", "category", "subcategory", "department"]
+    found = {match.field: match.column for match in matching.propose(INVENTORY_FIELDS, headers, [["A", "Chairs", "Oak", "Home"]])}
+    assert [found[f"category_{n}"] for n in (1, 2, 3)] == ["department", "category", "subcategory"]
+
+
+@pytest.mark.parametrize(("value", "column"), [("2026-11-25", "shipped"), ("11/25/26", "shipped"), ("12", None), ("yes", None)])
+def test_a_column_named_shipped_is_the_shipment_date_when_it_holds_dates(value, column):
+    found = {match.field: match.column for match in matching.propose(SHIPMENT_FIELDS, ["po", "shipped"], [["P1", value]] * 4)}
+    assert found["shipped_at"] == column
