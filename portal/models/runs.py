@@ -14,7 +14,7 @@ from portal.models.sources import Integration, Source
 class Run(Table):
     """One execution. At most one queued or running run per integration (a partial unique index).
 
-    `kind`: inventory, revert, silence, connection_check, remove_inventory, delete_source, purge_source, accept_removals.
+    `kind`: inventory, revert, silence, connection_check, remove_inventory, delete_source, purge_source, accept_removals, fixed_rows.
     `state`: queued, running, finished, warnings, no_change, held, failed or stopped.
     `stage`: fetch, parse, plan, guard, apply or done. `stages`: {stage: {"seconds", "count"}}.
     `counts`: rows, new, changed, unchanged, missing, zeroed, back, set_aside, noted, held.
