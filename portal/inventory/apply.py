@@ -130,11 +130,11 @@ class Applying:
             self._count("in_stock", stocked)
 
     def _change(self, after: int, last: int, state: str, columns: tuple[str, ...], and_: str = "") -> None:
-        """Write `columns` of planned rows in `state`. Without all of ours, only where they differ, as a plain change."""
+        """Write `columns` of planned rows in `state`. Without all of ours: only what differs or comes back, as that and no zero."""
         now, whole = clock.now(), columns == self.columns
         scope = (self.planned, after, last, state)
-        action = "p.action" if whole else "'change'"
-        unlike = "" if whole else f" AND ({self._any_differs(columns)})"
+        action = "p.action" if whole else "CASE WHEN p.action = 'back' THEN p.action ELSE 'change' END"
+        unlike = "" if whole else f" AND (p.action = 'back' OR {self._any_differs(columns)})"
         chosen = f"{_CHUNK} AND p.action <> 'add' AND {_SAME_ROW}{and_}{unlike}"
         joined = f"{self._from} CROSS JOIN inventory_item i WHERE {chosen} AND i.id = p.item_id"
         journal = f"""{_JOURNAL}

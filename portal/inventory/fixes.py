@@ -17,6 +17,7 @@ from typing import IO, Any
 from portal import clock, documents, failpoints, feeds, mapping, runs
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_COLUMNS
+from portal.inventory import stale
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.inventory.export import RISKY
 from portal.inventory.plan import written_columns
@@ -284,6 +285,7 @@ def _count_items(work: Work) -> None:
     with work.transaction():
         items = InventoryItem.select().where(InventoryItem.source == work.run.source_id).count()
         Source.update(item_count=items).where(Source.id == work.run.source_id).execute()
+        stale.forget_counts(work.run.source_id)
 
 
 def _headers(run: Run) -> list[str]:

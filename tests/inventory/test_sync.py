@@ -8,7 +8,8 @@ import pytest
 
 from portal import clock, runs
 from portal.fields import INVENTORY_FIELDS
-from portal.models import Document, Integration, InventoryItem, Run, Source
+from portal.inventory import apply
+from portal.models import Document, FeedState, Integration, InventoryItem, Run, Source
 from tests.feed_of import HANDLERS, HEADERS, Feed, aside, journal, leftovers, rows_of
 
 EVERY_FIELD = {
@@ -267,7 +268,7 @@ def test_another_source_with_the_same_skus_is_left_alone(feed, make_source):
 
 
 def test_a_bigger_file_takes_many_chunks(feed, monkeypatch):
-    from portal.inventory import apply, parsing, plan
+    from portal.inventory import parsing, plan
 
     for module, size in ((plan, 30), (apply, 25)):
         monkeypatch.setattr(module, "CHUNK", size)
@@ -283,8 +284,6 @@ def test_a_bigger_file_takes_many_chunks(feed, monkeypatch):
 
 
 def test_a_stopped_run_keeps_what_it_applied_and_counts_only_that(feed, monkeypatch):
-    from portal.inventory import apply
-
     monkeypatch.setattr(apply, "CHUNK", 10)
     feed.sync(rows_of(40))
     run = feed.start(rows_of(40, quantity=9))
@@ -331,3 +330,27 @@ def test_an_integration_that_was_never_mapped_says_so(make_source):
 def test_headers_of_the_feed_are_those_of_the_tests():
     assert HEADERS[0] == "item_no"
     assert clock.now() > datetime(2024, 1, 1)
+
+
+def test_an_item_that_is_back_comes_back_though_its_price_waits(feed):
+    feed.sync(rows_of(10))
+    feed.sync(rows_of(9))
+    dearer = [[*row[:4], "500.00"] for row in rows_of(10)]
+    run = feed.sync(dearer)
+    assert (run.state, run.problem["code"], run.counts["back"]) == ("held", "prices_moved", 1)
+    item = feed.items()["SKU-00009"]
+    assert (item.missing_since, item.quantity, item.cost) == (None, 5, 105_000)
+    assert journal(run)["SKU-00009"] == ("back", {"quantity": 0}, {"quantity": 5})
+    state = FeedState.get(FeedState.integration == feed.integration.id)
+    assert (state.known, state.in_stock) == (10, 10)
+
+
+def test_a_price_that_waits_comes_back_as_it_was_only_held_again_until_it_is_accepted(feed):
+    feed.sync(rows_of(10))
+    dearer = [[*row[:4], "500.00"] for row in rows_of(10)]
+    first, again = feed.sync(dearer), feed.sync(dearer)
+    assert (first.counts["held"], again.counts["held"], again.state) == (10, 10, "held")
+    assert {item.cost for item in feed.items().values()} != {5_000_000}
+    apply.start_acceptance(again, "ana@harbor.example")
+    runs.work_available(HANDLERS)
+    assert {item.cost for item in feed.items().values()} == {5_000_000}
