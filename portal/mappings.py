@@ -28,7 +28,6 @@ COUNTED = 100_000  # rows that counts are made over; a larger sample says so
 PREVIEW_ROWS = 20
 MOST_VALUES = 200  # of one column, offered for a value table
 STEP_OF = {"get_inventory_primary": "inventory", "send_orders": "orders", "get_shipments": "shipments"}
-_UNITS = ("weight_unit", "dimension_unit")
 
 
 @dataclass(frozen=True)
@@ -134,14 +133,6 @@ def preview(sample: Sample, rules: Rules, count: int = PREVIEW_ROWS) -> list[Map
 def counts(sample: Sample, rules: Rules) -> mapping.Tally:
     """What the rules do to the whole sample, at most COUNTED rows of it. Raises SupplierError."""
     return _counts(sample.path, sample.format, json.dumps(rules, sort_keys=True))
-
-
-def counts_of(sample: Sample, rules: Rules, key: str) -> mapping.Tally:
-    """As `counts`, for one field alone, which is quicker."""
-    fields = rules.get("fields", {})
-    alone: dict[str, Any] = {"fields": {one: fields[one] for one in (key, *_UNITS) if one in fields}}
-    alone |= {unit: rules[unit] for unit in _UNITS if rules.get(unit)}
-    return counts(sample, alone)
 
 
 def values_seen(sample: Sample, rule: Rules, steps: int) -> Seen:

@@ -85,11 +85,6 @@ def set_auto_process(source: Source, on: bool, version: int, who: str) -> Source
     return change(source, version, who, "source.auto_process", auto_process=on)
 
 
-def auto_processes(source: Source) -> bool:
-    """The value that counts: the source's own under the override, the merchant's otherwise."""
-    return bool(source.auto_process if source.override_global else source.merchant.auto_process)
-
-
 def change(source: Source, version: int, who: str, action: str, **columns: Any) -> Source:
     """Write `columns` unless someone saved since `version`, with an audit line; the fresh row. Raises Stale, NotFound."""
     stamped = {**columns, "version": Source.version + 1, "changed_at": clock.now(), "changed_by": who}

@@ -50,11 +50,13 @@ def mind_silence() -> None:
 
 @huey.periodic_task(crontab())
 def erase_old_files() -> None:
-    """Erase fetched files whose days are over."""
+    """Erase fetched files whose days are over, and what runs that were given up left behind."""
     from portal import documents
+    from portal.inventory import feed_states
 
     with database.connection_context():
         documents.erase_old()
+        feed_states.erase_orphans()
 
 
 @huey.periodic_task(crontab())

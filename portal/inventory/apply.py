@@ -238,11 +238,6 @@ def _keep_values(work: Work, rows: str) -> None:
     )
 
 
-def journaled(run_id: int) -> dict[str, int]:
-    """What a run changed so far by its journal: {action: items}. Items it added are not in it."""
-    return dict(bulk.run("SELECT action, count(*) FROM inventory_change WHERE run_id = ? GROUP BY action", (run_id,)).fetchall())
-
-
 def start_acceptance(held: Run, who: str) -> Run:
     """Start the run that applies what `held` holds back, once a person confirmed it. Raises Refused, AlreadyRunning."""
     _still_held(held)

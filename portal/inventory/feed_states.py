@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from portal import clock
@@ -127,12 +127,17 @@ def _next_compared(work: Work, summary: Summary) -> str:
 
 
 def erase_orphans() -> int:
-    """Files of runs that ended without taking them away; how many went."""
-    oldest, erased = (clock.now() - timedelta(hours=ORPHAN_HOURS)).timestamp(), 0
-    for path in stage.folder().glob("run-*"):
-        number = path.name.split("-")[1].split(".")[0]
-        unfinished = number.isdigit() and Run.select().where(Run.id == int(number), Run.state << ("queued", "running")).exists()
-        if not unfinished and path.stat().st_mtime < oldest:
+    """Files of runs that ended without taking them away, and records that nobody remembers any more; how many went."""
+    oldest, erased = (clock.now() - timedelta(hours=ORPHAN_HOURS)).replace(tzinfo=UTC).timestamp(), 0
+    for path in stage.folder().glob("*-*"):
+        if path.stat().st_mtime < oldest and not _is_needed(path.name):
             path.unlink(missing_ok=True)
             erased += 1
     return erased
+
+
+def _is_needed(name: str) -> bool:
+    number = name.split("-")[1].split(".")[0]
+    if name.startswith("run-") and number.isdigit():
+        return bool(Run.select().where(Run.id == int(number), Run.state << ("queued", "running")).exists())
+    return bool(FeedState.select().where(FeedState.stored_name == name).exists())
