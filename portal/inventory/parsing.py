@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 import socket
 import subprocess
@@ -167,6 +168,15 @@ class _Readers:
             self._control = ours
         return self._control
 
+    def close(self) -> None:
+        """Let the readers' process end, as this one does."""
+        with self._lock:
+            if self._control is not None and self._process is not None:
+                self._control.close()
+                self._process.terminate()  # a fork of ours may hold its socket open
+                self._process.wait()
+                self._control = self._process = None
+
     def start(self, job: Job) -> socket.socket:
         """Hand a job over; the socket its frames come from."""
         ours, theirs = socket.socketpair()
@@ -178,6 +188,7 @@ class _Readers:
 
 
 _readers = _Readers()
+atexit.register(_readers.close)
 
 
 def make_ready() -> None:

@@ -139,7 +139,6 @@ def _parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     if work.checkpoint.get("parsed") and held.is_whole(Tally.of(work).fresh):
         return Tally.of(work)
     work.stage("parse")
-    stage.erase_earlier(work)
     path, rules = documents.path_of(reading.document), dict(reading.rules)
     job = Job(
         str(path), asdict(reading.format), rules, after=str(feed_states.fresh_path(work)), before=memory.path,
@@ -242,6 +241,7 @@ def _apply(work: Work, rows: str, columns: tuple[str, ...], summary: Summary) ->
     if work.checkpoint.get("done"):
         return
     work.stage("apply")
+    stage.erase_earlier(work)  # not before: a file that is refused settles nothing of what an earlier one holds
     feed_states.forget(work)
     applying = Applying(work, columns, rows)
     if summary.whole:

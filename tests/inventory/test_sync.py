@@ -354,3 +354,13 @@ def test_a_price_that_waits_comes_back_as_it_was_only_held_again_until_it_is_acc
     apply.start_acceptance(again, "ana@harbor.example")
     runs.work_available(HANDLERS)
     assert {item.cost for item in feed.items().values()} == {5_000_000}
+
+
+def test_what_is_held_can_be_accepted_after_a_file_that_was_refused(feed):
+    feed.sync(rows_of(100))
+    held = feed.sync(rows_of(60))
+    assert held.state == "held" and feed.sync([]).state == "failed"
+    run = apply.start_acceptance(held, "ana@harbor.example")
+    runs.work_available(HANDLERS)
+    assert Run.get_by_id(run.id).counts == {"missing": 40, "zeroed": 0}
+    assert sum(quantity == 0 for quantity in feed.quantities().values()) == 40
