@@ -41,7 +41,8 @@ def items(path: Path, merchant: int, source: int) -> Iterator[dict[str, Any]]:
             item |= {ours: int(Decimal(row[theirs]) * 10_000) for theirs, ours in AMOUNTS.items()}
             yield item | {
                 "quantity": int(row["qty_avail"]), "public_id": new_public_id(), "merchant_id": merchant, "source_id": source,
-                "content_hash": 0, "last_run_id": 0, "last_row": number, "added_at": now, "changed_at": now,
+                "content_hash": 0, "last_run_id": 0, "last_row": number, "added_run_id": 0, "added_row": number,
+                "added_at": now, "changed_at": now,
             }  # fmt: skip
 
 
