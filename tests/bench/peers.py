@@ -41,8 +41,8 @@ def items(path: Path, merchant: int, source: int) -> Iterator[dict[str, Any]]:
             item |= {ours: int(Decimal(row[theirs]) * 10_000) for theirs, ours in AMOUNTS.items()}
             yield item | {
                 "quantity": int(row["qty_avail"]), "public_id": new_public_id(), "merchant_id": merchant, "source_id": source,
-                "content_hash": 0, "last_run_id": 0, "last_row": number, "added_run_id": 0, "added_row": number,
-                "added_at": now, "changed_at": now,
+                "content_hash": 0, "last_run_id": 0, "last_row": number, "added_run_id": 0, "added_row": number, "pinned": 0,
+                "archived_by": "", "added_at": now, "changed_at": now,
             }  # fmt: skip
 
 
@@ -97,7 +97,10 @@ def by_loader(url: str, prepared: Path) -> None:
     connect(url)
     with database.connection_context(), database.atomic(), prepared.open("rb") as file:
         database.execute_sql("TRUNCATE inventory_item")
-        with database.cursor() as cursor, cursor.copy(f"COPY inventory_item ({names}) FROM STDIN (FORMAT csv)") as copy:
+        with (
+            database.cursor() as cursor,
+            cursor.copy(f"COPY inventory_item ({names}) FROM STDIN (FORMAT csv, FORCE_NOT_NULL (archived_by))") as copy,
+        ):
             while block := file.read(1 << 20):
                 copy.write(block)
 
