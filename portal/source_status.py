@@ -62,7 +62,7 @@ def _status(source: Source, kinds: Mapping[str, Integration], last: Mapping[int,
         state=state,
         words=words,
         sentence=sentence,
-        flow=(_inventory_flow(state, inventory), _flow(kinds.get("send_orders")), _flow(kinds.get("get_shipments"))),
+        flow=_flows(state, inventory, kinds),
         last_sync=inventory.last_accepted_at if inventory else None,
         next_sync=inventory.next_run_at if inventory and source.state == "live" and not inventory.paused else None,
         run=run,
@@ -110,6 +110,13 @@ def _is_late(inventory: Integration) -> bool:
     if every:
         return bool(clock.now() - inventory.last_accepted_at > timedelta(minutes=2 * every))
     return bool(inventory.next_run_at and inventory.next_run_at < clock.now() - timedelta(hours=1))
+
+
+def _flows(state: str, inventory: Integration | None, kinds: Mapping[str, Integration]) -> tuple[str, str, str]:
+    """Inventory, orders, shipments. Of a draft nothing flows, whatever was answered."""
+    if state == "draft":
+        return "off", "off", "off"
+    return _inventory_flow(state, inventory), _flow(kinds.get("send_orders")), _flow(kinds.get("get_shipments"))
 
 
 def _inventory_flow(state: str, inventory: Integration | None) -> str:

@@ -64,3 +64,13 @@ def test_the_ones_that_need_someone_come_first(merchant: Merchant, live: tuple[S
     make_source("Draft one")
     known = source_status.needs_you_first(source_status.of_all(merchant, sources.listing(merchant)))
     assert [one.state for one in known] == ["action", "draft"]
+
+
+def test_nothing_of_a_draft_flows_yet(make_source: Callable[..., Source]) -> None:
+    source = make_source()
+    for kind in ("get_inventory_primary", "send_orders"):
+        sources.add_integration(source, kind, "owner")
+    Integration.update(enabled=True).execute()
+    assert source_status.of(source).flow == ("off", "off", "off")
+    source.state = "live"
+    assert source_status.of(source).flow == ("on", "on", "off")

@@ -23,7 +23,7 @@ def empty_file() -> SupplierError:
 def html_page(title: str) -> SupplierError:
     """A web page where a feed should be; `title` is the page's own."""
     seen = f"Its title is “{title}”. " if title else ""
-    body = f"{seen}A sign-in or error page often comes this way when a link has ended. We kept your stock as it was."
+    body = f"{seen}A sign-in or error page often comes this way, when a link or a session has ended. We kept your stock as it was."
     return _refusal("html_page", "The file is a web page, not a feed", body, "Check the address", "connection")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request, url_for
 
 import tasks
-from portal import connection_checks, setup_steps, sources
+from portal import connection_checks, connections, setup_steps, sources
 from portal.web.render import saved
 
 blueprint = Blueprint("connections", __name__, url_prefix="/sources/<source_id>")
@@ -31,3 +31,10 @@ def tested(source: Any, words: str, choice: Mapping[str, str] | None = None, pag
     connection_checks.start(source, g.user.email, choice)
     tasks.ring()
     return saved(address(page, source), words)
+
+
+def act_of(source: Any, act: str, act_at: str) -> str:
+    """The words of a problem's act. Where a person uploads the files there is no address to check, only another file to send."""
+    if act_at == "connection" and source is not None and connections.is_upload(source):
+        return "Upload another file"
+    return act

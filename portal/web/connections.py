@@ -13,7 +13,7 @@ from portal import connection_checks, connection_values, connections, directory,
 from portal.errors import Invalid, NotFound, Stale, SupplierError
 from portal.web import connection_form, guards
 from portal.web import files as files  # its pages belong to the same blueprint
-from portal.web.connecting import address, blueprint, source_at, tested
+from portal.web.connecting import act_of, address, blueprint, source_at, tested
 from portal.web.render import render, saved
 
 # the connect form
@@ -119,12 +119,13 @@ def checks(source_id: str) -> Response:
     connection = connections.find(source)
     run, results = connection_checks.latest(connection), connection_checks.read_back(connection)
     stopped_at = next((one for one in results if one.state in ("failed", "question")), None)
+    problem = stopped_at.problem if stopped_at else None
     return render(
         "connections/checks.html", "connections/_checks.html", source=source, supplier=connections.supplier_of(source), run=run,
         running=connection_checks.is_running(run), stuck=connection_checks.is_stuck(run), results=results, stopped_at=stopped_at,
         labels=connection_checks.LABELS, seconds_running=connection_checks.seconds_running, address=address,
         letter=connection_checks.letter(connection) if stopped_at else "", server=connection_values.server_of(connection.settings),
-        may_continue=setup_steps.may_open(source, "file"),
+        may_continue=setup_steps.may_open(source, "file"), act=act_of(source, problem.act, problem.act_at) if problem else "",
     )  # fmt: skip
 
 

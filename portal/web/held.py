@@ -11,7 +11,7 @@ from portal import run_report, runs
 from portal.errors import Refused
 from portal.inventory import held, silence
 from portal.web import guards
-from portal.web.render import download, render
+from portal.web.render import download, render, wants_fragment
 
 blueprint = Blueprint("held", __name__)
 LONGEST_SEARCH = 120
@@ -22,6 +22,8 @@ LONGEST_SEARCH = 120
 def show(run_id: str) -> Response:
     """Everything needed to decide about one held run; `q` looks for a SKU among what waits."""
     run = _held(run_id)
+    if wants_fragment() and request.htmx.target == "held-standing":
+        return _standing(run)
     query = request.args.get("q", "").strip()[:LONGEST_SEARCH]
     after = max(0, request.args.get("after", 0, type=int))
     rows, following = held.waiting(run, query, after)
@@ -33,6 +35,15 @@ def show(run_id: str) -> Response:
         first_url=url_for("held.show", run_id=run_id, q=query or None) if after else "",
         document=held.document(run), message=held.message(run), report=run_report.report(run),
         promise=silence.promise(run.integration), kept=_kept(counts),
+    )  # fmt: skip
+
+
+def _standing(run: Any) -> Response:
+    """The notice alone: asked for every ten seconds by a page that is open."""
+    promise, counts = silence.promise(run.integration), held.kinds(run)
+    return render(
+        "held/_standing.html", "held/_standing.html", run=run, source=run.source, settled=held.settled_by(run), promise=promise,
+        counts=counts, waits=sum(counts.values()),
     )  # fmt: skip
 
 

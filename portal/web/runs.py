@@ -9,10 +9,11 @@ from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 
 import tasks
-from portal import clock, connections, documents, run_report, runs, sources
+from portal import clock, documents, run_report, runs, sources
 from portal.errors import NotFound, Refused
 from portal.inventory import apply, export, fixes, held, revert
 from portal.web import guards
+from portal.web.connecting import act_of
 from portal.web.render import download, render, saved
 
 blueprint = Blueprint("runs", __name__)
@@ -54,7 +55,7 @@ def of_source(source_id: str) -> Response:
 def show(run_id: str) -> Response:
     """One run: live while it moves, and afterwards what it changed and what it set aside."""
     run = runs.find(g.merchant, run_id)
-    report = run_report.report(run)
+    report, problem = run_report.report(run), run.problem or {}
     moving = run.state in run_report.UNFINISHED
     changes, more_changes = ([], None) if moving else run_report.differences(run, request.args.get("changes", 0, type=int))
     aside, more_aside = ([], None) if moving else run_report.set_aside(run, _after("aside"))
@@ -71,7 +72,7 @@ def show(run_id: str) -> Response:
         aside=aside,
         more_aside=more_aside,
         act_at=_place(run),
-        act=_act(run),
+        act=act_of(run.source, problem.get("act", ""), problem.get("act_at", "")),
         live=_spoken(report),
         may_revert=not revert.may_revert(run),
         target=revert.target_of(run),
@@ -195,14 +196,6 @@ def _place(run: Any) -> str:
         return ""
     kind = {"kind": run.integration.kind} if endpoint.startswith("limits.") else {}
     return url_for(endpoint, **{name: run.source.public_id}, **kind)
-
-
-def _act(run: Any) -> str:
-    """The words of the problem's act. Where a person uploads the files there is no address to check, only another file to send."""
-    problem = run.problem or {}
-    if problem.get("act_at") == "connection" and run.source is not None and connections.is_upload(run.source):
-        return "Upload another file"
-    return str(problem.get("act", ""))
 
 
 def _spoken(report: Any) -> str:

@@ -115,3 +115,9 @@ def test_options_of_every_kind_are_checked() -> None:
     for kind in feeds.KINDS:
         feeds.check_format(FeedFormat(kind))
         assert set(file_choice.sample_options.OPTIONS) == set(feeds.KINDS)
+
+
+def test_an_uploaded_web_page_is_answered_by_another_file(client: Any, uploaded: Any) -> None:
+    source = uploaded(b"<!doctype html><title>Sign in</title>", "stock.csv")
+    seen = client.get(f"/sources/{source.public_id}/connection/checks").get_data(as_text=True)
+    assert "The file is a web page, not a feed" in seen and ">Upload another file</a>" in seen and "Check the address" not in seen

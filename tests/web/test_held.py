@@ -75,3 +75,18 @@ def test_a_run_that_holds_nothing_has_no_such_page(client: Any, feed: Feed) -> N
     run = feed.sync(rows_of(3))
     assert client.get(f"/runs/{run.public_id}/held").status_code == 409
     assert Integration.get_by_id(feed.integration.id).failures == 0
+
+
+def test_an_open_page_asks_by_itself_and_closes_once_a_newer_feed_came(client: Any, feed: Feed) -> None:
+    feed.sync(rows_of(100))
+    held = feed.sync(rows_of(70))
+    path = f"/runs/{held.public_id}/held"
+    assert 'hx-trigger="load delay:10s, resume from:body"' in client.get(path).text
+    asked = {"HX-Request": "true", "HX-Target": "held-standing"}
+    waiting = client.get(path, headers=asked).text
+    assert waiting.lstrip().startswith('<div id="held-standing" data-poll') and "read-again" in waiting and "held-rows" not in waiting
+    feed.sync(rows_of(100, quantity=9))
+    closed = client.get(path, headers=asked).text
+    assert "A newer feed was accepted at" in closed and "nothing to decide" in closed
+    assert "hx-trigger" not in closed and "read-again" not in closed
+    assert '<div id="held-waiting" hx-swap-oob="delete">' in closed and "<time" not in closed.split('data-say="')[1].split('"')[0]
