@@ -1,0 +1,202 @@
+"""The steps that a run and a dry run share: fetch │ parse │ plan │ judge. Each is kept in the checkpoint, so that any worker can go on.
+
+Nothing here writes to the inventory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from portal import connections, documents, failpoints, feeds, mapping
+from portal.errors import SupplierError
+from portal.intake.job import Job
+from portal.inventory import contract, duplicates, feed_states, guards, parsing, plan, stage, words
+from portal.inventory.baseline import Baseline
+from portal.inventory.feed_states import Memory
+from portal.inventory.guards import Facts, Verdict
+from portal.inventory.parsing import Parsing, Tally
+from portal.inventory.plan import PRICE, ZERO, Summary, Terms
+from portal.leases import Work
+from portal.models import Document, Integration, ItemPin, MappingVersion
+from portal.models.staging import Stage
+from portal.records import FeedFormat
+
+REMOVALS_HELD_BY = {"skus_lost", "lost_slowly"}
+MARKS_HELD_BY = {"zeroed": ZERO, "prices_moved": PRICE}
+ALL_HELD_BY = {"match_rate"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one run reads and how: fixed when it was fetched."""
+
+    document: Document
+    format: FeedFormat
+    version: MappingVersion
+
+    @property
+    def rules(self) -> Mapping[str, Any]:
+        """The mapping rules of that version."""
+        rules: Mapping[str, Any] = self.version.rules
+        return rules
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What waits for a person by some verdicts. `marks`: which rows, and what of each (see plan.ZERO)."""
+
+    marks: int = 0
+    removals: bool = False
+    everything: bool = False
+
+    @classmethod
+    def of(cls, verdicts: Sequence[Verdict]) -> Holds:
+        """What the verdicts that hold say together."""
+        names = {verdict.name for verdict in verdicts if verdict.verdict == "hold"}
+        marks = sum(bits for name, bits in MARKS_HELD_BY.items() if name in names)
+        return cls(marks, bool(names & REMOVALS_HELD_BY), bool(names & ALL_HELD_BY))
+
+
+def fetch(work: Work) -> Reading:
+    """Bring the file into the spool, once; and fix how it is read. Raises SupplierError."""
+    integration = Integration.get_by_id(work.run.integration_id)
+    if not work.checkpoint.get("fetched"):
+        work.stage("fetch", "bytes")
+        number = integration.mapping_version
+        _version(integration, number)
+        document = _document(work, integration)
+        form = integration.settings.get("format") or asdict(feeds.detect(documents.path_of(document), document.name).format)
+        with work.transaction():
+            settings = {**work.run.settings, "format": form}
+            work.save(document_id=document.id, mapping_version=number, settings=settings)
+            work.save_checkpoint(fetched=True)
+        failpoints.reach("fetch-done")
+    document = documents.find_unscoped(work.run.document_id)
+    return Reading(document, FeedFormat(**work.run.settings["format"]), _version(integration, work.run.mapping_version))
+
+
+def _version(integration: Integration, number: int) -> MappingVersion:
+    version = MappingVersion.get_or_none(MappingVersion.integration == integration, MappingVersion.number == number)
+    if version is None:
+        raise SupplierError(words.not_mapped(), permanent=True)
+    return version
+
+
+def _document(work: Work, integration: Integration) -> Document:
+    """The document this run was started for, the latest upload, or what the supplier has now."""
+    if given := work.run.settings.get("document"):
+        return documents.find_unscoped(given)
+    source = integration.source
+    if connections.is_upload(source):
+        uploaded = documents.latest_upload(source)
+        if uploaded is None:
+            raise SupplierError(words.nothing_uploaded(), permanent=True)
+        return uploaded
+    choice, into = integration.settings, documents.spool_path(source)
+    with connections.open_for(source) as connector:
+        folder, match, pattern = choice.get("folder", ""), choice.get("match", "newest"), choice.get("pattern", "*")
+        fetched = connector.fetch(folder, match, pattern, into, documents.largest(), work.progress)
+    work.say(f"Fetched {fetched.name}, {fetched.size:,} bytes.")
+    return documents.adopt(source, fetched, work.run)
+
+
+def judge_age(work: Work, document: Document, before: Baseline) -> list[Verdict]:
+    """The verdict on the file's age beside the last accepted one's; none when either is not known."""
+    times = (words.moment(document.modified, work.merchant), words.moment(before.modified, work.merchant))
+    verdict = guards.freshness(document.modified, before.modified, times)
+    return [] if verdict is None else [verdict]
+
+
+def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
+    """Stage what is new in the document, or all of it where no record of the last feed serves; settle its duplicates."""
+    if work.checkpoint.get("parsed") and held.is_whole(Tally.of(work).fresh):
+        return Tally.of(work)
+    work.stage("parse")
+    path, rules = documents.path_of(reading.document), dict(reading.rules)
+    job = Job(
+        str(path), asdict(reading.format), rules, after=str(feed_states.fresh_path(work)), before=memory.path,
+        compared=memory.compared, stale=memory.stale, block=parsing.BLOCK, most_reported=duplicates.MOST_REPORTED,
+        seconds=parsing.job_seconds(path.stat().st_size),
+    )  # fmt: skip
+    reader = Parsing(work, held)
+    try:
+        tally = reader.read(job, rules.get("duplicates") or "last", words.column_of(rules, "sku"))
+    except SupplierError as error:
+        raise _renamed(reading, reader.heading.headers, error) from error
+    if tally.duplicates:
+        work.say(words.duplicates(tally.duplicates, rules.get("duplicates") or "last"), "warning")
+    heading = reader.heading
+    differ = contract.check(work, reading.version, reading.format, heading.headers)
+    with work.transaction():
+        work.save(done_rows=tally.rows, total_rows=tally.rows)
+        work.save_checkpoint(
+            parsed=True, tally=asdict(tally), stage=held.path.name, whole=heading.whole, compared=heading.compared, key=heading.key,
+            record=feed_states.fresh_path(work).name, looked_at=memory.looked_at.isoformat(), columns_differ=differ,
+        )  # fmt: skip
+    return tally
+
+
+def _renamed(reading: Reading, headers: Sequence[str], error: SupplierError) -> SupplierError:
+    """The error, said as a renamed column where it is one; either leads to the page where columns are chosen."""
+    if error.problem.code != "columns_missing":
+        return error
+    missing = [column for column in mapping.needed_columns(reading.rules) if column not in headers]
+    renamed = words.renamed(reading.version.integration.source.name, missing, reading.version.headers, headers)
+    found = renamed or replace(error.problem, act="Choose the columns")
+    return SupplierError(replace(found, act_at="columns"), permanent=True)
+
+
+def make_plan(work: Work, held: Stage, columns: tuple[str, ...], tally: Tally, before: Baseline, memory: Memory) -> Summary:
+    """Write the plan of what was staged, once. Inside `held.attached()`."""
+    done = summary_of(work)
+    if done is not None:
+        return done
+    work.stage("plan")
+    whole = bool(work.checkpoint["whole"])
+    pins = ItemPin.select().where(ItemPin.source == work.run.source_id).exists()
+    step = guards.limits(Integration.get_by_id(work.run.integration_id)).price_step / 100
+    terms = Terms(columns, before.run is not None, whole, pins, price_step=step)
+    usable = tally.known + tally.usable
+    counts = memory.counts if not whole and memory.counts else plan.counted(work.run.source_id)
+    summary = plan.make(work, held, terms, usable, counts)
+    with work.transaction():
+        work.save(plan_hash=summary.hash)
+        work.save_checkpoint(summary=asdict(summary))
+    failpoints.reach("planned")
+    return summary
+
+
+def summary_of(work: Work) -> Summary | None:
+    """The plan's counts that the run's checkpoint holds."""
+    told = work.checkpoint.get("summary")
+    return None if told is None else Summary(**told)
+
+
+def judge_plan(work: Work, tally: Tally, summary: Summary, before: Baseline) -> list[Verdict]:
+    """Every guard's verdict on the file and its plan, those that refuse first."""
+    limits = guards.limits(Integration.get_by_id(work.run.integration_id))
+    return guards.judge(_facts(tally, summary, before), limits)
+
+
+def _facts(tally: Tally, summary: Summary, before: Baseline) -> Facts:
+    return Facts(
+        tally.rows, summary.usable, tally.bad_quantity, before.rows, before.history, summary.known, summary.missing,
+        summary.in_stock, summary.zero, before.source, priced=summary.matched, price_moved=summary.price_moved,
+        matched=summary.matched, high=before.high, high_at=before.high_at, days=before.days, broken=tally.unreadable,
+        duplicates=tally.duplicates,
+    )  # fmt: skip
+
+
+def keep_verdicts(work: Work, verdicts: Sequence[Verdict]) -> None:
+    """Keep the verdicts with the run, those of the same guards in the place of earlier ones."""
+    known = [told for told in work.run.verdicts if told["name"] not in {verdict.name for verdict in verdicts}]
+    work.save(verdicts=known + [verdict.told() for verdict in verdicts])
+
+
+def erase_stage(work: Work) -> None:
+    """Remove the fresh rows of the run and the record of the feed that it read."""
+    with work.staging():
+        stage.opened(work).erase()
+    feed_states.fresh_path(work).unlink(missing_ok=True)
