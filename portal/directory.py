@@ -91,7 +91,7 @@ def _erase_connection(source: Source) -> None:
 
 
 def _create_parts(source: Source, supplier: Supplier, who: str) -> None:
-    for kind in sources.INTEGRATION_KINDS:
+    for kind in [one for one in sources.INTEGRATION_KINDS if one not in sources.OPTIONAL_KINDS]:
         sources.add_integration(source, kind, who)
     Integration.update(enabled=True).where(Integration.source == source, Integration.kind == "get_inventory_primary").execute()
     if not Connection.select().where(Connection.source == source).exists():

@@ -32,7 +32,7 @@ def largest() -> int:
 
 
 def adopt(source: Source, fetched: Fetched, run: Run | None, origin: str = "fetched") -> Document:
-    """Make a file that lies whole in the spool (see `spool_path`) a document. `origin`: fetched, uploaded or sample."""
+    """Make a file that lies whole in the spool (see `spool_path`) a document. `origin`: fetched, uploaded, secondary or sample."""
     stored = Path(fetched.path).resolve().relative_to(config.current().spool_dir.resolve())
     return Document.create(
         merchant=source.merchant_id, source=source, run_id=run.id if run else None, origin=origin, name=_tidy(fetched.name),
@@ -79,9 +79,9 @@ def find_unscoped(document_id: int | None) -> Document:
     return document
 
 
-def latest_upload(source: Source) -> Document | None:
-    """The newest uploaded file of the source that is still kept."""
-    uploads = Document.select().where(Document.source == source, Document.origin == "uploaded", Document.stored_name.is_null(False))
+def latest_upload(source: Source, origin: str = "uploaded") -> Document | None:
+    """The newest uploaded file of the source that is still kept. `origin`: "secondary" for those of Get Inventory Secondary."""
+    uploads = Document.select().where(Document.source == source, Document.origin == origin, Document.stored_name.is_null(False))
     newest: Document | None = uploads.order_by(Document.id.desc()).first()
     return newest
 

@@ -16,6 +16,7 @@ from portal.models import Document, Integration, Merchant, Run, Source, database
 COUNTED = ("rows", "new", "changed", "unchanged", "missing", "set_aside", "held")
 WHO = "command line"
 KIND = "get_inventory_primary"
+SHORT = {"primary": "get_inventory_primary", "secondary": "get_inventory_secondary"}
 SAMPLED = 200
 HANDLERS = {"inventory": sync.perform}
 GOOD = ("finished", "warnings", "no_change")
@@ -127,7 +128,7 @@ def _map(integration: Integration, document: Document, path: Path) -> None:
 
 
 def runnable(source: Source, kind: str) -> Integration:
-    """The source's integration of that kind, for `sync`. Raises Refused for a source that is not live, NotFound."""
+    """The source's integration of that kind (or primary, secondary), for `sync`. Raises Refused for a source that is not live, NotFound."""
     if source.state == "draft":
         raise Refused(f"{source.name} is not set up yet.")
-    return sources.integration(source, kind)
+    return sources.integration(source, SHORT.get(kind, kind))

@@ -103,7 +103,7 @@ def save(
     `based_on`: the version that the form showed. Raises Invalid (see mapping.check_rules), or Stale when another
     version was saved since.
     """
-    if integration.kind == "get_inventory_primary":
+    if integration.kind in ("get_inventory_primary", "get_inventory_secondary"):
         mapping.check_rules(rules, headers)
     seen = integration.mapping_version if based_on is None else based_on
     before = current(integration)
@@ -115,7 +115,8 @@ def save(
         kept = {"version": seen, "rules": before.rules if before else None}
         after = {"version": seen + 1, "rules": dict(rules)}
         audit.write(source.merchant, who, "mapping.save", "integration", integration.public_id, before=kept, after=after)
-        setup_steps.mark(source, STEP_OF[integration.kind])
+        if step := STEP_OF.get(integration.kind):  # the secondary is no step of setting a source up
+            setup_steps.mark(source, step)
     return version
 
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 MOST_INTERRUPTIONS = 5
 RETRY_MINUTES = (2, 5, 15, 30, 60)  # after the first, second … temporary failure; then the run has failed
 RETRIED_KINDS = ("inventory",)
-SYNC_KINDS = {"get_inventory_primary": "inventory"}
+SYNC_KINDS = {"get_inventory_primary": "inventory", "get_inventory_secondary": "inventory"}
 GOOD = ("finished", "warnings", "no_change")
 
 
@@ -111,6 +111,8 @@ def start_sync(
     kind = SYNC_KINDS.get(integration.kind)
     if kind is None:
         raise Refused("Orders and shipments do not move yet. What you saved here is kept for when they do.")
+    if integration.removed_at is not None:
+        raise Refused("This integration was removed. Add it again first.")
     if integration.source.state == "deleted":
         raise Refused("This source was deleted. Restore it first.")
     source = integration.source

@@ -10,9 +10,11 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from portal import audit, clock
+from portal import audit, clock, runs
 from portal.errors import Invalid, NotFound, Refused, Stale
-from portal.models import Integration, Merchant, Source, database
+from portal.inventory import stale
+from portal.models import Integration, Merchant, Run, Source, database
+from portal.models.runs import UNFINISHED
 
 KINDS = {
     "dropship_supplier": "Dropship supplier",
@@ -22,9 +24,13 @@ KINDS = {
 }
 INTEGRATION_KINDS = {
     "get_inventory_primary": "Get Inventory Primary",
+    "get_inventory_secondary": "Get Inventory Secondary",
     "send_orders": "Send Orders",
     "get_shipments": "Get Shipments",
 }
+OPTIONAL_KINDS = ("get_inventory_secondary",)
+"""Integrations that a source has only once a person added them."""
+
 LONGEST_NAME = 80
 LONGEST_KEY = 200
 
@@ -100,13 +106,13 @@ def change(source: Source, version: int, who: str, action: str, **columns: Any) 
 
 def integrations(source: Source) -> list[Integration]:
     """The source's integrations in the order of INTEGRATION_KINDS; empty before the first is created."""
-    known = {row.kind: row for row in Integration.select().where(Integration.source == source)}
+    known = {row.kind: row for row in Integration.select().where(Integration.source == source, Integration.removed_at.is_null())}
     return [known[kind] for kind in INTEGRATION_KINDS if kind in known]
 
 
 def integration(source: Source, kind: str) -> Integration:
-    """One integration of the source. Raises NotFound when it was not created yet or there is no such kind."""
-    row = Integration.get_or_none(Integration.source == source, Integration.kind == kind)
+    """One integration of the source. Raises NotFound when it was not created yet, was removed, or there is no such kind."""
+    row = Integration.get_or_none(Integration.source == source, Integration.kind == kind, Integration.removed_at.is_null())
     if row is None:
         raise NotFound("integration")
     row.source = source
@@ -114,12 +120,14 @@ def integration(source: Source, kind: str) -> Integration:
 
 
 def add_integration(source: Source, kind: str, who: str) -> Integration:
-    """The integration of that kind, created (switched off) when it is not there yet. Raises NotFound for an unknown kind."""
+    """The integration of that kind, created (switched off) when it is not there. Raises NotFound for an unknown kind."""
     if kind not in INTEGRATION_KINDS:
         raise NotFound("integration")
     known = Integration.get_or_none(Integration.source == source, Integration.kind == kind)
-    if known is not None:
+    if known is not None and known.removed_at is None:
         return known
+    if known is not None:
+        return _taken_back(source, known, who)
     try:
         with database.atomic():
             row = Integration.create(source=source, kind=kind, changed_by=who)
@@ -127,6 +135,36 @@ def add_integration(source: Source, kind: str, who: str) -> Integration:
             return row
     except IntegrityError:  # created by another browser a moment ago
         return integration(source, kind)
+
+
+def add_secondary(source: Source, who: str) -> Integration:
+    """Get Inventory Secondary of the source, made when it is not there yet, switched on and run by hand until it has a schedule."""
+    with database.atomic():
+        made = add_integration(source, "get_inventory_secondary", who)
+        if not made.enabled:
+            Integration.update(enabled=True).where(Integration.id == made.id).execute()
+    return integration(source, made.kind)
+
+
+def remove_secondary(source: Source, who: str) -> None:
+    """Take Get Inventory Secondary away, if there is one: its unfinished run is stopped, its values stay until the primary writes them.
+
+    The row itself stays, hidden, as its runs and mappings explain values. Added again, it has its mappings and settings, no past.
+    """
+    with database.atomic():
+        gone = {
+            "removed_at": clock.now(), "enabled": False, "paused": False, "schedule": {}, "next_run_at": None, "failures": 0,
+            "last_run_id": None, "last_accepted_run_id": None, "last_accepted_at": None, "late_since": None,
+            "version": Integration.version + 1, "changed_at": clock.now(), "changed_by": who,
+        }  # fmt: skip
+        mine = (Integration.source == source) & (Integration.kind == "get_inventory_secondary") & Integration.removed_at.is_null()
+        known = Integration.get_or_none(mine)
+        if known is None or not Integration.update(gone).where(mine).execute():
+            return
+        for run in Run.select().where(Run.integration == known, Run.state << UNFINISHED):
+            runs.request_stop(run, who)
+        stale.forget(source.id)
+        _audit(source, who, "integration.remove", {"kind": known.kind}, {})
 
 
 def name_key(name: str) -> str:
@@ -184,6 +222,13 @@ def _one_name(name: str) -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise Invalid({"name": _taken(name)}) from error
+
+
+def _taken_back(source: Source, removed: Integration, who: str) -> Integration:
+    columns = {"removed_at": None, "version": Integration.version + 1, "changed_at": clock.now(), "changed_by": who}
+    if Integration.update(columns).where(Integration.id == removed.id, Integration.removed_at.is_null(False)).execute():
+        _audit(source, who, "integration.create", None, {"kind": removed.kind})
+    return integration(source, removed.kind)
 
 
 def _lost(source: Source) -> Exception:

@@ -12,7 +12,7 @@ from typing import Any
 from portal import connections, documents, failpoints, feeds, mapping
 from portal.errors import SupplierError
 from portal.intake.job import Job
-from portal.inventory import contract, duplicates, feed_states, guards, parsing, plan, stage, words
+from portal.inventory import contract, duplicates, feed_states, guards, parsing, plan, roles, stage, words
 from portal.inventory.baseline import Baseline
 from portal.inventory.feed_states import Memory
 from portal.inventory.guards import Facts, Verdict
@@ -90,7 +90,7 @@ def _document(work: Work, integration: Integration) -> Document:
         return documents.find_unscoped(given)
     source = integration.source
     if connections.is_upload(source):
-        uploaded = documents.latest_upload(source)
+        uploaded = documents.latest_upload(source, "secondary" if integration.kind == roles.SECONDARY else "uploaded")
         if uploaded is None:
             raise SupplierError(words.nothing_uploaded(), permanent=True)
         return uploaded

@@ -14,6 +14,7 @@ from portal.models.inventory import (
     SetAsideRow,
     StagedRow,
     StaleRecord,
+    UnknownSku,
 )
 from portal.models.runs import Run, RunMessage
 from portal.models.sources import Connection, Integration, MappingVersion, SealedSecret, Source
@@ -23,10 +24,12 @@ TABLES: list[type[Table]] = [
     Source, Connection, SealedSecret, Integration, MappingVersion,
     Run, RunMessage, Document,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
+    UnknownSku,
 ]  # fmt: skip
 
 __all__ = [
     "TABLES", "AuditLine", "Connection", "Document", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "MappingVersion", "Merchant", "PlanRow", "Run", "RunMessage", "SealedSecret", "Session", "SetAsideRow",
-    "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "User", "connect", "database",
+    "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User", "connect",
+    "database",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, ForeignKeyField, IntegerField, SmallIntegerField, TextField
+from peewee import SQL, BigAutoField, BigIntegerField, CharField, CompositeKey, ForeignKeyField, IntegerField, SmallIntegerField, TextField
 
 from portal.clock import now
 from portal.models.accounts import Merchant
@@ -51,6 +51,8 @@ class InventoryItem(ItemColumns):
     `last_run_id`, `last_row`: which run and which row of its file last wrote it; `added_run_id`, `added_row`: which brought it.
     `pinned`: bit n is set while a person keeps the n-th of INVENTORY_COLUMNS from being changed by feeds (see ItemPin).
     `archived_at`: no longer offered (quantity is 0); `archived_by`: an integration's kind or a person's address.
+    `missing_in`: of a missing item, whose file lacks it: 0 the primary's, 2 the secondary's, 3 both.
+    `secondary`: bit n is set once Get Inventory Secondary has written the n-th of INVENTORY_COLUMNS.
     """
 
     id = BigAutoField()
@@ -66,6 +68,8 @@ class InventoryItem(ItemColumns):
     pinned = BigIntegerField(default=0)
     archived_at = UtcTime(null=True)
     archived_by = CharField(max_length=254, default="")
+    missing_in = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    secondary = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     added_at = UtcTime(default=now)
     changed_at = UtcTime(default=now)
 
@@ -210,6 +214,18 @@ class FeedState(Table):
     known = IntegerField(default=0)
     in_stock = IntegerField(default=0)
     at = UtcTime(default=now)
+
+
+class UnknownSku(Table):
+    """A SKU that the last file of Get Inventory Secondary names and the source has no item of. `run_id`, `row_number`: who said so."""
+
+    integration = ForeignKeyField(Integration, on_delete="CASCADE", index=False)
+    sku = CharField(max_length=120)
+    run_id = BigIntegerField()
+    row_number = IntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("integration", "sku")
 
 
 class StaleRecord(Table):

@@ -96,9 +96,10 @@ class Integration(Table):
     for send_orders also {"auto_send", "layout", "file_name"}.
     `schedule`: {"every_minutes": 60} or {"days": [0..6, Monday 0], "times": ["08:00"]} in the merchant's zone.
     `failures`: refused or failed runs since the last accepted one.
-    `policies`: what is not as by default: {"guards": {limit: value}, "feed": "full"|"delta", "missing": {...},
+    `policies`: what is not as by default: {"guards": {limit: value}, "feed": "full"|"delta", "missing": {...}, "owns": [column],
     "silence": {...}, "freshness": {...}, "after_read": {...}}; each part is explained by the module that reads it.
     `late_since`: when its expected-by time passed without an accepted feed.
+    `removed_at`: taken away by a person (Get Inventory Secondary only); the row stays, as its runs and mappings explain values.
     """
 
     id = BigAutoField()
@@ -118,6 +119,7 @@ class Integration(Table):
     failures = IntegerField(default=0)
     policies = JsonText(default=dict)
     late_since = UtcTime(null=True)
+    removed_at = UtcTime(null=True)
     version = IntegerField(default=1)
     changed_at = UtcTime(default=now)
     changed_by = CharField(max_length=254, default="")

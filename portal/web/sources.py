@@ -22,7 +22,12 @@ CHIPS = {
     "": "All", "action": "Action needed", "held": "Held for review", "late": "Late", "syncing": "Syncing", "ok": "Up to date",
     "ready": "Ready", "paused": "Paused", "draft": "Draft",
 }  # fmt: skip
-MAPPING_STEPS = {"get_inventory_primary": "inventory", "send_orders": "orders", "get_shipments": "shipments"}
+MAPPING_STEPS = {
+    "get_inventory_primary": "inventory",
+    "get_inventory_secondary": "inventory",
+    "send_orders": "orders",
+    "get_shipments": "shipments",
+}
 KIND_HINTS = {
     "dropship_supplier": "Ships your orders from its own stock",
     "internal_warehouse": "Your own stock and your own people. Backorders start allowed",
@@ -173,7 +178,7 @@ def _integration_rows(source: Any) -> list[dict[str, Any]]:
 
 def _integration_row(source: Any, one: Any, status: Any) -> dict[str, Any]:
     supplier = connections.supplier_of(source)
-    operation = {"get_inventory_primary": "inventory", "send_orders": "orders", "get_shipments": "shipments"}[one.kind]
+    operation = MAPPING_STEPS[one.kind]
     return {
         "integration": one,
         "title": sources.INTEGRATION_KINDS[one.kind],
