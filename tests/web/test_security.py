@@ -284,6 +284,9 @@ def test_a_failure_before_the_session_is_read_still_has_our_page(config: Any) ->
     app = build(config, open_database=down, close_database=lambda: None)
     answer = app.test_client().get("/sign-in")
     assert answer.status_code == 500 and "it is our fault" in answer.text and "db.internal" not in answer.text
+    assert "Nothing was changed" in answer.text and '<a class="btn btn-primary" href="/sign-in">Try again</a>' in answer.text
+    sent = app.test_client().post("/sign-in").text
+    assert "The last step may not be" in sent and "Try again" not in sent
     check_headers(answer, "500")
 
 
