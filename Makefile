@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench fuzz format clean
+.PHONY: run test check bench fuzz faults format clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
@@ -25,6 +25,10 @@ bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run
 
 fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
 	@$(BIN)/python -m tests.fuzz.campaign
+
+faults: $(VENV)/.dev  ## 1,000 killed workers, and one at every failpoint; the tests kill 50
+	@tests/system_packages.sh
+	@KILLS=500 $(BIN)/python -m pytest tests/faults
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -78,3 +78,38 @@ def test_check_4_a_genuine_sell_out_of_3_percent_is_applied_without_nagging(clie
     assert [verdict["name"] for verdict in run.verdicts if verdict["verdict"] != "apply"] == []
     page = alarm(client, feed)
     assert "Up to date" in page and "Decide" not in page
+
+
+@pytest.mark.parametrize(
+    "raw, code",
+    [
+        (b"\r\n\r\n", "empty_file"),
+        (b"item_no,name,maker,qty,price\n", "header_only"),
+        (b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>", "html_page"),
+    ],
+    ids=["empty", "header-only", "error-page"],
+)
+def test_check_3_an_empty_file_or_an_error_page_is_failed_and_not_0_updated(client: Any, feed: Feed, raw: bytes, code: str) -> None:
+    before = stock(feed)
+    run = feed.sync(raw)
+    assert (run.state, run.accepted, run.problem["code"]) == ("failed", False, code) and stock(feed) == before
+    page = client.get(f"/runs/{run.public_id}").text
+    assert "Failed" in page and run.problem["headline"] in page
+    assert "Action needed" in alarm(client, feed)
+
+
+def test_check_10_duplicates_and_damaged_codes_are_seen_with_their_row_numbers(client: Any, make_source: Any) -> None:
+    feed = Feed(make_source("Kestrel"))
+    feed.map(
+        headers=["item_no", "upc", "qty"],
+        fields={"sku": {"columns": ["item_no"]}, "upc": {"columns": ["upc"]}, "quantity": {"columns": ["qty"]}},
+        duplicates="set_aside",
+    )
+    lines = ["item_no,upc,qty", "A-1,4006381333931,5", "A-2,4006381333932,6", "A-3,4.00638E+12,7", "A-4,,1", "A-4,,2", "1.2E+05,,3"]
+    run = feed.sync(("\n".join(lines) + "\n").encode())
+    assert run.state == "warnings" and run.counts["set_aside"] == 3 and run.counts["noted"] == 2
+    told = client.get(f"/runs/{run.public_id}").text.split("Rows set aside, with every reason")[1]
+    for row, words in ((3, "check digit"), (4, "shortened"), (5, "stands on 2 rows"), (6, "stands on 2 rows"), (7, "shortened")):
+        line = next(part for part in told.split("<tr>") if f">{row}</" in part)
+        assert words in line, (row, line)
+    assert {sku: item.upc for sku, item in feed.items().items()} == {"A-1": "4006381333931", "A-2": None, "A-3": None}

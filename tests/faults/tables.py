@@ -19,6 +19,7 @@ LEFT_OUT = {
     "changed_at",
     "missing_since",
 }  # ids and times
+OWN = {"public_id", "last_run_id", "added_run_id", "added_at", "missing_since", "archived_at"}
 EVERY = (InventoryItem, InventoryChange, StagedRow, PlanRow, SetAsideRow, Run, RunMessage, Source, Integration)
 
 
@@ -34,10 +35,16 @@ def table(feed: Feed) -> dict[str, tuple[Any, ...]]:
 
 
 def journal(runs_of: Sequence[Run]) -> list[tuple[Any, ...]]:
-    """All journal lines of these runs together, in the order of their SKUs."""
+    """All journal lines of these runs together, in the order of their SKUs; of ids and times whether they are set."""
     fields = (InventoryChange.sku, InventoryChange.action, InventoryChange.row_number, InventoryChange.before, InventoryChange.after)
     lines = InventoryChange.select(*fields).where(InventoryChange.run << [run.id for run in runs_of]).tuples()
-    return sorted(lines, key=lambda line: (line[0], line[1]))
+    told = [(*line[:3], _timeless(line[3]), _timeless(line[4])) for line in lines]
+    return sorted(told, key=lambda line: (line[0], line[1]))
+
+
+def _timeless(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The values; of ids and times only whether they are set."""
+    return values and {name: value is not None if name in OWN else value for name, value in values.items()}
 
 
 def aside(run: Run) -> list[tuple[Any, ...]]:

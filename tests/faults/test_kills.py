@@ -5,6 +5,7 @@ Each harness is tried once with the part broken that it watches over, and must t
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import random
@@ -22,19 +23,21 @@ import pytest
 from peewee import OperationalError
 
 from portal import clock, failpoints, runs
-from portal.inventory import apply
+from portal.inventory import apply, fixes, revert
 from portal.models import InventoryChange, InventoryItem, Run, RunMessage, Source, bulk, database
 from portal.models.database import is_postgres
 from portal.models.runs import UNFINISHED
+from tasks.work import HANDLERS
 from tests.faults import tables, worker
 from tests.faults.worker import Order
-from tests.feed_of import HANDLERS, Feed
+from tests.feed_of import Feed
 
-KILLS = 25
+KILLS = int(os.environ.get("KILLS", "25"))  # `make faults`: 500 on each database
 ROWS = 20_000
-MOST_ROUNDS = 20
+MOST_ROUNDS = max(20, KILLS // 2)
 MOST_REACHED = 3  # how often a failpoint is passed before it kills
 KILLED = -signal.SIGKILL
+WHO = "ana@harbor.example"
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tests.faults.worker"])
@@ -161,7 +164,7 @@ def kill_at_random(workers: Workers, rng: random.Random, seconds: float, most: i
     return most
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(280 if KILLS <= 50 else 12 * KILLS)
 def test_killed_at_random_moments_the_table_ends_as_after_a_clean_run(workers, feed, twin, capsys):
     seed = int(os.environ.get("KILLS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     rng, kills, rounds, seen = random.Random(seed), 0, 0, Counter[str]()
@@ -269,6 +272,46 @@ def test_an_acceptance_that_is_killed_is_carried_on(workers, feed, twin, point):
     assert tables.table(feed) == tables.table(twin)
     assert tables.journal([run]) == tables.journal([clean])
     tables.check_journal(feed)
+
+
+@pytest.mark.parametrize("point", ["applied-chunk:1", "applied-chunk:4", "finishing:1"])
+def test_a_revert_that_is_killed_is_carried_on(workers, feed, twin, point):
+    undone = []
+    for one in (feed, twin):
+        one.sync(file_of(0, 1_000))
+        undone.append(one.sync(file_of(1, 1_000)))
+    clean = revert.start(undone[1], revert.chosen(undone[1]), WHO)
+    runs.work_available(HANDLERS)
+    run = revert.start(undone[0], revert.chosen(undone[0]), WHO)
+    assert workers.ends(failpoint=point, chunk=100) == KILLED
+    end_leases()
+    assert workers.ends() == 0
+    assert Run.get_by_id(run.id).counts == Run.get_by_id(clean.id).counts and Run.get_by_id(run.id).counts["reverted"] > 300
+    assert tables.table(feed) == tables.table(twin)
+    assert tables.journal([run]) == tables.journal([clean])
+
+
+@pytest.mark.parametrize("point", ["applied-chunk:1", "applied-chunk:3", "finishing:1"])
+def test_mended_rows_whose_run_is_killed_are_taken_once(workers, feed, twin, point):
+    rows = file_of(0, 1_000)
+    for row in rows[:900:2]:
+        row[3] = "many"
+    ended_runs = []
+    for one in (feed, twin):
+        bad = one.sync(rows)
+        assert bad.counts["set_aside"] >= 450
+        mended = "".join(fixes.to_mend_csv(bad)).replace(",many,", ",7,").encode()
+        run, _ = fixes.start(bad, io.BytesIO(mended), "mended.csv", WHO)
+        if one is feed:
+            assert workers.ends(failpoint=point, chunk=100) == KILLED
+            end_leases()
+            assert workers.ends() == 0
+        else:
+            runs.work_available(HANDLERS)
+        ended_runs.append(Run.get_by_id(run.id))
+    assert ended_runs[0].counts == ended_runs[1].counts and ended_runs[0].counts["new"] >= 440
+    assert tables.table(feed) == tables.table(twin)
+    assert tables.journal(ended_runs[:1]) == tables.journal(ended_runs[1:])
 
 
 def claim_all(workers: Workers, source: Source, ledger: Path, count: int, **sabotage: str) -> None:

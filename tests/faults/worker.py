@@ -12,12 +12,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from portal import config, failpoints, runs
-from portal.inventory import apply, parsing, plan
+from portal.inventory import apply, fixes, parsing, plan, revert
 from portal.leases import Work
 from portal.models import Run, connect, database
 from portal.models.runs import UNFINISHED
 from portal.runs import Outcome
-from tests.feed_of import HANDLERS
+from tasks.work import HANDLERS
 
 LONGEST = 90.0  # seconds; no worker of a test outlives it
 
@@ -72,7 +72,7 @@ def _prepare(order: Order) -> None:
     name, _, number = order.failpoint.partition(":")
     failpoints._name, failpoints._left = name, int(number or 1)
     if order.chunk:
-        for module in (plan, apply):
+        for module in (plan, apply, fixes, revert):
             setattr(module, "CHUNK", order.chunk)  # noqa: B010
         parsing.BLOCK = order.chunk * 40
     if order.die_in_transaction:
