@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from peewee import IntegrityError, InterfaceError, OperationalError, fn
 
+from portal import accepted as accepted_feeds
 from portal import clock, failpoints, leases
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.leases import GivenBack, LostLease, Stopped, Work
@@ -215,9 +216,11 @@ def _perform(work: Work, handler: Handler) -> None:
     except Refused as refusal:
         outcome = Outcome("failed", work.run.counts, Problem("refused", "This could not be done", str(refusal)))
     except SupplierError as error:
-        if not error.permanent and work.run.kind in RETRIED_KINDS and work.run.tries < len(RETRY_MINUTES):
-            _retry_later(work, error.problem)
-            return
+        if not error.permanent and work.run.kind in RETRIED_KINDS:
+            if work.run.tries < len(RETRY_MINUTES):
+                _retry_later(work, error.problem)
+                return
+            work.save_checkpoint(given_up=True)  # it may pass by itself, so the next run may do
         outcome = Outcome("failed", work.run.counts, error.problem)
     failpoints.reach("finishing")
     _finish(work, outcome)
@@ -240,9 +243,7 @@ def _remember(run: Run, state: str, accepted: bool) -> None:
         return
     columns: dict[str, Any] = {"last_run_id": run.id}
     if accepted:
-        columns |= {"last_accepted_at": clock.now(), "failures": 0}
-        if state != "no_change":  # the run whose file and counts later ones are judged against
-            columns["last_accepted_run_id"] = run.settings.get("accepts", run.id)
+        columns |= accepted_feeds.columns(run, state)
     elif state == "failed":
         columns["failures"] = Integration.failures + 1
     Integration.update(columns).where(Integration.id == run.integration_id).execute()

@@ -11,11 +11,11 @@ from portal import audit, clock, runs
 from portal.errors import Invalid, Stale
 from portal.models import Integration, Merchant, RunMessage, Source, database
 from portal.runs import SYNC_KINDS, AlreadyRunning
+from portal.spoken import DAYS as DAYS
 
 SHORTEST_MINUTES = 5
 LONGEST_MINUTES = 7 * 24 * 60
 MOST_TIMES = 48
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def check(schedule: Mapping[str, Any]) -> None:
@@ -23,7 +23,7 @@ def check(schedule: Mapping[str, Any]) -> None:
 
     Days are 0 (Monday) to 6; times are "HH:MM".
     """
-    errors = _errors(schedule)
+    errors = errors_of(schedule)
     if errors:
         raise Invalid(errors)
 
@@ -120,7 +120,8 @@ def _moments(schedule: Mapping[str, Any], zone: ZoneInfo, after: datetime) -> It
             yield from sorted(moment.astimezone(UTC).replace(tzinfo=None) for moment in local)
 
 
-def _errors(schedule: Mapping[str, Any]) -> dict[str, str]:
+def errors_of(schedule: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with a schedule, by field: see `check`."""
     if not schedule:
         return {}
     if "every_minutes" in schedule:

@@ -49,6 +49,15 @@ def mind_silence() -> None:
 
 
 @huey.periodic_task(crontab())
+def mind_freshness() -> None:
+    """Note which feeds are late, and which are not any more."""
+    from portal import lateness
+
+    with database.connection_context():
+        lateness.mind()
+
+
+@huey.periodic_task(crontab())
 def erase_old_files() -> None:
     """Erase fetched files whose days are over, and what runs that were given up left behind."""
     from portal import documents

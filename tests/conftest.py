@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from peewee import logger as peewee_log
 
 from portal import accounts, migrations, passwords, vault
 from portal import config as settings
@@ -224,6 +227,27 @@ def make_source(merchant: Merchant) -> Callable[..., Source]:
         return source
 
     return make
+
+
+@pytest.fixture
+def counting() -> Callable[..., Any]:
+    """`with counting() as queries`: the statements that peewee executes meanwhile, in this process."""
+
+    @contextmanager
+    def count() -> Iterator[list[str]]:
+        seen: list[str] = []
+        listener = logging.Handler(logging.DEBUG)
+        listener.emit = lambda record: seen.append(str(record.msg))  # type: ignore[method-assign]
+        before = peewee_log.level
+        peewee_log.setLevel(logging.DEBUG)
+        peewee_log.addHandler(listener)
+        try:
+            yield seen
+        finally:
+            peewee_log.removeHandler(listener)
+            peewee_log.setLevel(before)
+
+    return count
 
 
 @pytest.fixture

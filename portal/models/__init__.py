@@ -17,11 +17,11 @@ from portal.models.inventory import (
     UnknownSku,
 )
 from portal.models.runs import Run, RunMessage
-from portal.models.sources import Connection, Integration, MappingVersion, SealedSecret, Source
+from portal.models.sources import Connection, Integration, LatePeriod, MappingVersion, SealedSecret, Source
 
 TABLES: list[type[Table]] = [
     Merchant, User, Session, SignInAttempt, FormToken, AuditLine,
-    Source, Connection, SealedSecret, Integration, MappingVersion,
+    Source, Connection, SealedSecret, Integration, LatePeriod, MappingVersion,
     Run, RunMessage, Document,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
     UnknownSku,
@@ -29,7 +29,6 @@ TABLES: list[type[Table]] = [
 
 __all__ = [
     "TABLES", "AuditLine", "Connection", "Document", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
-    "InventoryItem", "ItemPin", "MappingVersion", "Merchant", "PlanRow", "Run", "RunMessage", "SealedSecret", "Session", "SetAsideRow",
-    "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User", "connect",
-    "database",
+    "InventoryItem", "ItemPin", "LatePeriod", "MappingVersion", "Merchant", "PlanRow", "Run", "RunMessage", "SealedSecret", "Session",
+    "SetAsideRow", "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User", "connect", "database",
 ]  # fmt: skip

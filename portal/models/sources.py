@@ -98,7 +98,9 @@ class Integration(Table):
     `failures`: refused or failed runs since the last accepted one.
     `policies`: what is not as by default: {"guards": {limit: value}, "feed": "full"|"delta", "missing": {...}, "owns": [column],
     "silence": {...}, "freshness": {...}, "after_read": {...}}; each part is explained by the module that reads it.
-    `late_since`: when its expected-by time passed without an accepted feed.
+    `late_since`: when its expected-by time passed without an accepted feed; `expected_by`: that time, as the clock last reckoned it.
+    `watched_since`: from when on feeds are expected of it without a rest. `accepted_late`: whether the last accepted feed came after
+    its time. `file_since`: when the content of the last accepted file was first accepted.
     `removed_at`: taken away by a person (Get Inventory Secondary only); the row stays, as its runs and mappings explain values.
     """
 
@@ -119,6 +121,10 @@ class Integration(Table):
     failures = IntegerField(default=0)
     policies = JsonText(default=dict)
     late_since = UtcTime(null=True)
+    expected_by = UtcTime(null=True)
+    watched_since = UtcTime(null=True)
+    accepted_late = BooleanField(default=False)
+    file_since = UtcTime(null=True)
     removed_at = UtcTime(null=True)
     version = IntegerField(default=1)
     changed_at = UtcTime(default=now)
@@ -126,6 +132,30 @@ class Integration(Table):
 
     class Meta:
         indexes = ((("source", "kind"), True),)
+
+
+class LatePeriod(Table):
+    """A time in which an integration was late; at most one is open (a partial unique index).
+
+    `cause`: absent (no feed was accepted) or same_file. `ended`: accepted, rested (paused, off, nothing expected) or rule (the
+    rule or the schedule changed); "" while it is open.
+    """
+
+    id = BigAutoField()
+    integration = ForeignKeyField(Integration, on_delete="CASCADE", index=False)
+    since = UtcTime()
+    cause = CharField(max_length=20)
+    noted_at = UtcTime(default=now)
+    ended_at = UtcTime(null=True)
+    ended = CharField(max_length=20, default="")
+
+    class Meta:
+        indexes = ((("integration", "since"), False),)
+
+
+LatePeriod.add_index(
+    LatePeriod.index(LatePeriod.integration, unique=True, where=LatePeriod.ended_at.is_null(), name="late_period_open_of_integration")
+)
 
 
 class MappingVersion(Table):
