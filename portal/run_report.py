@@ -22,6 +22,7 @@ STEADY_AFTER = 5.0  # seconds before a rate means anything
 
 STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "inventory": (("fetch", "Download"), ("parse", "Read"), ("plan", "Compare"), ("guard", "Check"), ("apply", "Apply")),
+    "dry_run": (("fetch", "Download"), ("parse", "Read"), ("plan", "Compare"), ("guard", "Check")),
     "accept_removals": (("apply", "Apply"),),
     "revert": (("revert", "Take back"),),
     "edit": (),
@@ -35,6 +36,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 TITLES = {
     "inventory": "Get Inventory Primary",
+    "dry_run": "Dry run",
     "accept_removals": "Accept removals",
     "revert": "Revert",
     "edit": "Change by hand",

@@ -33,6 +33,7 @@ MOST_INTERRUPTIONS = 5
 RETRY_MINUTES = (2, 5, 15, 30, 60)  # after the first, second … temporary failure; then the run has failed
 RETRIED_KINDS = ("inventory",)
 SYNC_KINDS = {"get_inventory_primary": "inventory", "get_inventory_secondary": "inventory"}
+DRY_RUN = "dry_run"
 GOOD = ("finished", "warnings", "no_change")
 
 
@@ -86,7 +87,7 @@ def start(
         columns |= _hold(fence=0, attempt=0)
     with database.atomic():
         _lock_numbers(source.merchant_id)
-        unfinished = _unfinished_of(integration)
+        unfinished = _unfinished_of(integration, kind)
         if unfinished is not None:
             return _brought_forward(unfinished, kind, cause)
         last = Run.select(fn.MAX(Run.number)).where(Run.merchant == source.merchant_id).scalar()
@@ -94,7 +95,7 @@ def start(
             with database.atomic():
                 return Run.create(number=(last or 0) + 1, **columns)
         except IntegrityError as error:
-            unfinished = _unfinished_of(integration)
+            unfinished = _unfinished_of(integration, kind)
             if unfinished is None:
                 raise
             raise AlreadyRunning(unfinished) from error
@@ -313,10 +314,12 @@ def _lock_numbers(merchant_id: int) -> None:
         database.execute_sql("SELECT id FROM merchant WHERE id = %s FOR NO KEY UPDATE", (merchant_id,))
 
 
-def _unfinished_of(integration: Integration | None) -> Run | None:
+def _unfinished_of(integration: Integration | None, kind: str) -> Run | None:
+    """What stands in the way of a run of that kind: a dry run and any other may go side by side."""
     if integration is None:
         return None
-    return Run.get_or_none(Run.integration == integration, Run.state << UNFINISHED)
+    like = Run.kind == DRY_RUN if kind == DRY_RUN else Run.kind != DRY_RUN
+    return Run.get_or_none(Run.integration == integration, Run.state << UNFINISHED, like)
 
 
 def _brought_forward(run: Run, kind: str, cause: str) -> Run:

@@ -59,13 +59,14 @@ def mind_freshness() -> None:
 
 @huey.periodic_task(crontab())
 def erase_old_files() -> None:
-    """Erase fetched files whose days are over, and what runs that were given up left behind."""
+    """Erase fetched files whose days are over, plans of old dry runs, and what runs that were given up left behind."""
     from portal import documents
-    from portal.inventory import feed_states
+    from portal.inventory import dry_run, feed_states
 
     with database.connection_context():
         documents.erase_old()
         feed_states.erase_orphans()
+        dry_run.erase_old()
 
 
 @huey.periodic_task(crontab())

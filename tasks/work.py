@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portal import connection_checks, removals
-from portal.inventory import apply, fixes, revert, silence, sync
+from portal.inventory import apply, dry_run, fixes, revert, silence, sync
 from portal.runs import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     "inventory": sync.perform,
+    "dry_run": dry_run.perform,
     "accept_removals": apply.accept_removals,
     "fixed_rows": fixes.perform,
     "revert": revert.perform,

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from portal import documents, runs
-from portal.inventory import apply, sync
+from portal.inventory import apply, dry_run, sync
+from portal.inventory.dry_run import Choice
 from portal.models import Integration, InventoryChange, InventoryItem, MappingVersion, PlanRow, Run, SetAsideRow, Source, StagedRow
 
 HEADERS = ["item_no", "name", "maker", "qty", "price"]
@@ -23,7 +24,7 @@ RULES: dict[str, Any] = {
     },
     "duplicates": "last",
 }
-HANDLERS = {"inventory": sync.perform, "accept_removals": apply.accept_removals}
+HANDLERS = {"inventory": sync.perform, "accept_removals": apply.accept_removals, "dry_run": dry_run.perform}
 FORMAT = {"kind": "delimited", "delimiter": ",", "quote": '"', "encoding": "utf-8", "header_row": 1, "decimal_mark": "."}
 
 
@@ -69,6 +70,23 @@ class Feed:
     def sync(self, rows: Sequence[Sequence[Any]] | bytes, headers: Sequence[str] = HEADERS, modified: datetime | None = None) -> Run:
         """Import a file that holds these rows; the run as it ended."""
         run = self.start(rows, headers, modified)
+        runs.work_available(HANDLERS)
+        return Run.get_by_id(run.id)
+
+    def dry_run(self, rows: Sequence[Sequence[Any]] | bytes | None = None, headers: Sequence[str] = HEADERS, **choice: Any) -> Run:
+        """Dry run a file that holds these rows, or what `choice` says; the run as it ended."""
+        if rows is not None:
+            raw = rows if isinstance(rows, bytes) else text_of(rows, headers)
+            choice["document"] = documents.store_upload(self.source, io.BytesIO(raw), "stock.csv", origin=dry_run.ORIGIN)
+        if "rules" in choice:
+            choice["headers"] = headers
+        run = dry_run.start(Integration.get_by_id(self.integration.id), Choice(**choice), "ana@harbor.example")
+        runs.work_available(HANDLERS)
+        return Run.get_by_id(run.id)
+
+    def sync_with(self, dry: Run) -> Run:
+        """Start a sync of a dry run's file; the run as it ended."""
+        run = dry_run.start_sync(dry, "ana@harbor.example")
         runs.work_available(HANDLERS)
         return Run.get_by_id(run.id)
 

@@ -12,7 +12,7 @@ from portal import clock, failpoints, runs
 from portal.errors import Refused
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import plan, stage, stale
-from portal.inventory.plan import PRICE, PRICES, REMOVALS_FROM, STOCK, WHOLE, ZERO, Summary, differs, written_columns
+from portal.inventory.plan import PRICE, PRICES, REMOVALS_FROM, STOCK, ZERO, Summary, differs, written_columns
 from portal.leases import Work
 from portal.models import ItemPin, MappingVersion, Run, Source, bulk
 from portal.runs import Outcome
@@ -171,11 +171,9 @@ class Applying:
         now, scope = clock.now(), (self.planned, after, last, state)
         joined = f"plan_row p CROSS JOIN inventory_item i WHERE {_CHUNK} AND i.id = p.item_id AND i.missing_since IS NULL"
         free = f"(i.pinned & {plan.bit('quantity')}) = 0"
-        gone = [("quantity", "i.quantity", f"{bulk.differs('i.quantity', '0')} AND {free}"),
-                ("warehouses", "i.warehouses", f"i.warehouses IS NOT NULL AND {free}")]  # fmt: skip
-        left = [(name, "0" if name == "quantity" else "CAST(NULL AS text)", when) for name, _, when in gone]
+        was, will = plan.removed_values()
         journal = f"""{_JOURNAL}
-            SELECT ?, ?, ?, i.id, p.sku, p.action, NULL, {bulk.json_object(gone)}, {bulk.json_object(left)}, ?
+            SELECT ?, ?, ?, i.id, p.sku, p.action, NULL, {was}, {will}, ?
             FROM {joined} ORDER BY p.n"""
         removed = bulk.run(journal, (self.merchant_id, self.source_id, self.run_id, now, *scope)).rowcount
         self._count("missing", removed)
@@ -199,13 +197,7 @@ def hold(work: Work, rows: str, marks: int, removals: bool, everything: bool) ->
     """Let planned rows wait for a person, with their rows kept; how many. `marks`: which of them, and what of each row."""
     run_id = work.run.id
     with work.transaction():
-        if everything:
-            bulk.run("UPDATE plan_row SET state = 'held', marks = marks | ? WHERE run_id = ?", (WHOLE, run_id))
-        else:
-            chosen = "run_id = ? AND (marks & ?) <> 0"
-            bulk.run(f"UPDATE plan_row SET state = 'held', marks = marks & ? WHERE {chosen}", (marks, run_id, marks))
-            if removals:
-                bulk.run("UPDATE plan_row SET state = 'held' WHERE run_id = ? AND action = 'missing'", (run_id,))
+        plan.hold_rows(run_id, marks, removals, everything)
         names = ", ".join(f's."{name}"' for name in ("run_id", "row_number", "used", "content_hash", *INVENTORY_COLUMNS))
         plain = names.replace("s.", "")
         bulk.run(f"DELETE FROM {STAGED} WHERE run_id = ?", (run_id,))
@@ -215,7 +207,7 @@ def hold(work: Work, rows: str, marks: int, removals: bool, everything: bool) ->
             (run_id,),
         )
         _keep_values(work, rows)
-        return int(bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND state = 'held'", (run_id,))[0])
+        return plan.count_held(run_id)
 
 
 def _keep_values(work: Work, rows: str) -> None:

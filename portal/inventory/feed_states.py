@@ -53,6 +53,12 @@ def recalled(work: Work) -> Memory:
     return Memory(str(stage.folder() / state.stored_name), state.compared, stale, counts, now)
 
 
+def nothing(work: Work) -> Memory:
+    """As if no feed had been accepted yet: for a run that must read its file whole."""
+    state = FeedState.get_or_none(FeedState.integration == work.run.integration_id)
+    return Memory("", _compared(work, state), (), None, clock.now())
+
+
 def is_current(run: Run, accepted: Run) -> bool:
     """Whether the inventory still is what the accepted run's feed made of it."""
     state = FeedState.get_or_none(FeedState.integration == run.integration_id)

@@ -5,7 +5,7 @@ add · change · zero (was in stock, now 0) · back (was missing) · missing; th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +128,64 @@ def make(work: Work, held: Stage, terms: Terms, usable: int, counts: tuple[int, 
     return _summarize(work, held, usable, known, in_stock)
 
 
+def list_adds(work: Work, held: Stage) -> None:
+    """List the rows of a plan that adds every usable one (`Summary.whole`), from the start even after an interruption."""
+    stage.erase_rows(work, "plan_row", "n", work.run.id)
+    _each_fresh_row(work, held, f"""
+        {_INSERT}SELECT s.run_id, s.row_number, 'add', s.sku, NULL, s.row_number, 'waiting', 0 FROM {held.table} s
+        WHERE s.run_id = ? AND s.row_number > ? AND s.row_number <= ? AND s.used = 1""", ())  # fmt: skip
+    bulk.analyze("plan_row")
+
+
+def hold_rows(run_id: int, marks: int, removals: bool, everything: bool) -> None:
+    """Let planned rows wait for a person. `marks`: which of them, and what of each row; `removals`: all that are missing."""
+    if everything:
+        bulk.run("UPDATE plan_row SET state = 'held', marks = marks | ? WHERE run_id = ?", (WHOLE, run_id))
+        return
+    chosen = "run_id = ? AND (marks & ?) <> 0"
+    bulk.run(f"UPDATE plan_row SET state = 'held', marks = marks & ? WHERE {chosen}", (marks, run_id, marks))
+    if removals:
+        bulk.run("UPDATE plan_row SET state = 'held' WHERE run_id = ? AND action = 'missing'", (run_id,))
+
+
+def count_held(run_id: int) -> int:
+    """How many planned rows wait."""
+    return int(bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND state = 'held'", (run_id,))[0])
+
+
+def keep_values(work: Work, held: Stage, columns: Sequence[str], pins: bool) -> None:
+    """Write was and would be of every planned row into the plan, in chunks. Inside `held.attached()`."""
+    here = "plan_row.run_id = ? AND plan_row.n > ? AND plan_row.n <= ?"
+    row = f"{held.table} s WHERE {here} AND s.run_id = plan_row.run_id AND s.row_number = plan_row.row_number"
+    added = bulk.json_object([(name, f's."{name}"', f's."{name}" IS NOT NULL') for name in columns])
+    was, will = (bulk.json_object([(name, f'{side}."{name}"', differs(name, pins)) for name in columns]) for side in ("i", "s"))
+    gone, zero = removed_values()
+    statements = (
+        f"UPDATE plan_row SET before = '{{}}', after = {added} FROM {row} AND plan_row.action = 'add'",
+        f"UPDATE plan_row SET before = {was}, after = {will} FROM inventory_item i, {row} AND i.id = plan_row.item_id",
+        f"UPDATE plan_row SET before = {gone}, after = {zero} FROM inventory_item i "
+        f"WHERE {here} AND plan_row.action = 'missing' AND i.id = plan_row.item_id",
+    )
+    chunk = f"SELECT n FROM plan_row WHERE run_id = ? AND n > ? ORDER BY n LIMIT {CHUNK}"
+    after, done = 0, 0
+    while last := bulk.one(f"SELECT max(n) FROM ({chunk}) AS chunk", (work.run.id, after))[0]:
+        with work.transaction():
+            for statement in statements:
+                bulk.run(statement, (work.run.id, after, last))
+        after, done = last, done + CHUNK
+        work.progress(done)
+        bulk.pause()
+
+
+def removed_values() -> tuple[str, str]:
+    """SQL: the JSON of what a missing item `i` loses, and of what it has then."""
+    free = f"(i.pinned & {bit('quantity')}) = 0"
+    gone = [("quantity", "i.quantity", f"{bulk.differs('i.quantity', '0')} AND {free}"),
+            ("warehouses", "i.warehouses", f"i.warehouses IS NOT NULL AND {free}")]  # fmt: skip
+    left = [(name, "0" if name == "quantity" else "CAST(NULL AS text)", when) for name, _, when in gone]
+    return bulk.json_object(gone), bulk.json_object(left)
+
+
 def counted(source_id: int) -> tuple[int, int]:
     """(items that are not missing and not archived, those of them in stock), counted anew: seconds for a million."""
     stock = "count(*), coalesce(sum(CASE WHEN quantity > 0 THEN 1 ELSE 0 END), 0)"
@@ -143,12 +201,16 @@ def _is_empty(work: Work) -> bool:
 
 def _compare(work: Work, held: Stage, terms: Terms) -> None:
     """Plan the rows of the file that are new, differ, or come back."""
-    sql = _INSERT + _compare_sql(held.table, terms)
+    _each_fresh_row(work, held, _INSERT + _compare_sql(held.table, terms), (work.run.source_id,))
+
+
+def _each_fresh_row(work: Work, held: Stage, sql: str, first: tuple[Any, ...]) -> None:
+    """Execute SQL for the rows of the file in chunks; its last parameters are the run's id and the row numbers between."""
     chunk = f"SELECT row_number FROM {held.table} WHERE run_id = ? AND row_number > ? ORDER BY row_number LIMIT {CHUNK}"
     after, done = 0, 0
     while last := bulk.one(f"SELECT max(row_number) FROM ({chunk}) AS chunk", (work.run.id, after))[0]:
         with work.transaction():
-            bulk.run(sql, (work.run.source_id, work.run.id, after, last))
+            bulk.run(sql, (*first, work.run.id, after, last))
         after, done = last, done + CHUNK
         work.progress(done)
         bulk.pause()
@@ -238,3 +300,7 @@ def _mixed(action: str, sku: str, content: int) -> int:
 
 def _digest(total: int) -> str:
     return f"{total % (1 << 96):024x}"
+
+
+NOTHING = _digest(0)
+"""The digest of a plan that changes nothing."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from portal import config
 from portal.fields import INVENTORY_COLUMNS
 from portal.leases import Work
-from portal.models import bulk
+from portal.models import bulk, database
 from portal.models.staging import Stage
 
 CHUNK = 5_000
@@ -32,14 +34,24 @@ def erase(work: Work, run_id: int | None = None, keep_held: bool = False) -> Non
     erase_rows(work, "plan_row", "n", run_id, "AND t.state <> 'held'" if keep_held else "")
 
 
+def erase_of_ended(run_id: int) -> None:
+    """Remove what an ended run planned and set aside, in chunks."""
+    for table, key in (("plan_row", "n"), ("set_aside_row", "row_number")):
+        _erase_rows(database.atomic, table, key, run_id)
+
+
 def erase_rows(work: Work, table: str, key: str, run_id: int, condition: str = "") -> None:
     """Delete a run's rows of one table in chunks along `key`."""
+    _erase_rows(work.transaction, table, key, run_id, condition)
+
+
+def _erase_rows(transaction: Callable[[], Any], table: str, key: str, run_id: int, condition: str = "") -> None:
     some = f"SELECT t.{key} FROM {table} t WHERE t.run_id = ? AND t.{key} > ? {condition} ORDER BY t.{key} LIMIT {CHUNK}"
     after: int | None = -1
     while after is not None:
         last = bulk.one(f"SELECT max({key}) FROM ({some}) AS doomed", (run_id, after))[0]
         if last is not None:
-            with work.transaction():
+            with transaction():
                 doomed = f"DELETE FROM {table} AS t WHERE t.run_id = ? AND t.{key} > ? AND t.{key} <= ? {condition}"
                 bulk.run(doomed, (run_id, after, last))
             bulk.pause()

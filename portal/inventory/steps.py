@@ -64,8 +64,8 @@ def fetch(work: Work) -> Reading:
     integration = Integration.get_by_id(work.run.integration_id)
     if not work.checkpoint.get("fetched"):
         work.stage("fetch", "bytes")
-        number = integration.mapping_version
-        _version(integration, number)
+        number = work.run.settings.get("version") or integration.mapping_version
+        _version(work, integration, number)
         document = _document(work, integration)
         form = integration.settings.get("format") or asdict(feeds.detect(documents.path_of(document), document.name).format)
         with work.transaction():
@@ -74,10 +74,14 @@ def fetch(work: Work) -> Reading:
             work.save_checkpoint(fetched=True)
         failpoints.reach("fetch-done")
     document = documents.find_unscoped(work.run.document_id)
-    return Reading(document, FeedFormat(**work.run.settings["format"]), _version(integration, work.run.mapping_version))
+    return Reading(document, FeedFormat(**work.run.settings["format"]), _version(work, integration, work.run.mapping_version))
 
 
-def _version(integration: Integration, number: int) -> MappingVersion:
+def _version(work: Work, integration: Integration, number: int) -> MappingVersion:
+    """The saved version of that number, or the rules that the run carries with it, which were not saved."""
+    told = work.run.settings
+    if "rules" in told:
+        return MappingVersion(integration=integration, number=number, rules=told["rules"], headers=told["headers"])
     version = MappingVersion.get_or_none(MappingVersion.integration == integration, MappingVersion.number == number)
     if version is None:
         raise SupplierError(words.not_mapped(), permanent=True)
@@ -87,7 +91,7 @@ def _version(integration: Integration, number: int) -> MappingVersion:
 def _document(work: Work, integration: Integration) -> Document:
     """The document this run was started for, the latest upload, or what the supplier has now."""
     if given := work.run.settings.get("document"):
-        return documents.find_unscoped(given)
+        return _kept(documents.find_unscoped(given))
     source = integration.source
     if connections.is_upload(source):
         uploaded = documents.latest_upload(source, "secondary" if integration.kind == roles.SECONDARY else "uploaded")
@@ -100,6 +104,12 @@ def _document(work: Work, integration: Integration) -> Document:
         fetched = connector.fetch(folder, match, pattern, into, documents.largest(), work.progress)
     work.say(f"Fetched {fetched.name}, {fetched.size:,} bytes.")
     return documents.adopt(source, fetched, work.run)
+
+
+def _kept(document: Document) -> Document:
+    if document.stored_name is None or not documents.path_of(document).exists():
+        raise SupplierError(words.erased(document.name), permanent=True)
+    return document
 
 
 def judge_age(work: Work, document: Document, before: Baseline) -> list[Verdict]:

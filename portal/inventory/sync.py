@@ -54,6 +54,7 @@ def _perform(work: Work) -> Outcome:
 
 def _no_change(work: Work, before: Baseline) -> Outcome:
     work.say(f"No change: the file is byte for byte the one from {words.moment(before.document_at, work.merchant)}.")
+    work.save(plan_hash=plan.NOTHING)
     told = before.counts
     unchanged = sum(told.get(name, 0) for name in ("new", "changed", "unchanged", "back"))
     counts = {"rows": told.get("rows", 0), "unchanged": unchanged, "set_aside": told.get("set_aside", 0), "noted": told.get("noted", 0)}

@@ -39,6 +39,12 @@ def nothing_uploaded() -> Problem:
     return Problem("not_set_up", "There is no file to read", "This source reads files that you upload.", "Upload a file", "file")
 
 
+def erased(name: str) -> Problem:
+    """The file that was to be read is not kept any more."""
+    body = f"{name} is not kept any more. Nothing was read."
+    return Problem("not_set_up", "The file was erased by age", body, "Choose another file", "file")
+
+
 def renamed(source: str, missing: Sequence[str], before: Sequence[str], now: Sequence[str]) -> Problem | None:
     """The missing column under its new name, when exactly one column differs and stands in the same place; else None."""
     if len(missing) != 1 or len(before) != len(now) or missing[0] not in before:

@@ -12,9 +12,10 @@ from portal.models.sources import Integration, Source
 
 
 class Run(Table):
-    """One execution. At most one queued or running run per integration (a partial unique index).
+    """One execution. At most one queued or running run per integration, and one dry run beside it (partial unique indexes).
 
-    `kind`: inventory, revert, silence, connection_check, remove_inventory, delete_source, purge_source, accept_removals, fixed_rows.
+    `kind`: inventory, dry_run, revert, silence, connection_check, remove_inventory, delete_source, purge_source, accept_removals,
+    fixed_rows.
     `state`: queued, running, finished, warnings, no_change, held, failed or stopped.
     `stage`: fetch, parse, plan, guard, apply or done. `stages`: {stage: {"seconds", "count"}}.
     `counts`: rows, new, changed, unchanged, missing, zeroed, back, set_aside, noted, held.
@@ -64,7 +65,9 @@ class Run(Table):
 
 UNFINISHED = ("queued", "running")
 
-Run.add_index(Run.index(Run.integration, unique=True, where=Run.state << UNFINISHED, name="run_unfinished_of_integration"))
+for _name, _which in (("run_unfinished_of_integration", Run.kind != "dry_run"), ("run_unfinished_dry_run", Run.kind == "dry_run")):
+    Run.add_index(Run.index(Run.integration, unique=True, where=(Run.state << UNFINISHED) & _which, name=_name))
+Run.add_index(Run.index(Run.integration, Run.id, where=Run.kind == "dry_run", name="run_dry"))
 
 
 class RunMessage(Table):

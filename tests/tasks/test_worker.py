@@ -180,8 +180,8 @@ def test_two_workers_do_each_run_once(stocked, owner, make_source):
 
 
 def test_every_kind_of_run_has_somebody_who_does_it():
-    documented = re.search(r"`kind`: (.*)\.\n", Run.__doc__ or "")
-    assert documented and set(re.split(r", | or ", documented[1])) == set(work.HANDLERS)
+    documented = re.search(r"`kind`: (.*?)\.\n", Run.__doc__ or "", re.DOTALL)
+    assert documented and set(re.split(r",\s+| or ", documented[1])) == set(work.HANDLERS)
 
 
 def test_the_minute_tidies_accounts_and_purges_sources(stocked, owner, run_work):
