@@ -7,10 +7,9 @@ import re
 import socket
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from threading import Event, Timer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
@@ -18,21 +17,17 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 import requests.adapters
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from portal import suppliers
 from portal.connectors import http_answer, problems
 from portal.connectors.google_sheets import csv_link, is_sheet
-from portal.connectors.network import IO_SECONDS, Guard
+from portal.connectors.network import Guard
 from portal.connectors.spool import Progress, Spool, wait
-from portal.connectors.steps import Finding, Steps, reaching, resolve
-from portal.connectors.tls import Identity
+from portal.connectors.steps import Finding, Steps
+from portal.connectors.web_line import FAULTS, closing, fault_of, open_line, send, shut
 from portal.errors import SupplierError
 from portal.records import Check, Fetched, FileEntry, Secret
 
-HEADERS_SECONDS = 2 * IO_SECONDS  # headers may come slowly, not for ever
-
-_FAULTS = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, requests.RequestException)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade", "cookie"})
 
@@ -49,12 +44,12 @@ class HttpConnector:
 
     def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
         """Checks 1 to 5; `folder` has no meaning for a link."""
-        with _closing(self._ask(Steps(report))) as answer:
+        with closing(self._ask(Steps(report))) as answer:
             return [_entry(answer)]
 
     def listing(self, folder: str) -> list[FileEntry]:
         """The one file behind the link."""
-        with _closing(self._ask(Steps())) as answer:
+        with closing(self._ask(Steps())) as answer:
             return [_entry(answer)]
 
     def fetch(
@@ -62,7 +57,7 @@ class HttpConnector:
     ) -> Fetched:
         """Bring the file to `into`; see Connector.fetch. A second look is taken only at a file that changed just now."""
         answer = self._still(settle_seconds, progress)
-        with _closing(answer), self._told("reading the file"):
+        with closing(answer), self._told("reading the file"):
             seen = http_answer.read_headers(answer)
             with Spool(into, limit_bytes, seen.length, progress) as spool:
                 self._pour(answer, spool)
@@ -77,12 +72,12 @@ class HttpConnector:
         if http_answer.stands_still(answer, seconds):
             return answer
         first = http_answer.read_headers(answer)
-        _shut(answer)
+        shut(answer)
         wait(seconds, progress, first.length)
         answer = self._ask(Steps())
         second = http_answer.read_headers(answer)
         if first.differs(second):
-            _shut(answer)
+            shut(answer)
             raise problems.file_growing(first.name, first.length, second.length)
         return answer
 
@@ -97,7 +92,7 @@ class HttpConnector:
         """A last look: a file rewritten in place while it was read would be a mix of two."""
         if not (seen.modified or seen.etag):
             return
-        with _closing(self._ask(Steps())) as answer:
+        with closing(self._ask(Steps())) as answer:
             after = http_answer.read_headers(answer)
         if seen.differs(after) and seen.length in (None, size):
             raise problems.file_growing(seen.name, seen.length, after.length)
@@ -125,7 +120,7 @@ class HttpConnector:
         except BaseException:
             opened.close()
             if answer is not None:
-                _shut(answer)
+                shut(answer)
             raise
         return answer
 
@@ -147,26 +142,12 @@ class HttpConnector:
         if not secure and self.auth != "none" and self.settings.get("plain_ok") not in (True, "true", "on", "1"):
             with steps.step("address"):
                 raise problems.plain_not_allowed("A sign-in over plain HTTP")
-        target = resolve(steps, self.guard, parts.hostname or "", parts.port or (443 if secure else 80))
-        self.host = target.host
-        with reaching(steps, target):
-            opened = self.guard.open(target)
-        with steps.step("identity") as found:
-            if secure:
-                opened = Identity(target.host, trusted_key).wrap(opened, lambda: self.guard.open(target), found, strict_end=True)
-            else:
-                found.detail = "Plain HTTP: nothing proves who answers"
-        opened.settimeout(IO_SECONDS)
-        return opened
+        self.host = parts.hostname or ""
+        return open_line(self.guard, parts, steps, trusted_key)
 
     def _get(self, link: str, opened: socket.socket, headers: Mapping[str, str]) -> requests.Response:
         always = {"User-Agent": "Quayside", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
-        try:
-            # No session: it would read a redirect's whole body into memory before we see its status.
-            return _OneSocket(opened).send(requests.Request("GET", link, headers={**always, **headers}).prepare())
-        except BaseException:
-            opened.close()
-            raise
+        return send(opened, requests.Request("GET", link, headers={**always, **headers}))
 
     def _credentials(self) -> dict[str, str]:
         """The one header that signs us in; none for an open link."""
@@ -202,7 +183,7 @@ class HttpConnector:
         allowed = suppliers.find("http-file").download_hosts.get(urlsplit(answer.url).hostname or "")
         if not 300 <= answer.status_code < 400 or there.scheme != "https" or not allowed or not fnmatchcase(there.hostname or "", allowed):
             return answer
-        _shut(answer)
+        shut(answer)
         if self.auth != "none":
             raise problems.redirected(there.hostname or "", "A link with a sign-in is not followed to another server.")
         return self._get(there.geturl(), self._connect(Steps(), there, None), {})
@@ -218,20 +199,11 @@ class HttpConnector:
     def _told(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except _FAULTS as error:
+        except FAULTS as error:
             raise self._translate(error, doing) from None  # a library's text may quote our headers
 
     def _translate(self, error: Exception, doing: str) -> SupplierError:
-        if isinstance(error, requests.exceptions.InvalidURL):
-            return _not_a_link()
-        if isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError)):
-            return problems.timed_out(self.host, IO_SECONDS, doing)
-        if isinstance(error, (ConnectionError, http.client.RemoteDisconnected, urllib3.exceptions.ProtocolError)):
-            return problems.connection_lost(self.host, doing)
-        if isinstance(error, (http.client.HTTPException, requests.RequestException)):
-            body = "Something answers, but not in the language of web servers. Check the link and its port."
-            return problems.protocol_error("This is not a web server", body)
-        return problems.connection_lost(self.host, doing)
+        return _not_a_link() if isinstance(error, requests.exceptions.InvalidURL) else fault_of(error, self.host, doing)
 
     def close(self) -> None:
         """Nothing stays open between calls."""
@@ -241,64 +213,6 @@ class HttpConnector:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-
-class _OneSocket(requests.adapters.HTTPAdapter):
-    """Sends the one request over a socket that is already open and, for https, already encrypted."""
-
-    def __init__(self, opened: socket.socket) -> None:
-        super().__init__(max_retries=0)
-        self._opened = opened
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        parts = urlsplit(request.url or "")
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        line = kind(parts.hostname or "", parts.port, timeout=IO_SECONDS)
-        line.sock = self._opened
-        with _within(self._opened, HEADERS_SECONDS):
-            line.request(request.method or "GET", request.path_url, headers=request.headers, preload_content=False, decode_content=False)
-            return self.build_response(request, line.getresponse())
-
-    def close(self) -> None:
-        self._opened.close()
-        super().close()
-
-
-@contextmanager
-def _within(opened: socket.socket, seconds: float) -> Iterator[None]:
-    """End the line when the block takes longer, and raise TimeoutError: each byte that comes would begin a new wait."""
-    late = Event()
-
-    def end() -> None:
-        late.set()
-        with suppress(OSError):
-            socket.socket.shutdown(opened, socket.SHUT_RDWR)
-
-    timer = Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except _FAULTS as error:
-        raise TimeoutError if late.is_set() else error from error
-    finally:
-        timer.cancel()
-    if late.is_set():
-        raise TimeoutError
-
-
-def _shut(answer: requests.Response) -> None:
-    """Close an answer and its socket, also where the server wanted to keep it open."""
-    answer.close()
-    answer.connection.close()
-
-
-@contextmanager
-def _closing(answer: requests.Response) -> Iterator[requests.Response]:
-    try:
-        yield answer
-    finally:
-        _shut(answer)
 
 
 def _entry(answer: requests.Response) -> FileEntry:

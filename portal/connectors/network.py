@@ -191,5 +191,7 @@ def _worst(failures: list[tuple[OSError, str]], target: Target, timeout: float) 
         if isinstance(error, TimeoutError):
             ours = our_address(ipaddress.ip_address(address))
             return problems.timed_out(target.host, timeout, f"reaching port {target.port}", ours)
+    if any(isinstance(error, ConnectionResetError) for error, _ in failures):
+        return problems.connection_lost(target.host, "taking our call")
     error, address = failures[0]
     return problems.no_way(target.port, address, errno.errorcode.get(error.errno or 0, type(error).__name__))

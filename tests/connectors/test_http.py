@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from portal import feeds
-from portal.connectors import http
+from portal.connectors import web_line
 from portal.connectors.network import Guard
 from portal.errors import SupplierError
 from tests.connectors.conftest import checks, fetch, left_nothing, refused
@@ -547,7 +547,7 @@ def _then_silence(first: bytes):
     ],
 )
 def test_a_server_that_falls_silent_is_not_waited_for_without_end(connect, monkeypatch, tmp_path, first, doing):
-    monkeypatch.setattr(http, "IO_SECONDS", 0.3)
+    monkeypatch.setattr(web_line, "IO_SECONDS", 0.3)
     with web(_then_silence(first)) as server:
         begun = time.monotonic()
         error = failure(connect("http", {"url": server.link()}), tmp_path / "feed")
@@ -558,7 +558,7 @@ def test_a_server_that_falls_silent_is_not_waited_for_without_end(connect, monke
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("trickle", [b"X-A: 1\r\n", b"a", b"\r\nHTTP/1.1 100 Continue\r\n"])
 def test_headers_that_never_end_are_not_read_for_ever(connect, trusted, good, monkeypatch, tmp_path, trickle, secure):
-    monkeypatch.setattr(http, "HEADERS_SECONDS", 0.5)
+    monkeypatch.setattr(web_line, "HEADERS_SECONDS", 0.5)
 
     def endless(opened: socket.socket) -> None:
         opened.sendall(b"HTTP/1.1 100 Continue\r\n")
