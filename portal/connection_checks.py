@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from portal import clock, config, connections, documents, feeds, file_choice, runs, setup_steps, sources
+from portal import clock, config, connections, documents, file_choice, file_looks, runs, setup_steps, sources
 from portal.connection_values import server_of
 from portal.connectors import Connector
 from portal.connectors.selection import newest_first
@@ -234,8 +234,8 @@ def _understand(results: Results, document: Document) -> None:
     work = results.work
     with results.step("understand") as found:
         path = documents.path_of(document)
-        seen = feeds.detect(path, document.name, _member(results.source))
-        headers, rows = feeds.preview(path, seen.format, 3)
+        seen = file_looks.detect(path, document.name, _member(results.source))
+        headers, rows = file_looks.preview(path, seen.format, 3)
         found["detail"] = f"{len(headers)} columns" if rows else f"{len(headers)} columns, and no rows yet"
         found["facts"] = {"format": asdict(seen.format), "said": dict(seen.said), "warnings": list(seen.warnings), "columns": len(headers)}
     with work.transaction():

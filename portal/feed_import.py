@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from portal import clock, directory, documents, feeds, mappings, matching, runs, setup_steps, sources
+from portal import clock, directory, documents, file_looks, mappings, matching, runs, setup_steps, sources
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_FIELDS
 from portal.inventory import sync
@@ -115,8 +115,8 @@ def _create(merchant: Merchant, name: str, path: Path) -> tuple[Integration, Doc
 
 def _map(integration: Integration, document: Document, path: Path) -> None:
     """Read the file as detected, and map it by what its headers and values look like. Raises SupplierError without a SKU column."""
-    form = feeds.detect(path, document.name).format
-    headers, rows = feeds.preview(path, form, SAMPLED)
+    form = file_looks.detect(path, document.name).format
+    headers, rows = file_looks.preview(path, form, SAMPLED)
     matches = matching.propose(INVENTORY_FIELDS, headers, [row.cells for row in rows])
     if not any(match.field == "sku" and match.column for match in matches):
         body = f"{path.name} has: {', '.join(headers)[:200]}. Create the source in the portal and map it there."

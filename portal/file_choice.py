@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from portal import audit, clock, connections, documents, feeds, sample_options, setup_steps, sources
+from portal import audit, clock, connections, documents, feeds, file_looks, sample_options, setup_steps, sources
 from portal.connectors import selection
 from portal.errors import Invalid, NotFound, Problem, Stale, SupplierError
 from portal.models import Connection, Document, Integration, Source, database
@@ -124,7 +124,7 @@ def preview(source: Source, form: FeedFormat) -> Preview:
         raise NotFound("sample")
     try:
         feeds.check_format(form)
-        headers, rows = feeds.preview(documents.path_of(sample), form, PREVIEW_ROWS)
+        headers, rows = file_looks.preview(documents.path_of(sample), form, PREVIEW_ROWS)
     except SupplierError as error:
         return Preview(problem=error.problem)
     except Invalid as refused:
@@ -177,7 +177,7 @@ def _with_columns(sample: Document | None, form: FeedFormat) -> FeedFormat:
     if form.columns or sample is None:
         return form
     try:
-        return feeds.with_columns(documents.path_of(sample), form)
+        return file_looks.with_columns(documents.path_of(sample), form)
     except SupplierError as error:
         raise Invalid({"row_path": f"{error.problem.headline}. {error.problem.body}"}) from error
 

@@ -6,7 +6,6 @@ sample ─▶ propose ─▶ preview, counts ─▶ save (a new version; older o
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,10 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from portal import audit, clock, documents, feeds, mapping, matching, setup_steps
+from portal import audit, clock, documents, file_looks, mapping, matching, setup_steps
 from portal.errors import Invalid, NotFound, Stale
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
-from portal.mapping.transforms import compose
 from portal.models import Document, Integration, MappingVersion, User, database
 from portal.records import CellProblem, FeedFormat, Match, Row
 
@@ -77,8 +75,8 @@ def sample_of(integration: Integration) -> Sample | None:
     if not path.exists():
         return None
     kept = integration.settings.get("format")
-    form = FeedFormat(**kept) if kept else feeds.detect(path, document.name).format
-    headers, rows = feeds.preview(path, form, LOOKED_AT)
+    form = FeedFormat(**kept) if kept else file_looks.detect(path, document.name).format
+    headers, rows = file_looks.preview(path, form, LOOKED_AT)
     return Sample(document, path, form, headers, rows)
 
 
@@ -187,34 +185,16 @@ def _take_number(integration: Integration, seen: int, who: str) -> None:
 @lru_cache(maxsize=256)
 def _counts(path: Path, form: FeedFormat, rules: str) -> mapping.Tally:
     """Files in the spool never change, so neither do their counts."""
-    with feeds.open_rows(path, form) as reader:
-        wanted = json.loads(rules)
-        mapper = mapping.compile_rules(wanted, reader.headers, form.decimal_mark)
-        return mapping.tally(mapper, reader.lenient(), COUNTED, wanted.get("duplicates", "last" if "sku" in wanted["fields"] else "sum"))
+    wanted = json.loads(rules)
+    duplicates = wanted.get("duplicates", "last" if "sku" in wanted["fields"] else "sum")
+    return file_looks.tally(path, form, wanted, COUNTED, duplicates)
 
 
 @lru_cache(maxsize=64)
 def _seen(path: Path, form: FeedFormat, rule: str) -> Seen:
-    alone = json.loads(rule)
-    change = compose(alone["steps"], form.decimal_mark) or str
-    counted: Counter[str] = Counter()
-    with feeds.open_rows(path, form) as reader:
-        at = [reader.headers.index(column) for column in alone["columns"]]
-        for row in islice(reader.lenient(), COUNTED):
-            counted[alone["join"].join([text for n in at if (text := row.cells[n].strip())])] += 1
-    changed: Counter[str] = Counter()
-    for text, count in counted.items():
-        changed[change(text).strip() if text else ""] += count
-    changed.pop("", None)
-    return Seen(changed.most_common(MOST_VALUES), len(changed))
+    return Seen(*file_looks.values(path, form, json.loads(rule), COUNTED, MOST_VALUES))
 
 
 @lru_cache(maxsize=8)
 def _skus(path: Path, form: FeedFormat, rules: str) -> tuple[str, ...]:
-    with feeds.open_rows(path, form) as reader:
-        wanted = json.loads(rules)
-        mapper = mapping.compile_rules(wanted, reader.headers, form.decimal_mark)
-        mapped = (mapper(row)[0] for row in islice(reader.lenient(), COUNTED))
-        times = Counter(values[0] for values in mapped if values is not None)
-    alone = wanted.get("duplicates") == "set_aside"
-    return tuple(sku for sku, count in times.items() if count == 1 or not alone)
+    return tuple(file_looks.skus(path, form, json.loads(rules), COUNTED))

@@ -15,7 +15,7 @@ from portal import (
     connections,
     directory,
     documents,
-    feeds,
+    file_looks,
     mappings,
     matching,
     order_mapping,
@@ -127,8 +127,8 @@ def take_sample(source: Source, stream: IO[bytes], name: str) -> Sample:
     integration = sources.integration(source, "get_shipments")
     document = documents.store_upload(source, stream, name, SAMPLE_BYTES, origin="sample")
     path = documents.path_of(document)
-    form = feeds.detect(path, name).format
-    headers, rows = feeds.preview(path, form, mappings.LOOKED_AT)
+    form = file_looks.detect(path, name).format
+    headers, rows = file_looks.preview(path, form, mappings.LOOKED_AT)
     Integration.update(sample_document_id=document.id).where(Integration.id == integration.id).execute()
     return Sample(document, path, form, headers, rows)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from portal import feeds
+from portal import feeds, file_looks
 from portal.errors import SupplierError
 from portal.records import FeedFormat
 
@@ -40,7 +40,7 @@ class Options:
 
 def of(path: Path | None, form: FeedFormat, detected: str) -> Options:
     """The options of the sample at `path` read as `form`; `detected` is the kind that its bytes show."""
-    sheets, members, tree = ((), (), ()) if path is None else _looked(str(path), form.kind, form.encoding, form.member)
+    sheets, members, tree = _looked(path, form)
     kinds = dict.fromkeys((form.kind, detected, *(TEXT if {form.kind, detected} & set(TEXT) else ())))
     rows = {one.path: f"{one.path}, {one.count:,} times" for one in _items(tree)}
     names = OPTIONS.get(form.kind, ()) + (("member",) if len(members) > 1 or form.member else ())
@@ -50,15 +50,18 @@ def of(path: Path | None, form: FeedFormat, detected: str) -> Options:
     return Options(names, shown_kinds, shown_sheets, shown_rows, _with(_variants(form, tree), form.variants), members, tree[:MOST_SHOWN])
 
 
-@lru_cache(maxsize=32)
-def _looked(path: str, kind: str, encoding: str, member: str) -> tuple[Sequence[str], Sequence[str], Sequence[feeds.Branch]]:
-    """(sheets, members, tree) of a file that never changes. What cannot be read has none; the preview says why."""
-    form = FeedFormat(kind=kind, encoding=encoding, member=member)
+def _looked(path: Path | None, form: FeedFormat) -> tuple[Sequence[str], Sequence[str], Sequence[feeds.Branch]]:
+    """(sheets, members, tree) of the file. What cannot be read has none; the preview says why."""
     try:
-        members = feeds.members(path)
-        return feeds.sheets(path, member) if kind == "spreadsheet" else (), members, feeds.tree(path, form)
-    except (SupplierError, LookupError):
+        return ((), (), ()) if path is None else _seen(path, FeedFormat(kind=form.kind, encoding=form.encoding, member=form.member))
+    except SupplierError:
         return (), (), ()
+
+
+@lru_cache(maxsize=32)
+def _seen(path: Path, form: FeedFormat) -> tuple[Sequence[str], Sequence[str], Sequence[feeds.Branch]]:
+    """Files in the spool never change, so neither does what they hold."""
+    return file_looks.options(path, form)
 
 
 def _items(tree: Sequence[feeds.Branch]) -> list[feeds.Branch]:

@@ -7,17 +7,19 @@ the portal through the job's own socket; the keeper says last how the reader end
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import resource
 import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, BinaryIO, NoReturn
 
 from portal.errors import Problem, SupplierError
-from portal.intake import frames
+from portal.intake import frames, looks
 from portal.intake.job import Job
 from portal.intake.reading import Reading
 
@@ -57,7 +59,7 @@ def _keep(job: socket.socket) -> NoReturn:
         os.kill(reader, signal.SIGKILL)
     _, status = os.waitpid(reader, 0)
     if handle in ended:
-        with job.makefile("wb") as out:
+        with suppress(BrokenPipeError), job.makefile("wb") as out:  # who heard enough has hung up
             frames.write(out, "status", os.waitstatus_to_exitcode(status))
     os._exit(0)
 
@@ -68,14 +70,19 @@ def _read(job: socket.socket) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     source: BinaryIO = job.makefile("rb")
     out: BinaryIO = job.makefile("wb", BUFFER)  # type: ignore[assignment]
-    asked = Job.load(source.read(int.from_bytes(source.read(4), "little")))
-    limit(asked.memory, asked.seconds)
+    asked = json.loads(source.read(int.from_bytes(source.read(4), "little")))
+    look = asked.get("look")
+    limits = look or asked
+    limit(limits["memory"], limits["seconds"])
 
     def emit(kind: str, value: Any) -> None:
         frames.write(out, kind, value)
 
     try:
-        Reading(asked, emit).run()
+        if look:
+            looks.answer(look, emit)
+        else:
+            Reading(Job(**asked), emit).run()
     except SupplierError as error:
         emit("refused", (asdict(error.problem), error.permanent))
     except MemoryError:

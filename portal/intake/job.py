@@ -45,11 +45,6 @@ class Job:
         """As JSON."""
         return json.dumps(asdict(self)).encode()
 
-    @classmethod
-    def load(cls, text: bytes) -> Job:
-        """From JSON."""
-        return cls(**json.loads(text))
-
 
 def key_of(form: Mapping[str, Any], rules: Mapping[str, Any], habits: Sequence[object], compared: str) -> str:
     """Digest of all that a record's meaning depends on besides its bytes."""

@@ -5,18 +5,21 @@ A file that breaks it is refused whole; choosing the new columns makes a mapping
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from portal import clock, documents, feeds, mapping, mappings, runs
+from portal import clock, documents, file_looks, mapping, mappings, runs
 from portal.errors import Invalid, Problem, Refused, SupplierError
 from portal.leases import Work
 from portal.mapping import columns
 from portal.mapping.columns import Column, Drift, Proposal
 from portal.models import Document, Integration, MappingVersion, Run, User
 from portal.records import FeedFormat
+
+log = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=1)  # a contract is made anew after this, or when other columns came or went
 LOOKED_AT = 2_000  # rows of a new file whose values are compared
@@ -79,7 +82,12 @@ def remember(version: MappingVersion, document: Document, form: FeedFormat, anew
     kept = version.contract
     if kept and not anew and clock.now() - datetime.fromisoformat(kept["at"]) < KEPT_FOR:
         return
-    told = [column.told() for column in _read(document, form, columns.MOST_ROWS)]
+    try:
+        found = _read(document, form, columns.MOST_ROWS)
+    except SupplierError as error:  # what was applied stands; the next file is held against the older contract
+        log.warning("The columns of document %s could not be kept: %s", document.id, error.problem.headline)
+        return
+    told = [column.told() for column in found]
     MappingVersion.update(contract={"columns": told, "at": clock.now().isoformat()}).where(MappingVersion.id == version.id).execute()
 
 
@@ -154,8 +162,7 @@ def _last_contract(integration: Integration, number: int) -> list[Column]:
 
 
 def _read(document: Any, form: FeedFormat, most: int) -> list[Column]:
-    with feeds.open_rows(documents.path_of(document), form) as reader:
-        return columns.sketched(reader.headers, reader.lenient(), most)
+    return file_looks.sketch(documents.path_of(document), form, most)
 
 
 def _note(came: Sequence[str], went: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import IO, Any
 
-from portal import clock, documents, failpoints, feeds, mapping, runs
+from portal import clock, documents, failpoints, file_looks, mapping, runs
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import stale
@@ -118,10 +118,9 @@ def perform(work: Work) -> Outcome:
     work.save(document_id=document.id, mapping_version=listed.mapping_version)
     work.stage("apply")
     path = documents.path_of(document)
-    form = replace(feeds.detect(path, document.name).format, header_row=1)
-    with feeds.open_rows(path, form) as reader:
-        taking = Taking(work, listed, version.rules, reader.headers)
-        rows = (row for row in reader if row.number > tally.upto)
+    form = replace(file_looks.detect(path, document.name).format, header_row=1)
+    with file_looks.rows_of(path, form, tally.upto) as (headers, rows):
+        taking = Taking(work, listed, version.rules, headers)
         while some := list(islice(rows, CHUNK)):
             work.look_for_stop()
             if tally.rows + len(some) > MOST_ROWS:
@@ -292,8 +291,7 @@ def _headers(run: Run) -> list[str]:
     """The headers of the run's file; once that was erased, those its mapping was made on."""
     try:
         path = documents.path_of(documents.find_unscoped(run.document_id))
-        with feeds.open_rows(path, FeedFormat(**run.settings["format"])) as reader:
-            return list(reader.headers)
+        return file_looks.headers(path, FeedFormat(**run.settings["format"]))
     except (NotFound, FileNotFoundError, KeyError):
         version = MappingVersion.get_or_none(MappingVersion.integration == run.integration_id, MappingVersion.number == run.mapping_version)
         return list(version.headers) if version else []
@@ -303,19 +301,12 @@ def _whole_cells(run: Run) -> dict[int, list[str]]:
     """Row number -> all of its cells, of open rows with a cell that was kept only in part."""
     waiting = SetAsideRow.select().where(SetAsideRow.run == run.id, SetAsideRow.used_run_id.is_null())
     cut = {row.row_number for row in waiting if any(len(cell) >= 500 for cell in row.cells) or not row.cells}
-    found: dict[int, list[str]] = {}
     if not cut or run.document_id is None:
-        return found
+        return {}
     document = documents.find_unscoped(run.document_id)
     if document.stored_name is None:
-        return found
-    with feeds.open_rows(documents.path_of(document), FeedFormat(**run.settings["format"])) as reader:
-        for row in reader:
-            if row.number in cut:
-                found[row.number] = row.cells
-            if len(found) == len(cut):
-                break
-    return found
+        return {}
+    return file_looks.cells(documents.path_of(document), FeedFormat(**run.settings["format"]), cut)
 
 
 def _fitted(cells: Sequence[str], width: int) -> list[str]:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
-import signal
-import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from portal import failpoints
+from portal import failpoints, readers
 from portal.errors import Problem, SupplierError
-from portal.intake import frames
 from portal.intake.job import Job
 from portal.inventory import duplicates
 from portal.leases import Work
 from portal.models import SetAsideRow, bulk
 from portal.models.staging import Stage
 
-ROOT = Path(__file__).resolve().parents[2]
 ASIDE_COLUMNS = ("run_id", "row_number", "sku", "fatal", "problems", "cells")
 BYTES_A_SECOND = 500_000  # slower than any real feed is read; a feed that needs longer is made to
 LEAST_SECONDS = 60
@@ -84,7 +74,7 @@ class Parsing:
     def read(self, job: Job, policy: str, sku_column: str) -> Tally:
         """Stage the job's file whole, from the start even after an interruption. Raises SupplierError, Stopped, LostLease."""
         self._restart(None)
-        with _process(job) as told:
+        with readers.told_by(job.dump()) as told:
             for kind, value in told:
                 getattr(self, f"_{kind}")(value)
         settled = duplicates.Settling(self.work, self.stage, self.tally, self.cells)
@@ -147,81 +137,3 @@ class Parsing:
 def job_seconds(size: int) -> int:
     """Processor seconds that reading a file of so many bytes may take."""
     return max(LEAST_SECONDS, size // BYTES_A_SECOND)
-
-
-class _Readers:
-    """The process that starts readers, ours as long as we live. Started when first needed, and again when it is gone."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-
-    def ready(self) -> socket.socket:
-        """The socket that it takes jobs on. It gets no setting and no secret of ours."""
-        if self._control is None or self._process is None or self._process.poll() is not None:
-            ours, theirs = socket.socketpair()
-            environment = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-            command = [sys.executable, "-m", "portal.intake.child", str(theirs.fileno())]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=[theirs.fileno()])
-            theirs.close()
-            self._control = ours
-        return self._control
-
-    def close(self) -> None:
-        """Let the readers' process end, as this one does."""
-        with self._lock:
-            if self._control is not None and self._process is not None:
-                self._control.close()
-                self._process.terminate()  # a fork of ours may hold its socket open
-                self._process.wait()
-                self._control = self._process = None
-
-    def start(self, job: Job) -> socket.socket:
-        """Hand a job over; the socket its frames come from."""
-        ours, theirs = socket.socketpair()
-        with self._lock, theirs:
-            socket.send_fds(self.ready(), [b"J"], [theirs.fileno()])
-        text = job.dump()
-        ours.sendall(len(text).to_bytes(4, "little") + text)
-        return ours
-
-
-_readers = _Readers()
-atexit.register(_readers.close)
-
-
-def make_ready() -> None:
-    """Start the readers' process while there is other work to do."""
-    with _readers._lock:
-        _readers.ready()
-
-
-@contextmanager
-def _process(job: Job) -> Iterator[Iterator[tuple[str, Any]]]:
-    """The frames of a reader, which ends with the block. Raises SupplierError reading_stopped when it was stopped or broke."""
-    with _readers.start(job) as told, told.makefile("rb", 1 << 16) as out:
-        yield _until_the_end(out)
-
-
-def _until_the_end(out: Any) -> Iterator[tuple[str, Any]]:
-    last, status = "", -signal.SIGKILL
-    try:
-        for kind, value in frames.read(out):
-            if kind == "status":
-                status = value
-                break
-            last = kind
-            yield kind, value
-    except EOFError:
-        last = ""
-    if last not in ("end", "refused"):
-        raise SupplierError(_broke(status), permanent=True)
-
-
-def _broke(status: int) -> Problem:
-    if status in (-signal.SIGXCPU, -signal.SIGKILL):
-        body = "It took far longer than a file of its size may. We stopped reading and used none of it. Your stock is as it was."
-        return Problem("reading_stopped", "Reading the file took too long", body, "Review the feed", "file")
-    body = f"The reading process ended with status {status}. We used none of the file. Your stock is as it was."
-    return Problem("reading_stopped", "The file could not be read to its end", body, "Review the feed", "file")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from portal import connections, documents, failpoints, feeds, mapping
+from portal import connections, documents, failpoints, file_looks, mapping
 from portal.errors import SupplierError
 from portal.intake.job import Job
 from portal.inventory import contract, duplicates, feed_states, guards, parsing, plan, roles, stage, words
@@ -67,7 +67,7 @@ def fetch(work: Work) -> Reading:
         number = work.run.settings.get("version") or integration.mapping_version
         _version(work, integration, number)
         document = _document(work, integration)
-        form = integration.settings.get("format") or asdict(feeds.detect(documents.path_of(document), document.name).format)
+        form = integration.settings.get("format") or asdict(file_looks.detect(documents.path_of(document), document.name).format)
         with work.transaction():
             settings = {**work.run.settings, "format": form}
             work.save(document_id=document.id, mapping_version=number, settings=settings)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from portal import failpoints
+from portal import failpoints, readers
 from portal.errors import Problem, SupplierError
-from portal.inventory import baseline, contract, feed_states, parsing, plan, stage, steps, words
+from portal.inventory import baseline, contract, feed_states, plan, stage, steps, words
 from portal.inventory.apply import Applying, hold
 from portal.inventory.baseline import Baseline
 from portal.inventory.guards import Verdict
@@ -35,7 +35,7 @@ def perform(work: Work) -> Outcome:
 
 
 def _perform(work: Work) -> Outcome:
-    parsing.make_ready()
+    readers.make_ready()
     reading, before = steps.fetch(work), baseline.of(work.run)
     if baseline.is_unchanged(work.run, reading.document, before):
         return _no_change(work, before)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from portal.fields import INVENTORY_COLUMNS
 from portal.mapping.compiling import Mapper
+from portal.mapping.transforms import compose
 from portal.records import Row
 
 EXAMPLES = 3
@@ -31,7 +34,10 @@ class Failure:
 
 @dataclass
 class Tally:
-    """`ok` rows are used, `items` come of them. `duplicates`: rows whose SKU an earlier row had; `filled`: rows with a value, by field."""
+    """`ok` rows are used, `items` come of them. `duplicates`: rows whose SKU an earlier row had; `filled`: rows with a value, by field.
+
+    `whole`: whether these were all rows of the file.
+    """
 
     rows: int = 0
     ok: int = 0
@@ -41,6 +47,13 @@ class Tally:
     duplicate_examples: list[tuple[int, str]] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
     filled: dict[str, int] = dataclasses.field(default_factory=dict)
+    whole: bool = True
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Tally:
+        """The tally that `asdict` gave, with its pairs and failures."""
+        failures = [Failure(**{**one, "examples": [tuple(pair) for pair in one["examples"]]}) for one in told["failures"]]
+        return cls(**{**told, "failures": failures, "duplicate_examples": [tuple(pair) for pair in told["duplicate_examples"]]})
 
     def of(self, key: str) -> list[Failure]:
         """The failures of one field, most frequent first; "" for those of whole rows."""
@@ -95,3 +108,24 @@ def _note_sku(counted: Tally, seen: dict[int, int], number: int, sku: str) -> No
 def sentences(failures: Sequence[Failure], rows: int) -> list[str]:
     """One line a failure, such as "212 of 48,210 rows: No SKU. Row set aside."."""
     return [f"{one.count:,} of {rows:,} rows: {one.reason}. {one.outcome.capitalize()}." for one in failures]
+
+
+def values_of(rule: Mapping[str, Any], headers: Sequence[str], rows: Iterable[Row], mark: str, most: int) -> tuple[list[Any], int]:
+    """(the `most` frequent values of the rule's columns after its steps, each with its count; how many different ones there are)."""
+    change = compose(rule["steps"], mark) or str
+    at = [list(headers).index(column) for column in rule["columns"]]
+    counted: Counter[str] = Counter()
+    for row in rows:
+        counted[rule["join"].join([text for n in at if (text := row.cells[n].strip())])] += 1
+    changed: Counter[str] = Counter()
+    for text, count in counted.items():
+        changed[change(text).strip() if text else ""] += count
+    changed.pop("", None)
+    return changed.most_common(most), len(changed)
+
+
+def skus_of(mapper: Mapper, rows: Iterable[Row], only_single: bool) -> list[str]:
+    """The SKU of each item that the rows become, in the order of the file; with `only_single` no SKU that stands twice."""
+    mapped = (mapper(row)[0] for row in rows)
+    times = Counter(values[0] for values in mapped if values is not None)
+    return [sku for sku, count in times.items() if count == 1 or not only_single]

@@ -193,7 +193,7 @@ def _shared(source: Any, editor: Any, focus: str) -> dict[str, Any]:
         "source": source, "editor": editor, "focus": focus, "transforms": TRANSFORMS, "choices": mapping_page.choices,
         "draft_at": url_for("mappings.draft_inventory", source_id=source.public_id), "label_of": mapping_page.label_of,
         "cell": mapping_page.cell, "numbers": NUMBERS, "identifiers": IDENTIFIERS, "row_failures": mapping_page.row_failures(editor),
-        "capped": editor.tally is not None and editor.tally.rows >= mappings.COUNTED,
+        "capped": editor.tally is not None and not editor.tally.whole,
     }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def coming(source: Any) -> Coming:
         tally = mappings.counts(sample, version.rules)
     except SupplierError as error:
         return Coming(schedule, problem=error.problem)
-    return Coming(schedule, tally.rows, tally.items, tally.set_aside, tally.rows >= mappings.COUNTED)
+    return Coming(schedule, tally.rows, tally.items, tally.set_aside, not tally.whole)
 
 
 def flow(source: Any) -> tuple[str, str, str]:
