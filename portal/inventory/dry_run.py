@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from portal import clock, documents, mapping, runs
+from portal import clock, documents, mapping, readers, runs
 from portal.errors import NotFound, Refused, SupplierError
-from portal.inventory import baseline, feed_states, movers, parsing, plan, stage, steps
+from portal.inventory import baseline, feed_states, movers, plan, stage, steps
 from portal.inventory.baseline import Baseline
 from portal.inventory.parsing import Tally
 from portal.inventory.plan import Summary
@@ -75,7 +75,7 @@ def perform(work: Work) -> Outcome:
 
 
 def _perform(work: Work) -> Outcome:
-    parsing.make_ready()
+    readers.make_ready()
     reading, before = steps.fetch(work), baseline.of(work.run)
     held, memory = stage.opened(work), feed_states.nothing(work)
     tally = steps.parse(work, reading, held, memory)
