@@ -180,3 +180,22 @@ class Match:
     how: str
     words: str
     sure: bool
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request to a supplier and its answer. No field holds a secret; `address` is without its query.
+
+    `at` naive UTC; `status` None when no answer came, `problem` then says why in a headline; `sent`, `received` bytes of the bodies.
+    """
+
+    at: datetime
+    method: str
+    address: str
+    status: int | None
+    milliseconds: int
+    sent: int = 0
+    received: int = 0
+    request: bytes = b""
+    answer: bytes = b""
+    problem: str = ""

@@ -1,0 +1,204 @@
+"""Asking an API: one guarded request after the other, each told as an exchange; reads are tried again, nothing else ever is.
+
+ask ─▶ line ─▶ headers ─▶ body up to a limit ─▶ Answer        read = ask, again after 429, 5xx and lost lines, as long as the server asks
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+import requests
+
+from portal.connectors import http_answer, problems, waits
+from portal.connectors.network import Guard
+from portal.connectors.spool import Progress, wait
+from portal.connectors.steps import Steps
+from portal.connectors.web_line import FAULTS, closing, fault_of, open_line, send
+from portal.errors import SupplierError
+from portal.records import Exchange, Secret
+
+MOST_TRIES = 5
+LONGEST_WAIT = 300.0
+"""Seconds that one run waits for a server that asks us to; a longer wait ends the run's try, which comes again later."""
+LONGEST_BODY = 64 * 1024 * 1024
+AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+WORTH_A_TRY = frozenset({"timed_out", "connection_lost", "cut_download", "host_unknown", "port_closed"})
+
+Record = Callable[[Exchange], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request. `query` is laid over that of the address; `form` is sent URL-encoded, `body` as it is."""
+
+    method: str
+    address: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def whole(self) -> str:
+        """The address with its query."""
+        if not self.query:
+            return self.address
+        parts = urlsplit(self.address)
+        query = {**dict(parse_qsl(parts.query, keep_blank_values=True)), **self.query}
+        return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `body` is decoded; `address` is the one that was asked."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    address: str
+    reason: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the status is one of success."""
+        return 200 <= self.status < 300
+
+
+class Caller:
+    """Asks one supplier's API. Not safe for use by two threads at once.
+
+    `record` is told every exchange, also one that failed. `secrets` never appear in what is told. `plain_ok`: http is allowed.
+    `rest` seconds are kept between two requests.
+    """
+
+    def __init__(
+        self, guard: Guard, *, secrets: Mapping[str, Secret], record: Record, trusted_key: Mapping[str, Any] | None = None,
+        plain_ok: bool = False, rest: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.guard, self.secrets, self.record, self.trusted_key = guard, secrets, record, trusted_key
+        self.plain_ok, self.rest = plain_ok, rest
+        self._last = 0.0
+
+    def read(self, asked: Asked, progress: Progress, *, limit: int = LONGEST_BODY) -> Answer:
+        """Ask for something that changes nothing, again where that may help; progress is told at least each second of a wait.
+
+        Returns any answer but one of AGAIN that stays. Raises SupplierError.
+        """
+        for tries in range(1, MOST_TRIES + 1):
+            answer, error = None, None
+            try:
+                answer = self.ask(asked, limit=limit)
+            except SupplierError as caught:
+                if caught.permanent or caught.problem.code not in WORTH_A_TRY:
+                    raise
+                error = caught
+            if answer is not None and answer.status not in AGAIN:
+                return answer
+            told = None if answer is None else waits.asked(answer.headers, datetime.now(UTC))
+            seconds = waits.back_off(tries, random.random()) if told is None else told  # noqa: S311
+            if tries == MOST_TRIES or seconds > LONGEST_WAIT:
+                raise error or self._gave_up(answer, told)
+            wait(seconds, progress, None)
+        raise AssertionError("the loop returns or raises")
+
+    def ask(self, asked: Asked, *, steps: Steps | None = None, limit: int = LONGEST_BODY) -> Answer:
+        """Send the request once. Raises SupplierError when no whole answer came; a status of failure is an answer."""
+        parts = self._parts(asked.whole)
+        self._keep_rest()
+        began, at = time.monotonic(), datetime.now(UTC).replace(tzinfo=None)
+        answer, error = None, None
+        try:
+            answer = self._exchange(asked, parts, steps or Steps(), limit)
+            return answer
+        except SupplierError as caught:
+            error = caught
+            raise
+        finally:
+            self.record(self._told(asked, answer, error, at, time.monotonic() - began))
+
+    def _exchange(self, asked: Asked, parts: SplitResult, steps: Steps, limit: int) -> Answer:
+        host = parts.hostname or ""
+        opened = open_line(self.guard, parts, steps, self.trusted_key)
+        always = {"User-Agent": "Quayside", "Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
+        request = requests.Request(asked.method, asked.whole, headers={**always, **asked.headers}, data=asked.body or None)
+        try:
+            with closing(send(opened, request)) as came:
+                body = _body(came, limit)
+                headers = dict(came.headers)
+                reason = problems.quoted(came.reason or "", self.secrets.values())
+                return Answer(came.status_code, headers, body, asked.whole, reason)
+        except FAULTS as error:
+            raise fault_of(error, host, "waiting for an answer") from None  # a library's text may quote our headers
+
+    def _parts(self, address: str) -> SplitResult:
+        try:
+            parts = urlsplit(address)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise problems.protocol_error("This is not a web address", "Enter the whole address, beginning with https://.", permanent=True)
+        if parts.scheme == "http" and not self.plain_ok:
+            raise problems.plain_not_allowed("A sign-in over plain HTTP")
+        return parts
+
+    def _keep_rest(self) -> None:
+        left = self._last + self.rest - time.monotonic()
+        if left > 0:
+            time.sleep(min(left, 60.0))
+        self._last = time.monotonic()
+
+    def _gave_up(self, answer: Answer | None, told: float | None) -> SupplierError:
+        assert answer is not None
+        said = problems.quoted(f"{answer.status} {answer.reason}", self.secrets.values())
+        if answer.status == 429 or told is not None:
+            when = f" It asked for {told:,.0f} seconds." if told else ""
+            return problems.http_status(answer.status, "The server asked us to slow down", f"We go on later by ourselves.{when}", said)
+        body = "The fault is on its side. We try again by ourselves."
+        return problems.http_status(answer.status, "The server could not answer", body, said)
+
+    def _told(self, asked: Asked, answer: Answer | None, error: SupplierError | None, at: datetime, seconds: float) -> Exchange:
+        hidden = self.secrets.values()
+        return Exchange(
+            at=at, method=asked.method, address=without_query(asked.whole), status=answer.status if answer else None,
+            milliseconds=round(seconds * 1000), sent=len(asked.body), received=len(answer.body) if answer else 0,
+            request=masked(asked.body, hidden), answer=masked(answer.body, hidden) if answer else b"",
+            problem=error.problem.headline if error else "",
+        )  # fmt: skip
+
+
+def _body(came: requests.Response, limit: int) -> bytes:
+    """The whole body. Raises too_large, cut_download and what the library raises."""
+    announced = http_answer.read_headers(came).length
+    if announced is not None and announced > limit:
+        raise problems.too_large(limit)
+    pieces, size = [], 0
+    for piece in http_answer.pieces(came):
+        size += len(piece)
+        if size > limit:
+            raise problems.too_large(limit)
+        pieces.append(piece)
+    if announced is not None and size < announced and came.request.method != "HEAD":
+        raise problems.cut_download(size, announced)
+    return b"".join(pieces)
+
+
+def without_query(address: str) -> str:
+    """The address without user, query and fragment, which may carry a key."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    place = f"[{host}]" if ":" in host else host
+    return urlunsplit((parts.scheme, f"{place}:{parts.port}" if parts.port else place, parts.path, "…" if parts.query else "", ""))
+
+
+def masked(body: bytes, secrets: Any) -> bytes:
+    """The body with every secret, plain and as JSON or URL writes it, replaced by ***."""
+    for secret in sorted({one.reveal() for one in secrets if one}, key=len, reverse=True):
+        for form in {secret, urlencode({"": secret})[1:], secret.replace("\\", "\\\\").replace('"', '\\"')}:
+            body = body.replace(form.encode(), b"***")
+    return body
