@@ -28,6 +28,7 @@ LONGEST_WAIT = 300.0
 """Seconds that one run waits for a server that asks us to; a longer wait ends the run's try, which comes again later."""
 LONGEST_BODY = 64 * 1024 * 1024
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+HIDDEN = b"***"
 WORTH_A_TRY = frozenset({"timed_out", "connection_lost", "cut_download", "host_unknown", "port_closed"})
 
 Record = Callable[[Exchange], None]
@@ -35,13 +36,14 @@ Record = Callable[[Exchange], None]
 
 @dataclass(frozen=True)
 class Asked:
-    """One request. `query` is laid over that of the address; `form` is sent URL-encoded, `body` as it is."""
+    """One request. `query` is laid over that of the address. `private`: a secret comes back, so neither body is ever told."""
 
     method: str
     address: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    private: bool = False
 
     @property
     def whole(self) -> str:
@@ -167,7 +169,8 @@ class Caller:
         return Exchange(
             at=at, method=asked.method, address=without_query(asked.whole), status=answer.status if answer else None,
             milliseconds=round(seconds * 1000), sent=len(asked.body), received=len(answer.body) if answer else 0,
-            request=masked(asked.body, hidden), answer=masked(answer.body, hidden) if answer else b"",
+            request=HIDDEN if asked.private else masked(asked.body, hidden),
+            answer=HIDDEN if asked.private else masked(answer.body, hidden) if answer else b"",
             problem=error.problem.headline if error else "",
         )  # fmt: skip
 

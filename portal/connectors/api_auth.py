@@ -1,0 +1,162 @@
+"""Signing in to an API: what each request carries. A token that is fetched first is kept for the connector's life."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+import orjson
+
+from portal.connectors import answers, problems
+from portal.connectors.caller import Answer, Asked, Caller
+from portal.errors import SupplierError
+from portal.records import Secret
+
+KINDS = {
+    "none": "Nothing, it is open",
+    "header": "A key in a header",
+    "query": "A key in the address",
+    "basic": "User and password",
+    "login": "A token from a log-in call",
+    "client_credentials": "OAuth2 client credentials",
+}
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+
+
+@dataclass
+class ApiAuth:
+    """How requests are signed, from the connection's settings.
+
+    `auth`: a key of KINDS. header: `header_name` with the secret `key`, after `header_prefix` if there is one. query: `query_name`.
+    basic: `user` (or the secret `user_key`) and the secret `password`. login: `login_path` gets `login_user` and `login_password`,
+    names of the fields, as JSON; the token is at `token_path` of the answer or in its header `token_header`, and goes out as Bearer.
+    client_credentials: `token_url`, `client_id`, the secret `client_secret`, `scope`.
+    `hide` is called with every token that was fetched, so that it is masked wherever it could be told.
+    """
+
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, Secret]
+    hide: Callable[[Secret], None]
+    token: Secret | None = field(default=None, repr=False)
+
+    @property
+    def kind(self) -> str:
+        return str(self.settings.get("auth") or "none")
+
+    @property
+    def fetches_token(self) -> bool:
+        """Whether a call of its own comes before the first request."""
+        return self.kind in ("login", "client_credentials")
+
+    def sign(self, asked: Asked, caller: Caller) -> Asked:
+        """The request with what proves who we are. Raises SupplierError."""
+        if self.fetches_token and self.token is None:
+            self.renew(caller)
+        headers, query = self._carried()
+        return replace(asked, headers={**headers, **asked.headers}, query={**asked.query, **query})
+
+    def renew(self, caller: Caller) -> None:
+        """Fetch a new token. Raises SupplierError."""
+        asked = self._login() if self.kind == "login" else self._client_credentials()
+        answer = caller.ask(asked)
+        if not answer.good:
+            raise refused(answer, caller, str(self.settings.get("user") or self.settings.get("client_id") or ""))
+        self.token = self._token_of(answer)
+        self.hide(self.token)
+
+    def words(self) -> str:
+        """How we sign in, for the merchant; no secret in it."""
+        return {
+            "none": "Nothing is sent to sign in", "header": f"Header {self.settings.get('header_name')} was sent",
+            "query": f"Parameter {self.settings.get('query_name')} was sent",
+            "basic": f"Signed in as {self.settings.get('user') or 'the key'}",
+            "login": f"Logged in as {self.settings.get('user')}", "client_credentials": "The client credentials were accepted",
+        }[self.kind]  # fmt: skip
+
+    def _carried(self) -> tuple[dict[str, str], dict[str, str]]:
+        kind = self.kind
+        if kind == "header":
+            name, value = (
+                str(self.settings.get("header_name", "")).strip(),
+                f"{self.settings.get('header_prefix') or ''}{self._secret('key')}",
+            )
+            if not _NAME.fullmatch(name) or not value.isascii() or not value.isprintable():
+                raise problems.sign_in_other("This header cannot be sent", "Check its name and its value: one line of plain letters.")
+            return {name: value}, {}
+        if kind == "query":
+            return {}, {str(self.settings.get("query_name", "")): self._secret("key")}
+        if kind == "basic":
+            user = str(self.settings.get("user") or "") or self._secret("user_key")
+            return {"Authorization": "Basic " + b64encode(f"{user}:{self._secret('password')}".encode()).decode()}, {}
+        return ({"Authorization": f"Bearer {self.token.reveal()}"}, {}) if self.token else ({}, {})
+
+    def _login(self) -> Asked:
+        fields = {
+            str(self.settings.get("login_user") or "username"): str(self.settings.get("user") or ""),
+            str(self.settings.get("login_password") or "password"): self._secret("password"),
+        }
+        headers = {"Content-Type": "application/json"}
+        return Asked(
+            "POST",
+            address(self.settings, str(self.settings.get("login_path") or "")),
+            headers=headers,
+            body=orjson.dumps(fields),
+            private=True,
+        )
+
+    def _client_credentials(self) -> Asked:
+        fields = {"grant_type": "client_credentials", "client_id": str(self.settings.get("client_id") or "")}
+        fields |= {"client_secret": self._secret("client_secret")}
+        if scope := str(self.settings.get("scope") or ""):
+            fields["scope"] = scope
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return Asked("POST", str(self.settings.get("token_url") or ""), headers=headers, body=urlencode(fields).encode(), private=True)
+
+    def _token_of(self, answer: Answer) -> Secret:
+        named = str(self.settings.get("token_header") or "").lower()
+        found = next((value for name, value in answer.headers.items() if named and name.lower() == named), None)
+        if found is None:
+            try:
+                found = answers.at(answers.read(answer.body, "json"), str(self.settings.get("token_path") or "access_token"))
+            except answers.Unreadable as error:
+                raise problems.protocol_error("The log-in gave no token", f"{error}.") from None
+        if not isinstance(found, str) or not found or not found.isascii() or not found.isprintable():
+            where = named or self.settings.get("token_path") or "access_token"
+            raise problems.protocol_error("The log-in gave no token", f"We looked for it at {where}.", permanent=True)
+        return Secret(found)
+
+    def _secret(self, key: str) -> str:
+        return (self.secrets.get(key) or Secret("")).reveal()
+
+
+def address(settings: Mapping[str, Any], path: str) -> str:
+    """A path under the base address; a path that is a whole address stays one only on the same server."""
+    base = str(settings.get("base") or "").rstrip("/") + "/"
+    return urljoin(base, path.lstrip("/")) if "://" not in path else path
+
+
+def refused(answer: Answer, caller: Caller, user: str) -> SupplierError:
+    """An answer that is no success, in words."""
+    said = problems.quoted(f"{answer.status} {answer.reason} {_first_words(answer)}", caller.secrets.values())
+    host = answer.address.partition("://")[2].partition("/")[0]
+    if answer.status == 401:
+        return problems.sign_in_refused(host, user or "of the key", said)
+    if answer.status == 403:
+        body = "The key is known, but it may not read this. Ask the supplier for the permission that “What you need” names."
+        return problems.http_status(403, "The key lacks a permission", body, said, permanent=True)
+    if answer.status in (404, 410):
+        return problems.http_status(answer.status, "The address is not there", "Check the store and the path.", said, permanent=True)
+    if 300 <= answer.status < 400:
+        body = "We do not follow to another address, so that no key can leak. Enter the address that it leads to, if you trust it."
+        return problems.http_status(answer.status, "The server sends us elsewhere", body, said, permanent=True)
+    permanent = 400 <= answer.status < 500 and answer.status not in (408, 425, 429)
+    return problems.http_status(answer.status, "The server did not accept the request", "See what it said.", said, permanent=permanent)
+
+
+def _first_words(answer: Answer) -> str:
+    text = answer.body[:400].decode("utf-8", "replace").strip()
+    return "" if text.startswith("<") else text

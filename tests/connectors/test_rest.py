@@ -1,0 +1,145 @@
+"""A list behind an API: every sign-in, every way of paging, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal import feeds
+from portal.connectors.rest import RestConnector
+from portal.errors import SupplierError
+from portal.records import Check, Exchange, Secret
+from tests.connectors.api_server import Api, api
+
+STYLES = {
+    "page": {"paging": "page", "size": 3, "size_name": "limit", "page_name": "page"},
+    "offset": {"paging": "offset", "size": 3, "size_name": "limit", "page_name": "offset", "total": "meta.count"},
+    "cursor": {"paging": "cursor", "size": 3, "size_name": "limit", "page_name": "after", "cursor": "end"},
+    "link": {"paging": "link", "size": 3, "size_name": "limit"},
+    "next": {"paging": "next", "cursor": "next"},
+}
+SIGN_INS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "none": ({}, {}),
+    "header": ({"header_name": "X-Api-Key"}, {"key": "k3y-of-the-test"}),
+    "query": ({"query_name": "api_key"}, {"key": "k3y-of-the-test"}),
+    "basic": ({"user": "ana"}, {"password": "k3y-of-the-test"}),
+    "login": ({"user": "ana", "login_path": "/login", "login_user": "email"}, {"password": "k3y-of-the-test"}),
+    "client_credentials": ({"client_id": "ana", "token_url": "{base}/token"}, {"client_secret": "k3y-of-the-test"}),
+}
+
+
+class Shop:
+    """A connector to the API, and everything that it told."""
+
+    def __init__(self, server: Api, guard: Any, **settings: Any) -> None:
+        extra, secrets = SIGN_INS[server.auth]
+        told = {"base": server.base, "path": "/items", "items": "data", "auth": server.auth, "plain_ok": "1", **STYLES[server.style]}
+        told |= {name: text.format(base=server.base) for name, text in extra.items()} | settings
+        self.exchanges: list[Exchange] = []
+        self.checks: list[Check] = []
+        sealed = {name: Secret(text) for name, text in secrets.items()}
+        self.connector = RestConnector(told, sealed, guard=guard, trusted_key=None, record=self.exchanges.append)
+
+    def fetch(self, tmp_path: Path, limit: int = 10**7) -> list[Any]:
+        into = tmp_path / "items.jsonl"
+        fetched = self.connector.fetch("", "newest", "*", into, limit, lambda *_: None)
+        lines = into.read_bytes().splitlines()
+        assert fetched.size == into.stat().st_size and fetched.name == "items.jsonl"
+        return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("count", [0, 1, 6, 7])
+def test_every_style_of_paging_brings_each_item_once(guard: Any, tmp_path: Path, style: str, count: int) -> None:
+    with api(style=style, count=count) as server:
+        found = Shop(server, guard).fetch(tmp_path)
+    assert [one["sku"] for one in found] == [f"A-{n:04}" for n in range(count)]
+    assert len(server.asked) <= count // 3 + 2
+
+
+@pytest.mark.parametrize("auth", SIGN_INS)
+def test_every_sign_in_is_accepted_and_never_told(guard: Any, tmp_path: Path, auth: str) -> None:
+    with api(auth=auth) as server:
+        shop = Shop(server, guard, check_path="/me")
+        assert shop.connector.check(shop.checks.append, "")[0].name == "items.jsonl"
+        assert len(shop.fetch(tmp_path)) == 7
+    done = [one for one in shop.checks if one.state != "running"]
+    assert [(one.name, one.state) for one in done] == [
+        (name, "passed") for name in ("address", "port", "identity", "sign_in", "folder")
+    ]  # fmt: skip
+    assert "k3y" not in repr(shop.exchanges) + repr(shop.checks) and "token-" not in repr(shop.exchanges)
+
+
+@pytest.mark.parametrize("auth", [name for name in SIGN_INS if name != "none"])
+def test_a_wrong_key_is_refused_at_the_sign_in(guard: Any, auth: str) -> None:
+    with api(auth=auth, key="another") as server:
+        shop = Shop(server, guard)
+        with pytest.raises(SupplierError) as refused:
+            shop.connector.check(shop.checks.append, "")
+    assert refused.value.problem.code == "sign_in_refused" and "k3y" not in repr(refused.value.problem)
+
+
+def test_a_token_that_ended_in_the_middle_is_renewed_once(guard: Any, tmp_path: Path) -> None:
+    with api(auth="login") as server:
+        shop = Shop(server, guard)
+        read, pages = shop.connector.caller.read, []
+
+        def ended(asked: Any, progress: Any, **more: Any) -> Any:
+            pages.append(asked)
+            if len(pages) == 2:
+                server.tokens = set()
+            return read(asked, progress, **more)
+
+        shop.connector.caller.read = ended  # type: ignore[method-assign]
+        assert len(shop.fetch(tmp_path)) == 7
+    assert [one for one in server.asked if one.startswith("POST")] == ["POST /login"] * 2
+
+
+def test_a_busy_page_is_asked_again_and_nothing_is_lost(guard: Any, tmp_path: Path) -> None:
+    with api(broken={2: 429, 4: 503}) as server:
+        assert len(Shop(server, guard).fetch(tmp_path)) == 7
+
+
+def test_a_page_that_stays_away_leaves_no_file(guard: Any, tmp_path: Path) -> None:
+    with api(broken={2: 404}) as server, pytest.raises(SupplierError):
+        Shop(server, guard).fetch(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_limit_on_bytes_holds_over_all_pages(guard: Any, tmp_path: Path) -> None:
+    with api(count=300) as server, pytest.raises(SupplierError) as refused:
+        Shop(server, guard, size=100).fetch(tmp_path, limit=5_000)
+    assert refused.value.problem.code == "too_large" and list(tmp_path.iterdir()) == []
+
+
+def test_a_next_page_on_another_server_gets_no_key(guard: Any, tmp_path: Path) -> None:
+    with api(style="next", auth="header") as server, api(auth="header") as other:
+        shop = Shop(server, guard)
+        page = server.page
+
+        def elsewhere(query: Any) -> Any:
+            body, headers = page(query)
+            return {**body, "next": f"{other.base}/items"}, headers
+
+        server.page = elsewhere  # type: ignore[method-assign]
+        with pytest.raises(SupplierError) as refused:
+            shop.fetch(tmp_path)
+    assert refused.value.problem.code == "redirected" and other.asked == []
+
+
+def test_items_that_are_not_where_we_look_are_said(guard: Any, tmp_path: Path) -> None:
+    with api() as server, pytest.raises(SupplierError) as refused:
+        Shop(server, guard, items="products").fetch(tmp_path)
+    assert "products" in refused.value.problem.body and "data, meta" in refused.value.problem.body
+
+
+def test_what_was_read_is_a_feed(guard: Any, tmp_path: Path) -> None:
+    with api() as server:
+        Shop(server, guard).fetch(tmp_path)
+    form = feeds.detect(tmp_path / "items.jsonl", "items.jsonl").format
+    headers, rows = feeds.preview(tmp_path / "items.jsonl", form, 2)
+    assert form.kind == "jsonl" and list(headers) == ["sku", "stock.units", "price"]
+    assert [list(row.cells) for row in rows] == [["A-0000", "0", "0.50"], ["A-0001", "1", "1.50"]]
