@@ -11,7 +11,7 @@ import io
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain, islice, repeat
 from pathlib import Path
 from types import TracebackType
 
@@ -144,39 +144,69 @@ class Reader:
         """What the sample at opening decided: rows mean the same in two files only where this is the same."""
         return (*self.headers, self._pads)
 
-    def rows_of(self, records: Sequence[bytes], numbers: Sequence[int]) -> list[tuple[int, Row]]:
-        """Rows of raw records (see `raw_records`): (place of the record, row). Counts as reading does, judges nothing at the end.
+    def rows_of(self, records: Sequence[bytes], numbers: Sequence[int]) -> tuple[Sequence[int], list[Row]]:
+        """Rows of raw records (see `raw_records`), and the place of each row's record. Counts as reading does, judges nothing at the end.
 
         Raises NotInRecords when the records do not come apart where they were cut; then read the file itself.
         """
-        text = b"\n".join(records).decode(self.format.encoding, "replace")
-        if not numbers or numbers[0] == 1:
-            text = text.removeprefix("\ufeff")
-        lines = io.StringIO(text, newline="").readlines()
-        starts = range(len(lines)) if len(lines) == len(records) else _starts(records)
-        self._odd = "\0" in text or "\ufffd" in text
-        width, odd, before, last = len(self.headers), self._odd, 0, 0
-        rows: list[tuple[int, Row]] = []
+        texts = list(map(str, records, repeat(self.format.encoding), repeat("replace")))
+        if texts and numbers[0] == 1:
+            texts[0] = texts[0].removeprefix("\ufeff")
+        whole = "".join(texts)
+        self._odd = "\0" in whole or "\ufffd" in whole
+        found = None if self._odd else self._one_row_each(texts, numbers, "\n" in whole)
+        return found or self._rows_of_lines(texts, numbers)
+
+    def _one_row_each(self, texts: list[str], numbers: Sequence[int], long: bool) -> tuple[Sequence[int], list[Row]] | None:
+        """The rows where each record is one by the rules of quoting, as nearly always; else None, and nothing is counted."""
+        if long and any(text.count("\n") > 2 for text in texts):
+            return None  # so many lines may be held together by a quote that was never closed
+        try:
+            cells = list(csv.reader(texts, self._dialect, strict=True))
+        except csv.Error:
+            return None
+        if len(cells) != len(texts):
+            return None
+        width, totals_of, row_of = len(self.headers), totals.FIRST_CELLS, tuple.__new__
+        plain = [row_of(Row, (n, one, ())) for n, one in zip(numbers, cells, strict=True)
+                 if len(one) == width and one[0] and one[0] not in totals_of]  # fmt: skip
+        if len(plain) == len(cells):
+            self.rows += len(plain)
+            return range(len(plain)), plain
+        found = [(place, row) for place, one in enumerate(cells) if (row := self._row(numbers[place], one, width))]
+        return [place for place, _ in found], [row for _, row in found]
+
+    def _row(self, number: int, cells: list[str], width: int) -> Row | None:
+        if len(cells) == width and not self._odd and cells[0] and cells[0] not in totals.FIRST_CELLS:
+            self.rows += 1
+            return Row(number, cells)
+        return self._unusual(cells, number - 1, width)
+
+    def _rows_of_lines(self, texts: list[str], numbers: Sequence[int]) -> tuple[Sequence[int], list[Row]]:
+        """The rows of records of any kind, read line by line."""
+        lines = io.StringIO("\n".join(texts), newline="").readlines()
+        starts = range(len(lines)) if len(lines) == len(texts) else _starts(texts)
+        width, before, last = len(self.headers), 0, 0
+        places: list[int] = []
+        rows: list[Row] = []
         reading = csv.reader(lines, self._dialect)
         try:
             for cells in reading:
                 after = reading.line_num
-                if after - before == 1 and len(lines) == len(records):
+                if after - before == 1 and len(lines) == len(texts):
                     place, number = before, numbers[before]
                 else:
                     place = self._place(starts, lines, before, after, width)
                     number = numbers[place] + before - starts[place]
-                if len(cells) == width and not odd and cells[0] and cells[0] not in totals.FIRST_CELLS:
-                    self.rows += 1
-                    rows.append((place, Row(number, cells)))
-                elif row := self._unusual(cells, number - 1, width):
-                    rows.append((place, row))
+                if row := self._row(number, cells, width):
+                    places.append(place)
+                    rows.append(row)
                 last, before = before, after
         except csv.Error as error:
             raise NotInRecords(str(error)) from error
         if lines and self.format.quote and _breaks_rules(lines[last:], self._dialect):
             raise NotInRecords("a quote is open at the end of a record")
-        return rows
+        return places, rows
 
     def judge_letters(self, rows: int) -> None:
         """Raise wrong_encoding when more than the tolerated share of `rows` held broken characters."""
@@ -331,9 +361,9 @@ def _breaks_rules(lines: list[str], dialect: type[csv.Dialect]) -> bool:
     return False
 
 
-def _starts(records: Sequence[bytes]) -> list[int]:
+def _starts(records: Sequence[str]) -> list[int]:
     """The first line of each record, when they are joined line after line."""
-    sizes = (record.count(b"\n") + 1 for record in records)
+    sizes = (record.count("\n") + 1 for record in records)
     return list(accumulate(sizes, initial=0))[:-1]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,20 +74,18 @@ def _bare_returns(chunk: bytes, rest: bytes) -> bool:
 
 def _joined(lines: list[bytes], mark: bytes, line: int) -> tuple[list[bytes], Sequence[int], list[bytes]]:
     """Lines as records: (records, their first lines, the lines of a record that is still open)."""
-    odd = [text.count(mark) & 1 for text in lines] if mark else ()
-    if 1 not in odd:
+    odd = [place for place, text in enumerate(lines) if text.count(mark) & 1] if mark else ()
+    if not odd:
         return lines, range(line, line + len(lines)), []
     records: list[bytes] = []
-    sizes: list[int] = []
-    held: list[bytes] = []
-    for text, flips in zip(lines, odd, strict=True):
-        if not held and not flips:
-            records.append(text)
-            sizes.append(1)
-            continue
-        held.append(text)
-        if flips and len(held) > 1:
-            records.append(b"\n".join(held))
-            sizes.append(len(held))
-            held = []
-    return records, list(accumulate(sizes, initial=line))[:-1], held
+    numbers: list[int] = []
+    done = 0
+    for first, last in zip(odd[::2], odd[1::2], strict=False):
+        records += lines[done:first]
+        records.append(b"\n".join(lines[first : last + 1]))
+        numbers.extend(range(line + done, line + first + 1))
+        done = last + 1
+    end = odd[-1] if len(odd) & 1 else len(lines)
+    records += lines[done:end]
+    numbers.extend(range(line + done, line + end))
+    return records, numbers, lines[end:]

@@ -7,12 +7,13 @@ import struct
 from collections.abc import Iterator
 from typing import IO, Any
 
+_PLAIN = 2  # the format without references between objects, which cost more than they save
 _LENGTH = struct.Struct("<I")
 
 
 def write(out: IO[bytes], kind: str, value: Any) -> None:
     """Send one frame."""
-    body = marshal.dumps((kind, value))
+    body = marshal.dumps((kind, value), _PLAIN)
     out.write(_LENGTH.pack(len(body)))
     out.write(body)
     out.flush()

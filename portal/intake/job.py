@@ -21,6 +21,7 @@ class Job:
     `compared`: "record" compares raw records, "cells" the cells that the rules read. `stale`: SKUs whose records are read
     whatever they look like. `delta`: the file names only what changed. `block`: bytes that are cut at a time.
     `most_reported`: rows set aside, and rows noted, that are told with their cells. `memory`, `seconds`: the most the process may use.
+    `stamp`: rows come as lines for Postgres that begin with it; None: as tuples.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Job:
     most_reported: int = 50_000
     memory: int = 1 << 30
     seconds: int = 600
+    stamp: int | None = None
 
     @property
     def feed_format(self) -> FeedFormat:

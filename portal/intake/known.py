@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,18 @@ class Known:
         self.lengths.append(len(text))
         self.blob += text
         self.used.append(used)
+
+    def add_used(self, entered: Sequence[tuple[int, int, str]]) -> None:
+        """Enter used rows by the thousand, each as (record's hash, row number, SKU)."""
+        if entered:
+            records, numbers, skus = zip(*entered, strict=True)
+            texts = [sku.encode("utf-8", "surrogatepass") for sku in skus]
+            self.hashes.extend(records)
+            self.sku_hashes.extend(map(xxh3_64_intdigest, texts))
+            self.rows.extend(numbers)
+            self.lengths.extend(map(len, texts))
+            self.blob += b"".join(texts)
+            self.used.extend(b"\1" * len(texts))
 
     def settle(self) -> bool:
         """After the first reading: whether records that were ticked off must be read too, as their SKU stands twice."""

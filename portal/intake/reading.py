@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ _BLANK = (None,) * (len(INVENTORY_COLUMNS) - 1)
 
 Emit = Callable[[str, Any], None]
 Choose = Callable[[Any], Any]
+Batch = Iterable[tuple[int, Row]]
+"""Rows, each with the hash that its record is entered under."""
 
 
 class Reading:
@@ -38,7 +40,8 @@ class Reading:
         self.path, self.form = Path(job.path), job.feed_format
         self.counts = dict.fromkeys(("rows", "set_aside", "noted", "bad_quantity", "unreadable"), 0)
         self.aside: list[tuple[Any, ...]] = []
-        self.staged: list[tuple[Any, ...]] = []
+        self.staged: list[Any] = []
+        self.lies = {"staged": 0, "usable": 0}
         self.decoded = self.at = 0
 
     def run(self) -> None:
@@ -68,25 +71,26 @@ class Reading:
     def _start(self, reader: Any, compared: str) -> None:
         self.reader, self.compared = reader, compared
         self.counts = dict.fromkeys(self.counts, 0)
-        self.staged, self.aside, self.decoded, self.at = [], [], 0, 0
+        self.staged, self.aside, self.lies, self.decoded, self.at = [], [], dict.fromkeys(self.lies, 0), 0, 0
         habits = getattr(reader, "habits", reader.headers)
         self.key = key_of(self.job.format, self.job.rules, habits, compared)
         before = feed_record.load(Path(self.job.before), self.key) if self.job.before else None
         self.known = Known(before, self.job.stale)
         rules, mark = self.job.rules, self.form.decimal_mark
         self.emit("head", {"headers": reader.headers, "key": self.key, "compared": compared, "before": before is not None})
+        self.take = mapping.compile_batches(rules, reader.headers, mark, self.job.stamp)
         self.mapper = mapping.compile_rules(rules, reader.headers, mark)
         self.sku_of = mapping.compile_rules({"fields": {"sku": rules["fields"]["sku"]}}, reader.headers, mark)
         needed = mapping.needed_columns(rules)
         self.needed = [place for place, header in enumerate(reader.headers) if header in needed]
 
-    def _read(self, rows: Callable[[Choose], Iterator[tuple[int, Row]]]) -> None:
+    def _read(self, batches: Callable[[Choose], Iterator[Batch]]) -> None:
         """Both readings: what is new, and what must be read after all."""
-        for record, row in rows(self.known.unseen):
-            self._take(record, row)
+        for batch in batches(self.known.unseen):
+            self._take(batch)
         if self.known.settle():
-            for _, row in rows(self.known.forced):
-                self._take(READ_AGAIN, row)
+            for batch in batches(self.known.forced):
+                self._take((READ_AGAIN, row) for _, row in batch)
         self.counts["rows"] = self.decoded + self.known.matched
         self._flush()
 
@@ -101,15 +105,26 @@ class Reading:
         self.known.after(self.job.delta).save(Path(self.job.after), self.key)
         self.emit("end", {**self.counts, "matched": self.known.matched, "decoded": self.decoded, "doubled": doubled})
 
-    def _take(self, record: int, row: Row) -> None:
-        """Map one row; stage it, or set it aside."""
-        self.decoded += 1
-        values, problems = self.mapper(row)
-        if values is not None:
-            self.staged.append((row.number, 1, mapping.content_hash(values), *values))
-            self.known.add(READ_AGAIN if problems else record, values[0], row.number, True)
-        if problems or values is None:
+    def _take(self, batch: Batch) -> None:
+        """Map rows; stage them, or set them aside."""
+        entered: list[tuple[int, int, str]] = []
+        troubled: list[tuple[int, Row]] = []
+        self.take(batch, self.staged, entered, troubled)
+        self.known.add_used(entered)
+        self.decoded += len(entered) + len(troubled)
+        self.lies["staged"] += len(entered)
+        self.lies["usable"] += len(entered)
+        for _, row in troubled:
+            values, problems = self.mapper(row)
+            if values is not None:
+                self._stage((row.number, 1, mapping.content_hash(values), *values))
+                self.known.add(READ_AGAIN, values[0], row.number, True)
             self._set_aside(row, values, problems)
+
+    def _stage(self, staged: tuple[Any, ...]) -> None:
+        self.lies["staged"] += 1
+        self.lies["usable"] += staged[1]
+        self.staged.append(staged if self.job.stamp is None else mapping.copy_line((self.job.stamp, *staged)))
 
     def _set_aside(self, row: Row, values: tuple[Any, ...] | None, problems: Sequence[CellProblem]) -> None:
         counts, fatal = self.counts, values is None
@@ -118,7 +133,7 @@ class Reading:
         counts["noted"] += not fatal
         counts["bad_quantity"] += any(problem.fatal and problem.field == "quantity" for problem in problems)
         if fatal and sku:  # the item is in the file, though not usable: it must not count as missing
-            self.staged.append((row.number, 0, 0, sku, *_BLANK))
+            self._stage((row.number, 0, 0, sku, *_BLANK))
             self.known.add(READ_AGAIN, sku, row.number, False)
         if (counts["set_aside"] if fatal else counts["noted"]) <= self.job.most_reported:
             self.aside.append((row.number, sku, int(fatal), told(problems), cells_text(row.cells)))
@@ -128,35 +143,40 @@ class Reading:
         return str(values[0]) if values else ""
 
     def _flush(self) -> None:
-        told_counts = {**self.counts, "rows": self.decoded + self.known.matched}
+        told_counts = {**self.counts, **self.lies, "rows": self.decoded + self.known.matched}
         done = {"counts": told_counts, "bytes": self.at or self.reader.bytes_read, "size": self.reader.size}
-        self.emit("rows", (self.staged, self.aside, done))
+        lines = self.job.stamp is not None
+        self.emit("rows", ("\n".join([*self.staged, ""]).encode() if lines and self.staged else self.staged, self.aside, done))
         self.staged, self.aside = [], []
 
-    def _rows_by_records(self, choose: Choose) -> Iterator[tuple[int, Row]]:
+    def _rows_by_records(self, choose: Choose) -> Iterator[Batch]:
         """The rows of the chosen records; of a record with several rows, or none of them plain, none is ever ticked off."""
         reader = self.reader
         for block in raw_records.blocks(self.path, self.form, reader.lines_before, self.job.block):
             hashes = np.fromiter(map(xxh3_64_intdigest, block.records), np.uint64, len(block.records))
             chosen = choose(hashes)
-            if len(chosen):
-                places = chosen.tolist()
-                records, numbers = [block.records[n] for n in places], [block.numbers[n] for n in places]
-                rows = reader.rows_of(records, numbers)
-                digests = hashes[chosen].tolist()
-                shared = _shared(rows)
-                for place, row in rows:
-                    yield (READ_AGAIN if place in shared else digests[place]), row
+            if len(chosen) == len(hashes):
+                yield self._rows_of(block.records, block.numbers, hashes.tolist())
+            elif len(chosen):
+                picked = chosen.tolist()
+                records, numbers = [block.records[n] for n in picked], [block.numbers[n] for n in picked]
+                yield self._rows_of(records, numbers, hashes[chosen].tolist())
             self.at = block.end
             self._flush()
 
-    def _rows_by_cells(self, choose: Choose) -> Iterator[tuple[int, Row]]:
+    def _rows_of(self, records: Sequence[bytes], numbers: Sequence[int], digests: list[int]) -> Batch:
+        places, rows = self.reader.rows_of(records, numbers)
+        if len(set(places)) == len(records):
+            return zip(digests, rows, strict=True)
+        times = Counter(places)
+        return [(READ_AGAIN if times[place] > 1 else digests[place], row) for place, row in zip(places, rows, strict=True)]
+
+    def _rows_by_cells(self, choose: Choose) -> Iterator[Batch]:
         """The rows whose mapped cells are chosen."""
         for rows in self._batches():
             hashes = np.fromiter(map(self._cells_hash, rows), np.uint64, len(rows))
             digests = hashes.tolist()
-            for place in choose(hashes).tolist():
-                yield (READ_AGAIN if rows[place].problems else digests[place]), rows[place]
+            yield [(READ_AGAIN if rows[place].problems else digests[place], rows[place]) for place in choose(hashes).tolist()]
             self._flush()
 
     def _batches(self) -> Iterator[list[Row]]:
@@ -183,15 +203,9 @@ class Reading:
             ends = [*list(block.numbers[1:]), block.numbers[-1] + block.records[-1].count(b"\n") + 1]
             spans = zip(block.numbers, ends, strict=True)
             places = [n for n, (first, end) in enumerate(spans) if not wanted.isdisjoint(range(first, end))]
-            rows = self.reader.rows_of([block.records[n] for n in places], [block.numbers[n] for n in places]) if places else ()
-            yield from ((row.number, cells_text(row.cells)) for _, row in rows if row.number in wanted)
+            _, rows = self.reader.rows_of([block.records[n] for n in places], [block.numbers[n] for n in places])
+            yield from ((row.number, cells_text(row.cells)) for row in rows if row.number in wanted)
 
     def _cells_by_rows(self, wanted: set[int]) -> Iterator[tuple[int, str]]:
         for rows in self._batches():
             yield from ((row.number, cells_text(row.cells)) for row in rows if row.number in wanted)
-
-
-def _shared(rows: Sequence[tuple[int, Row]]) -> set[int]:
-    """Records that several rows stand in."""
-    places = [place for place, _ in rows]
-    return set() if len(set(places)) == len(places) else {place for place, times in Counter(places).items() if times > 1}

@@ -85,11 +85,12 @@ class Parsing:
     def _head(self, value: dict[str, Any]) -> None:
         self.heading = Heading(value["headers"], value["key"], value["compared"], not value["before"])
 
-    def _rows(self, value: tuple[list[Any], list[Any], dict[str, Any]]) -> None:
+    def _rows(self, value: tuple[list[Any] | bytes, list[Any], dict[str, Any]]) -> None:
         staged, aside, done = value
         work, counts = self.work, done["counts"]
         if staged:
-            self._stage(staged)
+            with work.staging():
+                self.stage.add(staged)
         if aside:
             with work.transaction():
                 bulk.insert("set_aside_row", ASIDE_COLUMNS, [(work.run.id, *row) for row in aside])
@@ -98,12 +99,6 @@ class Parsing:
         failpoints.reach("staged-chunk")
         share = done["bytes"] / max(done["size"], 1)
         work.progress(counts["rows"], max(counts["rows"], int(counts["rows"] / share)) if share else None)
-
-    def _stage(self, rows: Sequence[Any]) -> None:
-        with self.work.staging():
-            self.stage.add(rows)
-        self.tally.staged += len(rows)
-        self.tally.usable += sum(row[1] for row in rows)
 
     def _restart(self, _: None) -> None:
         """Forget what was staged: another worker's half, or records that did not come apart."""

@@ -128,7 +128,7 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     job = Job(
         str(path), asdict(reading.format), rules, after=str(feed_states.fresh_path(work)), before=memory.path,
         compared=memory.compared, stale=memory.stale, block=parsing.BLOCK, most_reported=duplicates.MOST_REPORTED,
-        seconds=parsing.job_seconds(path.stat().st_size),
+        seconds=parsing.job_seconds(path.stat().st_size), stamp=held.stamp,
     )  # fmt: skip
     reader = Parsing(work, held)
     try:

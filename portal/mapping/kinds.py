@@ -33,7 +33,7 @@ _EXCEL_TEXT = re.compile(r'="([^"]*)"$')
 _SHEET_ERROR = re.compile(r"#(?:REF|NAME|VALUE|DIV/0|NULL|NUM|N/A)[!?]?$", re.I)
 _WITH_UNIT = re.compile(r"([-+]?[\d.,' ]*\d[.,]?)\s*([^\d\s.,]{1,12})\.?$")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"))
-_GTIN_LENGTHS = frozenset({8, 12, 13, 14})
+GTIN_LENGTHS = frozenset({8, 12, 13, 14})
 _LONGEST_GTIN = 60  # with all its signs; longer ones are none
 _LARGEST_MEASURE = 10_000_000 * MEASURE_SCALE
 LONGEST_CUSTOM = 5_000
@@ -134,19 +134,23 @@ def _unwrapped(value: str) -> str:
     return found[1].strip() if found else value
 
 
+def gtin_weight(digits: str) -> int:
+    """ASCII digits at the end of a GTIN, or before an even number of others, weighed as GS1 does it; the sum of all of them ends in 0."""
+    codes = digits.encode()
+    half = len(codes) // 2
+    return sum(codes[-1::-2]) + 3 * sum(codes[-2::-2]) - 48 * (len(codes) - half + 3 * half)
+
+
 def has_right_check_digit(digits: str) -> bool:
     """For 8, 12, 13 or 14 ASCII digits: whether the last one is the GS1 check digit of the others."""
-    codes = digits.encode()
-    weighed = sum(codes[-1::-2]) + 3 * sum(codes[-2::-2])
-    half = len(codes) // 2
-    return (weighed - 48 * (len(codes) - half + 3 * half)) % 10 == 0
+    return gtin_weight(digits) % 10 == 0
 
 
 def gtin(value: str) -> str | None:
     """A UPC, EAN or GTIN with a right check digit, as its digits; all others are left out and noted."""
     if not (value.isascii() and value.isdecimal()):
         value = _digits_of(value[:_LONGEST_GTIN])
-    if len(value) in _GTIN_LENGTHS and has_right_check_digit(value):
+    if len(value) in GTIN_LENGTHS and has_right_check_digit(value):
         if value.strip("0"):
             return value
         raise Unfit("Only zeros", False)

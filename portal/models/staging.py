@@ -41,8 +41,16 @@ class Stage:
             names = ", ".join(f'"{name}"' for name in self.columns)
             file.execute(f"CREATE TABLE fresh_row (run_id, row_number INTEGER PRIMARY KEY, used, content_hash, {names})")
 
-    def add(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows of (row number, used, content hash, *item values)."""
+    @property
+    def stamp(self) -> int | None:
+        """What `add` takes: None for tuples, else lines for Postgres that begin with this number."""
+        return self.run_id if is_postgres() else None
+
+    def add(self, rows: Sequence[Sequence[Any]] | bytes) -> None:
+        """Insert rows of (row number, used, content hash, *item values): tuples, or lines of COPY after the stamp (see `stamp`)."""
+        if isinstance(rows, bytes):
+            bulk.copy("fresh_row", (*COLUMNS, *self.columns), rows)
+            return
         if is_postgres():
             bulk.insert("fresh_row", (*COLUMNS, *self.columns), [(self.run_id, *row) for row in rows])
             return
