@@ -17,7 +17,8 @@ from portal.standing import WORST_FIRST, Standing
 class SourceStatus:
     """Where a source stands: as its worst feed. `state` is a key of the status badge; `flow` is (inventory, orders, shipments).
 
-    `then`: how old the stock is and what happens next, "" when nothing does. `feeds`: the standing of each Get Inventory by its id.
+    `then`, `rule_acts`: how old the stock is, what happens next; "" while there is no need to say.
+    `feeds`: the standing of each Get Inventory by its id.
     """
 
     source: Any
@@ -30,6 +31,7 @@ class SourceStatus:
     run: Any = None
     step: str | None = None
     then: str = ""
+    rule_acts: str = ""
     late_since: datetime | None = None
     expected_by: datetime | None = None
     feeds: Mapping[int, Standing] = field(default_factory=dict)
@@ -59,7 +61,7 @@ def needs_you_first(statuses: Iterable[SourceStatus]) -> list[SourceStatus]:
 
 
 def _status(source: Source, kinds: Mapping[str, Any], standings: Mapping[int, Standing]) -> SourceStatus:
-    mine = {one.id: standings[one.id] for kind, one in kinds.items() if kind in freshness.FEEDS}
+    mine = {kinds[kind].id: standings[kinds[kind].id] for kind in freshness.FEEDS if kind in kinds}
     on = [one for one in mine.values() if one.integration.enabled]
     counted = [one for one in on if one.state != "paused"] or on or list(mine.values())
     worst = min(counted, key=lambda one: WORST_FIRST.index(one.state), default=None)
@@ -71,11 +73,12 @@ def _status(source: Source, kinds: Mapping[str, Any], standings: Mapping[int, St
         words=words,
         sentence=sentence,
         flow=_flows(state, bool(on), kinds),
-        last_sync=max((one.integration.last_accepted_at for one in mine.values() if one.integration.last_accepted_at), default=None),
+        last_sync=worst.integration.last_accepted_at if worst else None,
         next_sync=min((one.next_try for one in counted if one.next_try), default=None) if moves else None,
         run=worst.run if worst else None,
         step=setup_steps.next_step(source),
         then=worst.then if worst and moves else "",
+        rule_acts=worst.rule_acts if worst and moves else "",
         late_since=worst.late_since if worst and moves else None,
         expected_by=min((one.expected_by for one in counted if one.expected_by), default=None),
         feeds=mine,

@@ -24,6 +24,12 @@ def moment(at: datetime | None, zone: str, now: datetime) -> str:
     return f"{local.day} {local:%b %H:%M}" if local.year == today.year else f"{local.day} {local:%b %Y %H:%M}"
 
 
+def at(moment_: datetime, zone: str, now: datetime) -> str:
+    """ "at 08:42", "tomorrow at 08:42", "Tuesday at 08:42", "25 Nov at 08:42"."""
+    *day, clock_time = moment(moment_, zone, now).split(" ")
+    return " ".join([*day, "at", clock_time])
+
+
 def span(length: timedelta) -> str:
     """ "under 1 min", "35 min", "6 h", "1 h 30 min", "3 days": at most two days in hours."""
     minutes = int(length.total_seconds() // 60)

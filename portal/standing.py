@@ -21,7 +21,8 @@ READS = ("inventory", "accept_removals")
 
 @dataclass(frozen=True)
 class Standing:
-    """One feed. `state` is a key of the status badge; `then` says how old the stock is and what happens next, "" when nothing does.
+    """One feed. `state` is a key of the status badge; `then` says how old the stock is and when we try again, `rule_acts`
+    when the rule for silence acts; both "" while there is no need to.
 
     `late_since` is set while it is late, whatever the state; `next_try`: when we look again by ourselves.
     """
@@ -35,6 +36,7 @@ class Standing:
     late_since: datetime | None = None
     next_try: datetime | None = None
     then: str = ""
+    rule_acts: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ def _standing(facts: _Facts) -> Standing:
     waits = facts.moving is not None and facts.moving.state == "queued" and facts.moving.due_at > facts.now
     tries = [moment for moment in (facts.moving.due_at if waits else None, None if upload else one.next_run_at) if moment]
     next_try = min(tries, default=None) if one.enabled and not one.paused and one.source.state == "live" else None
-    then = _then(facts, next_try, upload) if state in ("late", "action", "held") else ""
-    return Standing(one, state, words, sentence, run, freshness.expected_by(one, facts.now), late, next_try, then)
+    told = (_then(facts, next_try), _rule(facts)) if state in ("late", "action", "held") else ("", "")
+    return Standing(one, state, words, sentence, run, freshness.expected_by(one, facts.now), late, next_try, *told)
 
 
 def _state(facts: _Facts) -> tuple[str, str, str, Any]:
@@ -160,9 +162,13 @@ def _looking(facts: _Facts) -> str:
         return " Its files are uploaded by you."
     pattern = one.settings.get("pattern") if one.settings.get("match", "newest") == "newest" else ""
     every, looked = one.schedule.get("every_minutes"), f"for {pattern} " if pattern else ""
-    how = f"every {spoken.span(timedelta(minutes=every))}" if every else "as planned" if one.schedule else "only when you choose Run Sync"
+    how = f"every {_interval(every)}" if every else "as planned" if one.schedule else "only when you choose Run Sync"
     newest = f"; the newest is {spoken.span(facts.now - facts.newest)} old" if facts.newest else ""
     return f" We look {looked}{how}{newest}."
+
+
+def _interval(minutes: int) -> str:
+    return "hour" if minutes == 60 else spoken.span(timedelta(minutes=minutes))
 
 
 def _limit(facts: _Facts, chosen: freshness.Rule) -> str:
@@ -180,19 +186,25 @@ def _expected(facts: _Facts, by: datetime | None) -> str:
     return f" The first {'was' if by < facts.now else 'is'} expected by {facts.at(by)}."
 
 
-def _then(facts: _Facts, next_try: datetime | None, upload: bool) -> str:
-    """How old the stock is, the next try, and when the rule for silence acts if one is set."""
+def _then(facts: _Facts, next_try: datetime | None) -> str:
+    """How old the stock is, and the next try."""
     one, told = facts.one, []
     if one.last_accepted_at is not None:
         told.append(f"Stock is as of {facts.at(one.last_accepted_at)}.")
     if next_try is not None:
-        told.append(f"Next try at {facts.at(next_try)}.")
-    elif upload:
+        told.append(f"Next try {spoken.at(next_try, facts.zone, facts.now)}.")
+    elif _is_upload(one):
         told.append("Upload a new file when you have one.")
-    acts: datetime | None = silence.acts_at(one) if "silence" in (one.policies or {}) else None
-    if acts is not None and acts > facts.now:
-        told.append(f"Without one your rule acts at {facts.at(acts)}: {silence.rule(one).words}.")
     return " ".join(told)
+
+
+def _rule(facts: _Facts) -> str:
+    """When the rule for silence acts, if a person set one."""
+    one = facts.one
+    acts: datetime | None = silence.acts_at(one) if "silence" in (one.policies or {}) else None
+    if acts is None or acts <= facts.now:
+        return ""
+    return f"Without a new file your rule acts {spoken.at(acts, facts.zone, facts.now)}: {silence.rule(one).words}."
 
 
 def _is_upload(one: Any) -> bool:

@@ -335,7 +335,8 @@ def test_the_sentence_says_what_we_look_for_and_what_comes_next(feed: Feed, time
     time.now = WEDNESDAY + timedelta(hours=6)
     status = source_status.of(Source.get())
     assert status.sentence == "No new file since 08:42. We look for stock_*.csv every 30 min. You set 2 h as late."
-    assert status.then == "Stock is as of 08:42. Next try at 15:12. Without one your rule acts at tomorrow 08:42: set stock to 0."
+    assert status.then == "Stock is as of 08:42. Next try at 15:12."
+    assert status.rule_acts == "Without a new file your rule acts tomorrow at 08:42: set stock to 0."
     Merchant.update(time_zone="Europe/Amsterdam").execute()
     assert (
         "since 09:42" in source_status.of(Source.get()).sentence and "since 17:42" in source_status.of(Source.get(), "Asia/Tokyo").sentence

@@ -24,6 +24,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "source_settings",
     "danger",
     "schedule",
+    "freshness",
     "runs",
     "held",
     "limits",

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from flask import Flask, g
 from markupsafe import Markup
 
-from portal import clock
+from portal import clock, spoken
 from portal.fields import MONEY_SCALE
 
 NONE = "–"
@@ -21,7 +21,7 @@ IRREGULAR = {"entry": "entries", "try": "tries", "query": "queries", "property":
 
 def install(app: Flask) -> None:
     """Register every filter of this module."""
-    for filter_ in (number, when, moment, clock_time, money, size, seconds, plural, browser):
+    for filter_ in (number, when, moment, clock_time, day_time, at_time, money, size, seconds, plural, browser):
         app.jinja_env.filters[filter_.__name__] = filter_
 
 
@@ -96,6 +96,16 @@ def clock_time(value: datetime | None) -> str | Markup:
         return NONE
     local, today = _local(value), _local(clock.now())
     return _tagged(value, f"{local:%H:%M}" if local.date() == today.date() else _exact(value))
+
+
+def day_time(value: datetime | None) -> str | Markup:
+    """A time as a sentence says it: "08:42", "yesterday 08:42", "Tuesday 08:42", "25 Nov 08:42"."""
+    return NONE if value is None else _tagged(value, spoken.moment(value, zone().key, clock.now()))
+
+
+def at_time(value: datetime | None) -> str | Markup:
+    """The same with its little word: "at 08:42", "tomorrow at 08:42"."""
+    return NONE if value is None else _tagged(value, spoken.at(value, zone().key, clock.now()))
 
 
 def browser(agent: str | None) -> str:

@@ -21,6 +21,7 @@ from portal.web.typed import whole_number
 
 blueprint = Blueprint("schedule", __name__, url_prefix="/sources/<source_id>")
 NO_FETCH = "Files come when somebody uploads them, so there is nothing to fetch by schedule."
+DAY_CHOICES = {str(day): name for day, name in enumerate(schedules.DAYS)}
 WAYS = {"every": "Every so many minutes", "days": "On days at times", "hand": "By hand only"}
 
 
@@ -29,7 +30,7 @@ class ScheduleForm(VersionedForm):
 
     how = RadioField("When it runs", choices=WAYS, validate_choice=False)
     every_minutes = StringField("Minutes between two runs")
-    days = SelectMultipleField("Days", choices={str(day): name for day, name in enumerate(schedules.DAYS)}, validate_choice=False)
+    days = SelectMultipleField("Days", choices=DAY_CHOICES, validate_choice=False)
     times = StringField("Times")
 
 
@@ -97,11 +98,12 @@ def _find(source_id: str, kind: str) -> Any:
 
 def _page(integration: Any, form: VersionedForm, schedule: Mapping[str, Any], status: int = 200) -> Response:
     source, zone = integration.source, g.merchant.time_zone
-    coming = [(moment, _in_words(moment, zone)) for moment in _coming(integration, schedule)]
+    coming = [(moment, moment_in_words(moment, zone)) for moment in _coming(integration, schedule)]
     return render(
         "schedule/edit.html", "schedule/_form.html", status, source=source, integration=integration, form=form, zone=zone, coming=coming,
         title=sources.INTEGRATION_KINDS[integration.kind], rests=_why_it_rests(integration), kept=schedule == integration.schedule,
         upload=connections.is_upload(source), no_fetch=NO_FETCH, shortest=schedules.SHORTEST_MINUTES, longest=schedules.LONGEST_MINUTES,
+        has_freshness=integration.kind in runs.SYNC_KINDS,
         can_pause=integration.enabled and source.state != "draft" and integration.kind in runs.SYNC_KINDS,
     )  # fmt: skip
 
@@ -157,11 +159,17 @@ def _typed(form: Any) -> dict[str, Any]:
         return {}
     if how == "every":
         return {"every_minutes": whole_number((form.every_minutes.data or "").strip().replace(",", ""))}
+    return calendar_of(form)
+
+
+def calendar_of(form: Any) -> dict[str, list[Any]]:
+    """The days and times that a form's fields `days` and `times` ask for, unchecked."""
     times = [text.zfill(5) for text in re.split(r"[\s,;]+", form.times.data or "") if text]
     return {"days": sorted({whole_number(day) for day in form.days.data or []}), "times": sorted(set(times))}
 
 
-def _in_words(moment: datetime, zone: str) -> str:
+def moment_in_words(moment: datetime, zone: str) -> str:
+    """ "Wednesday 25 Nov, 14:05" on the clock of `zone`."""
     local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
     return f"{local:%A} {local.day} {local:%b}, {local:%H:%M}"
 

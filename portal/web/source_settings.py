@@ -12,8 +12,9 @@ from wtforms import BooleanField, RadioField, StringField
 
 from portal import connections, setup_steps, sources
 from portal.errors import Forbidden, Invalid, NotFound, Stale
+from portal.freshness import Rule, rule
 from portal.inventory import silence
-from portal.web import filters, guards, schedule, steps
+from portal.web import filters, freshness, guards, schedule, steps
 from portal.web.forms import VersionedForm
 from portal.web.render import render, saved, wants_fragment
 
@@ -184,6 +185,10 @@ def _elsewhere(source: Any) -> list[Elsewhere]:
             "Shorter when stock moves fast and the supplier allows it.", *_schedule(source),
         ),
         Elsewhere(
+            "freshness", "When a file counts as late", "By when the next file has to be accepted; past that the source shows as Late.",
+            "When the supplier promised a time, or one interval is too long to wait.", *_freshness(source),
+        ),
+        Elsewhere(
             "guards", "Guard limits", "What a file has to pass before it may change your stock. One that looks wrong is refused or held.",
             "When one asks you too often, or lets too much through.", *_guards(source),
         ),
@@ -217,6 +222,13 @@ def _silence(source: Any) -> tuple[str, str, str]:
         return "24 h: keep stock", "", ""
     now = silence.rule(one)
     return f"{now.hours:,} h: {now.words}", "Edit the rule", url_for("limits.silence", source_id=source.public_id, kind=one.kind)
+
+
+def _freshness(source: Any) -> tuple[str, str, str]:
+    one = next(iter(sources.integrations(source)), None)
+    if one is None:
+        return freshness.in_words(Rule()), "", ""
+    return freshness.in_words(rule(one)), "Edit the rule", url_for("freshness.edit", source_id=source.public_id, kind=one.kind)
 
 
 def _schedule(source: Any) -> tuple[str, str, str]:

@@ -9,10 +9,10 @@ from htmx_flask import request
 from wtforms import RadioField, StringField
 
 import tasks
-from portal import connections, run_report, runs, setup_steps, source_status, sources
+from portal import connections, ribbon, runs, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
 from portal.inventory import silence
-from portal.web import guards, schedule
+from portal.web import filters, guards, schedule
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved, wants_fragment
 
@@ -34,7 +34,6 @@ KIND_HINTS = {
     "external_warehouse": "Your stock, held and shipped by a warehouse company",
     "data_source": "Only tells about products; ships nothing",
 }
-RIBBON = 30
 
 
 class SourceForm(LedgerForm):
@@ -55,7 +54,7 @@ def home() -> Any:
 @guards.signed_in
 def index() -> Response:
     """Every source, the ones that need someone first."""
-    everything = source_status.needs_you_first(source_status.of_all(g.merchant, sources.listing(g.merchant)))
+    everything = source_status.needs_you_first(source_status.of_all(g.merchant, sources.listing(g.merchant), filters.zone().key))
     q, state = request.args.get("q", "").strip()[:100], request.args.get("state", "")
     named = [one for one in everything if sources.name_key(q) in one.source.name_key]
     return render(
@@ -66,7 +65,7 @@ def index() -> Response:
         chips=[(key, words, sum(not key or one.state == key for one in named)) for key, words in CHIPS.items()],
         q=q,
         state=state if state in CHIPS else "",
-        worst=next((one for one in everything if one.state in ("action", "held")), None),
+        worst=next((one for one in everything if one.state in ("action", "held", "late")), None),
         methods={one.source.id: _method(one.source) for one in everything},
     )
 
@@ -78,7 +77,7 @@ def row(source_id: str) -> Response:
     source = sources.find(g.merchant, source_id)
     if not wants_fragment():
         return redirect(url_for("sources.show", source_id=source_id))  # type: ignore[return-value]
-    return render("sources/_row.html", one=source_status.of(source), method=_method(source))
+    return render("sources/_row.html", one=source_status.of(source, filters.zone().key), method=_method(source))
 
 
 @blueprint.get("/sources/new")
@@ -106,17 +105,14 @@ def create() -> Response:
 def show(source_id: str) -> Response:
     """Overview: where the source stands, its last runs, and how set-up goes on."""
     source = sources.find(g.merchant, source_id)
-    groups, _ = run_report.history(g.merchant, source=source, kind="inventory")
-    ribbon = [run for group in groups for run in group.runs][:RIBBON]
-    most = max([(run.counts or {}).get("rows", 0) for run in ribbon] or [0]) or 1
     return render(
         "sources/show.html",
         source=source,
         tab="overview",
-        standing=source_status.of(source),
+        standing=source_status.of(source, filters.zone().key),
         kinds=sources.KINDS,
         integrations=sources.integrations(source),
-        ribbon=[(run, max(6, 44 * (run.counts or {}).get("rows", 0) // most)) for run in reversed(ribbon)],
+        ribbon=ribbon.of(source, g.merchant, filters.zone().key),
         silent=_silent(source),
         step=setup_steps.next_step(source),
         titles=setup_steps.TITLES,
@@ -172,20 +168,21 @@ def _method(source: Any) -> str:
 
 
 def _integration_rows(source: Any) -> list[dict[str, Any]]:
-    status = source_status.of(source)
+    status = source_status.of(source, filters.zone().key)
     return [_integration_row(source, one, status) for one in sources.integrations(source)]
 
 
 def _integration_row(source: Any, one: Any, status: Any) -> dict[str, Any]:
     supplier = connections.supplier_of(source)
-    operation = MAPPING_STEPS[one.kind]
+    operation, feed = MAPPING_STEPS[one.kind], status.feeds.get(one.id)
     return {
         "integration": one,
         "title": sources.INTEGRATION_KINDS[one.kind],
         "state": _integration_state(source, one, status),
         "cannot": (supplier.cannot or {}).get(operation, "") if not supplier.supports.get(operation) else "",
         "schedule": schedule.in_words(one),
-        "run": status.run if one.kind == "get_inventory_primary" else None,
+        "run": feed.run if feed else None,
+        "feed": feed,
         "step": MAPPING_STEPS[one.kind],
         "runs_now": one.kind in runs.SYNC_KINDS,
     }
@@ -198,4 +195,4 @@ def _integration_state(source: Any, one: Any, status: Any) -> str:
         return "paused"
     if source.state == "draft":
         return "draft"
-    return status.state if one.kind == "get_inventory_primary" else "on"
+    return status.feeds[one.id].state if one.id in status.feeds else "on"

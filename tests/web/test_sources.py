@@ -41,7 +41,8 @@ def test_filters_by_name_and_state(client: Any, make_source: Any) -> None:
     make_source("Kestrel")
     part = client.get("/sources?q=nort", headers={"HX-Request": "true"}).text
     assert "Northwind" in part and "Kestrel" not in part and "<html" not in part
-    assert "No source matches" in client.get("/sources?state=held").text
+    assert "No source is: Held for review" in client.get("/sources?state=held").text
+    assert "No source matches" in client.get("/sources?q=zebra").text
 
 
 def test_run_sync_starts_one_run_and_a_second_click_opens_the_same(client: Any, make_source: Any) -> None:

@@ -37,6 +37,8 @@ ENTRIES: dict[str, dict[str, str]] = {
     "fixes.upload": {},
     "held.csv": {},
     "held.show": {},
+    "freshness.edit": INVENTORY,
+    "freshness.save": INVENTORY,
     "history.comparison": {},
     "history.comparison_csv": {},
     "history.past": {},
