@@ -160,7 +160,7 @@ class Results:
 
 def _ask_server(results: Results) -> None:
     choice = _choice(results)
-    with connections.open_for(results.source) as connector:
+    with connections.open_for(results.source, results.work.run.id, sample=True) as connector:
         try:
             entries = connector.check(results.report, choice["folder"])
         except SupplierError as error:
@@ -183,13 +183,13 @@ def _choice(results: Results) -> dict[str, str]:
     asked = results.work.run.settings.get("choice") or {}
     settings = results.connection.settings
     kept = integration.settings if integration.settings.get("pattern") else {}
-    usual = {"folder": str(settings.get("folder", "")), "match": "newest", "pattern": _link_name(settings)}
+    usual = {"folder": str(settings.get("folder", "")), "match": "newest", "pattern": _link_name(results.source)}
     return {key: str({**usual, **kept, **asked}.get(key) or "") for key in usual}
 
 
-def _link_name(settings: Mapping[str, Any]) -> str:
-    """A link has exactly one file, whatever its name; anything but "" stands for it."""
-    return "*" if settings.get("url") else ""
+def _link_name(source: Source) -> str:
+    """A link or an API has exactly one file, whatever its name; anything but "" stands for it."""
+    return "" if file_choice.chooses_files(source) else "*"
 
 
 def _offer_folders(results: Results, connector: Connector, error: SupplierError) -> None:

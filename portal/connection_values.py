@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from portal.connectors import answers
 from portal.connectors.google_sheets import csv_link
 from portal.errors import Invalid
 from portal.suppliers import Setting, Supplier
 
 LONGEST_VALUE = 2_000
 LONGEST_KEY_FILE = 20_000
+LINKS = ("url", "base", "token_url")
+MOST_ON_A_PAGE = 10_000
 USUAL_PORTS = {"explicit": "21", "plain": "21", "implicit": "990"}
 
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
@@ -152,11 +155,50 @@ def _web_link(text: str) -> SplitResult:
     return parts
 
 
+def _base(text: str, _remarks: list[str]) -> str:
+    parts = _web_link(text)
+    if parts.query or parts.fragment:
+        raise _refusal("Enter the address without what follows the question mark; parameters have their own fields.")
+    return urlunsplit(parts).rstrip("/")
+
+
+def _path(text: str, _remarks: list[str]) -> str:
+    if "://" in text or text.startswith("//") or any(letter in text for letter in " \\#"):
+        raise _refusal("Enter only the path under the base address, such as /v1/products.")
+    return text if text.startswith("/") else f"/{text}"
+
+
+def _whole_number(text: str, _remarks: list[str]) -> str:
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_ON_A_PAGE):
+        raise _refusal(f"Enter a whole number up to {MOST_ON_A_PAGE:,}.")
+    return text
+
+
+def _seconds(text: str, _remarks: list[str]) -> str:
+    if not re.fullmatch(r"\d{1,2}(\.\d{1,3})?", text):
+        raise _refusal("Enter seconds from 0 to 99, such as 0.5.")
+    return text
+
+
+def _place(text: str, _remarks: list[str]) -> str:
+    if words := answers.check_path(text):
+        raise _refusal(words)
+    return text
+
+
+def _parameter(text: str, _remarks: list[str]) -> str:
+    if not re.fullmatch(r"[\w.\-\[\]:$]{1,100}", text):
+        raise _refusal("Enter the name as it stands in the address: letters, digits, dots, dashes and brackets.")
+    return text
+
+
 def _refuse_open_sign_in(form: Typed) -> None:
     """A credential over http could be read by anyone on the path."""
-    link, auth = str(form.values.get("url", "")), form.values.get("auth", "none")
-    if link.startswith("http://") and auth != "none" and not form.values.get("plain_ok") and "url" not in form.errors:
-        form.errors["url"] = "Use an https link: over http anyone on the path could read what you sign in with."
+    auth = form.values.get("auth", "none")
+    for key in LINKS:
+        link = str(form.values.get(key, ""))
+        if link.startswith("http://") and auth != "none" and not form.values.get("plain_ok") and key not in form.errors:
+            form.errors[key] = "Use an https link: over http anyone on the path could read what you sign in with."
 
 
 def secret_problem(setting: Setting, text: str) -> str:
@@ -183,14 +225,14 @@ def tidy_secret(setting: Setting, text: str) -> str:
 
 def server_of(values: Mapping[str, Any]) -> str:
     """The host that a connection with these settings talks to, folded for comparing; "" for an upload."""
-    link = str(values.get("url", ""))
+    link = str(values.get("url") or values.get("base") or "")
     host = str(values.get("host", "")) or (_host_of(urlsplit(link)) if link else "")
     return host.rstrip(".").casefold()
 
 
 def endpoint_of(values: Mapping[str, Any]) -> tuple[str, str, str]:
     """What a trusted key belongs to: host, port and kind of encryption."""
-    link = urlsplit(str(values.get("url", "")))
+    link = urlsplit(str(values.get("url") or values.get("base") or ""))
     port = str(values.get("port", "")) or (f"{link.scheme}:{link.port or ''}" if link.scheme else "")
     return server_of(values), port, str(values.get("security", ""))
 
@@ -198,9 +240,10 @@ def endpoint_of(values: Mapping[str, Any]) -> tuple[str, str, str]:
 def without_tail(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings for an audit line: a link without its query, which may carry an access key."""
     shown = dict(values)
-    if shown.get("url"):
-        parts = urlsplit(str(shown["url"]))
-        shown["url"] = urlunsplit(parts._replace(query="…" if parts.query else "", fragment=""))
+    for key in LINKS:
+        if shown.get(key):
+            parts = urlsplit(str(shown[key]))
+            shown[key] = urlunsplit(parts._replace(query="…" if parts.query else "", fragment=""))
     return shown
 
 
@@ -215,4 +258,15 @@ _JUDGES: dict[str, Callable[[str, list[str]], Any]] = {
     "folder": _folder,
     "url": _url,
     "header_name": _header_name,
+    "token_header": _header_name,
+    "base": _base,
+    "token_url": _base,
+    "path": _path,
+    "check_path": _path,
+    "login_path": _path,
+    "size": _whole_number,
+    "first": _whole_number,
+    "rest": _seconds,
+    **dict.fromkeys(("items", "total", "pages", "cursor", "token_path"), _place),
+    **dict.fromkeys(("size_name", "page_name", "query_name", "login_user", "login_password"), _parameter),
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from portal import audit, clock, config, connection_values, directory, refused_sign_ins, setup_steps, vault
+from portal import audit, clock, config, connection_values, directory, exchanges, refused_sign_ins, setup_steps, vault
 from portal.connection_values import endpoint_of, server_of, without_tail
 from portal.connectors import Connector, open_connector
 from portal.connectors.network import Guard
@@ -25,6 +25,7 @@ from portal.suppliers import Setting, Supplier
 ENDING_SHOWN_FROM = 16  # characters; the end of a shorter secret would give too much of it away
 UNTESTED: dict[str, Any] = {"state": "untested", "checks": [], "listing": [], "check_run_id": None, "offered_key": None, "tested_at": None}
 LOOPBACK = "127.0.0.1"
+SAMPLE_PAGES = 4
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,10 @@ def trusted_at(connection: Connection) -> datetime | None:
 
 
 @contextmanager
-def open_for(source: Source) -> Iterator[Connector]:
+def open_for(source: Source, run_id: int | None = None, *, sample: bool = False) -> Iterator[Connector]:
     """A connector to the source's supplier, its credentials opened. Opens no socket by itself.
+
+    `run_id`: for whom it asks. `sample`: a list that comes page by page is left after some pages.
 
     Refused sign-ins inside the block are counted, and after three within an hour the block is not entered.
     Raises SupplierError not_set_up or sign_in_paused. An upload has no connector: see `is_upload`.
@@ -136,11 +139,13 @@ def open_for(source: Source) -> Iterator[Connector]:
     connection = Connection.get_or_none(Connection.source == source)
     if connection is None or not source.supplier:
         raise _not_set_up()
-    supplier, settings = supplier_of(source), connection.settings
-    secrets = _opened(source, supplier, settings)
+    supplier = supplier_of(source)
+    settings, secrets = supplier.whole(connection.settings), _opened(source, supplier, connection.settings)
+    settings |= {"most_pages": SAMPLE_PAGES} if sample else {}
     host = server_of(settings)
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
-    with open_connector(supplier.protocol, settings, secrets, guard=guard(), trusted_key=connection.trusted_key) as connector:
+    told, key = exchanges.recorder(source, run_id), connection.trusted_key
+    with open_connector(supplier.protocol, settings, secrets, guard=guard(), trusted_key=key, record=told) as connector:
         try:
             yield connector
         except SupplierError as error:

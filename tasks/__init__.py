@@ -60,11 +60,12 @@ def mind_freshness() -> None:
 @huey.periodic_task(crontab())
 def erase_old_files() -> None:
     """Erase fetched files whose days are over, plans of old dry runs, and what runs that were given up left behind."""
-    from portal import documents
+    from portal import documents, exchanges
     from portal.inventory import dry_run, feed_states
 
     with database.connection_context():
         documents.erase_old()
+        exchanges.erase_old()
         feed_states.erase_orphans()
         dry_run.erase_old()
 

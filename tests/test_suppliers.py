@@ -108,6 +108,7 @@ def test_which_methods_can_send_orders_and_get_shipments():
     able = {slug: tuple(suppliers.find(slug).supports[name] for name in ("orders", "shipments")) for slug in SLUGS}
     assert able == {
         DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True), "file-upload": (False, False),
+        "rest-api": (False, False),
     }  # fmt: skip
 
 
@@ -159,7 +160,7 @@ def test_downloads_of_google_sheets_may_go_to_one_host_and_no_other_supplier_has
 
 
 def test_the_directory_is_in_its_order_and_knows_no_other_slug():
-    assert [one.slug for one in suppliers.listing()] == ["sftp-file", "ftp-file", "http-file", "file-upload"]
+    assert [one.slug for one in suppliers.listing()] == ["sftp-file", "ftp-file", "http-file", "rest-api", "file-upload"]
     for slug in ("nothing", "", "../schema", "SFTP-FILE"):
         with pytest.raises(NotFound):
             suppliers.find(slug)
@@ -184,7 +185,7 @@ _SLIPS = {
     "a text for a list": ('categories = ["Home"]', 'categories = "Home"', "categories must be a list, not 'Home'"),
     "a number in a list of texts": ('steps = ["Copy the link."]', "steps = [7]", "steps must hold only str, not 7"),
     "a list in a list of texts": ('methods = ["File link"]', 'methods = [["File link"]]', "methods must hold only str, not ['File link']"),
-    "a protocol we do not speak": ('protocol = "http"', 'protocol = "gopher"', "protocol 'gopher' is not one of ftp, http, sftp, upload"),
+    "a protocol we do not speak": ('protocol = "http"', 'protocol = "gopher"', "protocol 'gopher' is not one of ftp, http, rest"),
     "an operation that is none": ("inventory = true", "inventory = true\nreturns = true", "supports: unknown key 'returns'"),
     "an operation left out": ("shipments = false\n", "", "supports: shipments is missing"),
     "an operation in words": ("inventory = true", 'inventory = "yes"', "supports: inventory must be a bool, not 'yes'"),

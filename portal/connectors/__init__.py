@@ -14,8 +14,9 @@ from typing import Any, Protocol, Self
 from portal.connectors.ftp import FtpConnector
 from portal.connectors.http import HttpConnector
 from portal.connectors.network import Guard
+from portal.connectors.rest import RestConnector
 from portal.connectors.sftp import SftpConnector
-from portal.records import Check, Fetched, FileEntry, Secret
+from portal.records import Check, Exchange, Fetched, FileEntry, Secret
 
 Progress = Callable[[int, int | None], None]
 
@@ -63,14 +64,20 @@ PROTOCOLS: Mapping[str, Callable[..., Connector]] = {
     "sftp": SftpConnector,
     "ftp": FtpConnector,
     "http": HttpConnector,
+    "rest": RestConnector,
 }
+TELLS = frozenset({"rest"})
+"""Protocols whose single requests are worth a line each."""
 
 
 def open_connector(
-    protocol: str, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None
-) -> Connector:
-    """A connector for `protocol` (sftp, ftp or http; an upload has no server). Opens no socket yet.
+    protocol: str, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None,
+    record: Callable[[Exchange], None] | None = None,
+) -> Connector:  # fmt: skip
+    """A connector for `protocol` (sftp, ftp, http or rest; an upload has no server). Opens no socket yet.
 
-    `settings` and `secrets` follow the keys of the supplier's TOML. Raises KeyError for another protocol.
+    `settings` and `secrets` follow the keys of the supplier's TOML, its fixed ones among them; `record` is told each exchange of
+    the protocols in TELLS. Raises KeyError for another protocol.
     """
-    return PROTOCOLS[protocol](settings, secrets, guard=guard, trusted_key=trusted_key)
+    more = {"record": record} if record and protocol in TELLS else {}
+    return PROTOCOLS[protocol](settings, secrets, guard=guard, trusted_key=trusted_key, **more)

@@ -31,7 +31,7 @@ Page = tuple[list[Mapping[str, Any]], int | None]
 
 class RestConnector:
     """An API's list. Settings: those of ApiAuth, `base`, `path`, `items` (path in the answer), `form`, `paging` and the names it
-    needs (see Paging), `rest` seconds between requests, `check_path` of the cheapest request that needs the sign-in.
+    needs (see Paging), `rest` seconds between requests, `check_path` of the cheapest request that needs the sign-in, `most_pages` to read.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class RestConnector:
         self.caller = Caller(
             guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=plain, rest=_number(settings, "rest")
         )
+        self.most_pages = int(_number(settings, "most_pages", paging.MOST_PAGES))
         self.form = str(settings.get("form") or "json")
         texts = {name: str(settings.get(name) or "") for name in _NAMES}
         style, size, first = str(settings.get("paging") or "none"), int(_number(settings, "size")), int(_number(settings, "first", 1))
@@ -96,7 +97,7 @@ class RestConnector:
             except Endless as error:
                 text = f"Page {place.number:,} leads back to one that we have read already, or the list never ends. Nothing was used."
                 raise problems.protocol_error("The list has no end", text) from error
-            if after is None:
+            if after is None or after.number > self.most_pages:
                 return
             place = after
 

@@ -99,7 +99,7 @@ def _document(work: Work, integration: Integration) -> Document:
             raise SupplierError(words.nothing_uploaded(), permanent=True)
         return uploaded
     choice, into = integration.settings, documents.spool_path(source)
-    with connections.open_for(source) as connector:
+    with connections.open_for(source, work.run.id) as connector:
         folder, match, pattern = choice.get("folder", ""), choice.get("match", "newest"), choice.get("pattern", "*")
         fetched = connector.fetch(folder, match, pattern, into, documents.largest(), work.progress)
     work.say(f"Fetched {fetched.name}, {fetched.size:,} bytes.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -47,8 +48,8 @@ class Setting:
 
     `kind`: text, number, password, textarea, choice, check, folder or key_pair. A key_pair is drawn as
     our public key to copy; its private half is a secret under the setting's key. `secret` values are
-    sealed and write-only. `shown_when` is "" or "key=value" of a choice setting of the same supplier:
-    the field belongs to the form, and is required, only while that choice is made.
+    sealed and write-only. `shown_when` is "" or "key=value" of a choice setting of the same supplier, or
+    "key=value|other": the field belongs to the form, and is required, only while such a choice is made.
     """
 
     key: str
@@ -66,7 +67,7 @@ class Setting:
         if not self.shown_when:
             return True
         key, _, wanted = self.shown_when.partition("=")
-        return str(values.get(key, "")) == wanted
+        return str(values.get(key, "")) in wanted.split("|")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class Supplier:
 
     `supports` has the keys inventory, orders and shipments; `cannot` holds a sentence for each that is
     False. `minutes` is how long connecting takes. `letter` is an email to copy. `download_hosts` maps a
-    host to the one host it may send a download to, without credentials.
+    host to the one host it may send a download to, without credentials. `fixed` are settings of the protocol
+    that are the same for everybody; {key} in one stands for what was typed in the setting `key`.
     """
 
     slug: str
@@ -104,6 +106,12 @@ class Supplier:
     place: int
     needs_demo: bool = False
     download_hosts: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+
+    def whole(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What the protocol's connector takes: the fixed settings, filled in, under those of the connection."""
+        typed = {key: str(value) for key, value in settings.items()}
+        return {**{key: _put(text, typed) for key, text in self.fixed.items()}, **settings}
 
     def setting(self, key: str) -> Setting:
         """The setting named `key`. Raises KeyError."""
@@ -202,7 +210,8 @@ def load(path: Path) -> Supplier:
         needs=tuple(_need(where, one) for one in table["needs"]),
         supports=_operations(where, table["supports"]),
         cannot=_sentences(where, table.get("cannot", {})),
-        download_hosts=_hosts(where, table.get("download_hosts", {})),
+        download_hosts=_texts(where, "download_hosts", table.get("download_hosts", {})),
+        fixed=_texts(where, "fixed", table.get("fixed", {})),
         **{key: _frozen(table[key]) for key in _PLAIN if key in table},
     )
     _check_whole(where, supplier)
@@ -231,8 +240,8 @@ def _sentences(where: str, table: Mapping[str, Any]) -> Mapping[str, str]:
     return dict(table)
 
 
-def _hosts(where: str, table: Mapping[str, Any]) -> Mapping[str, str]:
-    check_keys(f"{where}: download_hosts", table, Keys(optional=dict.fromkeys(table, str)))
+def _texts(where: str, name: str, table: Mapping[str, Any]) -> Mapping[str, str]:
+    check_keys(f"{where}: {name}", table, Keys(optional=dict.fromkeys(table, str)))
     return dict(table)
 
 
@@ -258,6 +267,9 @@ def _check_whole(where: str, supplier: Supplier) -> None:
         raise ValueError(f"{where}: settings: a key is used twice")
     for one in supplier.settings:
         _check_setting(where, supplier, one)
+    for key, text in supplier.fixed.items():
+        if unknown := set(re.findall(r"{(\w+)}", text)) - (supplier.setting_keys - supplier.secret_keys):
+            raise ValueError(f"{where}: fixed.{key} names {unknown.pop()!r}, which is no setting, or a secret one")
 
 
 def _check_setting(where: str, supplier: Supplier, one: Setting) -> None:
@@ -271,5 +283,6 @@ def _check_setting(where: str, supplier: Supplier, one: Setting) -> None:
     if one.secret and one.default and not supplier.needs_demo:
         raise ValueError(f"{at}: a secret has no default")
     key, _, wanted = one.shown_when.partition("=")
-    if one.shown_when and not any(other.key == key and wanted in {o.value for o in other.options} for other in supplier.settings):
+    values = next(({option.value for option in other.options} for other in supplier.settings if other.key == key), set[str]())
+    if one.shown_when and not set(wanted.split("|")) <= values:
         raise ValueError(f"{at}: shown_when {one.shown_when!r} names no choice of this supplier")

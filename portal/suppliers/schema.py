@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OPERATIONS = ("inventory", "orders", "shipments")
-PROTOCOLS = frozenset({"sftp", "ftp", "http", "upload"})
+PROTOCOLS = frozenset({"sftp", "ftp", "http", "rest", "upload"})
 SETTING_KINDS = frozenset({"text", "number", "password", "textarea", "choice", "check", "folder", "key_pair"})
 ACCOUNT_KEYS = frozenset(
     {
@@ -40,7 +40,7 @@ SUPPLIER_KEYS = Keys(
         "name": str, "region": str, "categories": list, "protocol": str, "methods": list, "summary": str, "needs": list,
         "steps": list, "letter": str, "minutes": int, "limits": list, "supports": dict, "place": int,
     },
-    optional={"cannot": dict, "settings": list, "needs_demo": bool, "download_hosts": dict},
+    optional={"cannot": dict, "settings": list, "needs_demo": bool, "download_hosts": dict, "fixed": dict},
 )  # fmt: skip
 
 SETTING_KEYS = Keys(

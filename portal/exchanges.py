@@ -1,0 +1,47 @@
+"""What was said to a supplier's API and what it answered: a row for each request, without secrets, erased by age."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from portal import clock, records
+from portal.models import Exchange, Source, database
+
+KEEP_DAYS = 7
+LONGEST_KEPT = 16_384
+"""Bytes of a body that are kept."""
+SHOWN = 50
+
+
+def recorder(source: Source, run_id: int | None = None) -> Callable[[records.Exchange], None]:
+    """What a connector tells its exchanges to: each becomes a row at once, so that a killed run leaves its story."""
+
+    def record(told: records.Exchange) -> None:
+        with database.atomic():
+            Exchange.create(
+                merchant=source.merchant_id, source=source, run_id=run_id, at=told.at, method=told.method, address=told.address[:1_000],
+                status=told.status, milliseconds=told.milliseconds, sent=told.sent, received=told.received,
+                request=_text(told.request), answer=_text(told.answer), problem=told.problem[:200],
+            )  # fmt: skip
+
+    return record
+
+
+def latest(source: Source, run_id: int | None = None, limit: int = SHOWN) -> list[Exchange]:
+    """The newest exchanges of the source, or of one of its runs, newest first."""
+    rows = Exchange.select().where(Exchange.merchant == source.merchant_id, Exchange.source == source)
+    if run_id is not None:
+        rows = rows.where(Exchange.run_id == run_id)
+    return list(rows.order_by(Exchange.id.desc()).limit(limit))
+
+
+def erase_old() -> int:
+    """Erase rows past their age; how many went."""
+    with database.atomic():
+        return int(Exchange.delete().where(Exchange.at < clock.now() - timedelta(days=KEEP_DAYS)).execute())
+
+
+def _text(body: bytes) -> str:
+    kept = body[:LONGEST_KEPT].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    return kept if len(body) <= LONGEST_KEPT else f"{kept}… ({len(body):,} bytes)"
