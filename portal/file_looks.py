@@ -33,8 +33,7 @@ _room = threading.BoundedSemaphore(AT_ONCE)
 def detect(path: Path, name: str = "", member: str = "") -> Detection:
     """How to read the file, as `feeds.detect` finds it. Raises SupplierError."""
     told = _answer("detect", path, None, name=name, member=member)
-    damage = [Damage(**one) for one in told["damage"]]
-    return Detection(FeedFormat(**told["format"]), told["said"], told["warnings"], damage)
+    return Detection(FeedFormat(**told["format"]), told["said"], told["warnings"], [Damage(**one) for one in told["damage"]])
 
 
 def preview(path: Path, form: FeedFormat, rows: int) -> tuple[list[str], list[Row]]:
@@ -78,6 +77,11 @@ def values(path: Path, form: FeedFormat, rule: Mapping[str, Any], rows: int, mos
     """(the `most` frequent values with their counts, how many different ones) of {"columns", "join", "steps"}. Raises SupplierError."""
     listed, distinct = _answer("values", path, form, rule=rule, rows=rows, most=most)
     return [(value, count) for value, count in listed], distinct
+
+
+def damage(path: Path, form: FeedFormat, rows: int, codes: Iterable[str], ids: Iterable[str]) -> list[Damage]:
+    """What a spreadsheet program did to values of the first `rows` rows; see `feeds.damage.find`. Raises SupplierError."""
+    return [Damage(**one) for one in _answer("damage", path, form, rows=rows, codes=list(codes), ids=list(ids))]
 
 
 def skus(path: Path, form: FeedFormat, rules: Mapping[str, Any], rows: int) -> list[str]:

@@ -17,7 +17,7 @@ from portal import audit, clock, documents, file_looks, mapping, matching, setup
 from portal.errors import Invalid, NotFound, Stale
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
 from portal.models import Document, Integration, MappingVersion, User, database
-from portal.records import CellProblem, FeedFormat, Match, Row
+from portal.records import CellProblem, Damage, FeedFormat, Match, Row
 
 Rules = Mapping[str, Any]
 
@@ -134,6 +134,16 @@ def counts(sample: Sample, rules: Rules) -> mapping.Tally:
     return _counts(sample.path, sample.format, json.dumps(rules, sort_keys=True))
 
 
+def damage(sample: Sample, rules: Rules) -> Sequence[Damage]:
+    """What a spreadsheet program did to the sample's values, with what the rules say of codes and SKUs. Raises SupplierError."""
+    fields = rules.get("fields") or {}
+    codes, ids = (
+        tuple(column for key in keys for column in (fields.get(key) or {}).get("columns") or ())
+        for keys in (("upc",), ("sku", "mpn", "parent_sku"))
+    )
+    return _damage(sample.path, sample.format, codes, ids)
+
+
 def values_seen(sample: Sample, rule: Rules, steps: int) -> Seen:
     """How often each value comes in the sample once the first `steps` steps of the rule are done. Raises SupplierError."""
     columns = [column for column in rule.get("columns") or () if column in sample.headers]
@@ -188,6 +198,11 @@ def _counts(path: Path, form: FeedFormat, rules: str) -> mapping.Tally:
     wanted = json.loads(rules)
     duplicates = wanted.get("duplicates", "last" if "sku" in wanted["fields"] else "sum")
     return file_looks.tally(path, form, wanted, COUNTED, duplicates)
+
+
+@lru_cache(maxsize=64)
+def _damage(path: Path, form: FeedFormat, codes: tuple[str, ...], ids: tuple[str, ...]) -> Sequence[Damage]:
+    return file_looks.damage(path, form, COUNTED, codes, ids)
 
 
 @lru_cache(maxsize=64)

@@ -125,7 +125,10 @@ class FeedFormat:
 
 @dataclass(frozen=True)
 class Damage:
-    """What a spreadsheet program did to values of a column. `repair` is a mapping step that undoes it, or None."""
+    """What a spreadsheet program did to `count` of the `of` values of a column.
+
+    `repair`: a mapping step that undoes it with certainty, for `restored` of them; None where nothing can.
+    """
 
     kind: str
     column: str
@@ -134,6 +137,7 @@ class Damage:
     example: str
     words: str
     repair: Mapping[str, Any] | None = None
+    restored: int = 0
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,8 @@ def _with_damage(found: Detection, path: Path) -> Detection:
     """The detection with what a spreadsheet program did to the first rows."""
     try:
         with _READERS[found.format.kind](path, found.format) as reader:
-            seen = damage.find(reader.headers, [row.cells for row in islice(reader.lenient(), LOOKED_AT)])
+            rows = islice(reader.lenient(), LOOKED_AT)
+            seen = damage.find(reader.headers, (row.cells for row in rows), mark=found.format.decimal_mark)
     except SupplierError:  # the reading itself meets the same and says it
         return found
     return replace(found, damage=seen, warnings=(*found.warnings, *(one.words for one in seen)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from portal.records import FeedFormat
 
-READING = 1
+READING = 2
 """Raise it when the same file, format and rules would give other values than before: records of older feeds are then void."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from portal import feeds, mapping
+from portal.feeds import damage
 from portal.mapping import columns, counts
 from portal.records import CellProblem, FeedFormat, Row
 
@@ -54,8 +55,8 @@ Emit = Callable[[Any], None]
 
 def _detect(path: Path, _form: FeedFormat, asked: Mapping[str, Any], _emit: Emit) -> Any:
     found = feeds.detect(path, asked["name"], asked["member"])
-    damage = [asdict(one) for one in found.damage]
-    return {"format": asdict(found.format), "said": dict(found.said), "warnings": list(found.warnings), "damage": damage}
+    hurt = [asdict(one) for one in found.damage]
+    return {"format": asdict(found.format), "said": dict(found.said), "warnings": list(found.warnings), "damage": hurt}
 
 
 def _preview(path: Path, form: FeedFormat, asked: Mapping[str, Any], _emit: Emit) -> Any:
@@ -126,9 +127,17 @@ def _skus(path: Path, form: FeedFormat, asked: Mapping[str, Any], _emit: Emit) -
         return counts.skus_of(mapper, Counted(reader.lenient(), asked["rows"]), rules.get("duplicates") == "set_aside")
 
 
+def _damage(path: Path, form: FeedFormat, asked: Mapping[str, Any], _emit: Emit) -> Any:
+    """What a spreadsheet did to the values of the first rows."""
+    with feeds.open_rows(path, form) as reader:
+        rows = (row.cells for row in Counted(reader.lenient(), asked["rows"]))
+        return [asdict(one) for one in damage.find(reader.headers, rows, asked["codes"], asked["ids"], form.decimal_mark)]
+
+
 ANSWERS: dict[str, Callable[[Path, FeedFormat, Mapping[str, Any], Emit], Any]] = {
     "detect": _detect, "preview": _preview, "rows": _rows, "cells": _cells, "headers": _headers, "options": _options,
     "with_columns": _with_columns, "sketch": _sketch, "tally": _tally, "values": _values, "skus": _skus,
+    "damage": _damage,
 }  # fmt: skip
 
 

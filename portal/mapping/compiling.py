@@ -11,7 +11,7 @@ from xxhash import xxh3_64_intdigest
 
 from portal.errors import Problem, SupplierError
 from portal.fields import INVENTORY_BY_KEY, INVENTORY_COLUMNS, LARGEST_QUANTITY, Field
-from portal.mapping import amounts, kinds
+from portal.mapping import amounts, kinds, mending
 from portal.mapping.amounts import Unfit
 from portal.mapping.kinds import Parse
 from portal.mapping.rules import Rules, constant, needed_columns
@@ -131,7 +131,8 @@ def _reading(field: Field, rule: Mapping[str, Any], index: Mapping[str, int], ma
     fallback = constant(field, str(rule.get("fallback") or ""), unit)
     parse = kinds.parser(field, mark, unit)
     if field.key == "sku":
-        return _sku(_source(columns, str(rule.get("join", " "))), name, change, parse)
+        mends = mark if any(step["do"] == "digits" for step in rule.get("steps") or []) else ""
+        return _sku(_source(columns, str(rule.get("join", " "))), name, change, parse, mends)
     if len(columns) != 1:
         return _joined(field.key, name, _source(columns, str(rule.get("join", " "))), change, parse, fallback)
     if change is None and field.kind == "text":
@@ -190,11 +191,13 @@ def _joined(key: str, name: str, source: Callable[[_Cells], str], change: Change
     return read
 
 
-def _sku(source: Callable[[_Cells], str], name: str, change: Change | None, parse: Parse) -> Read:
+def _sku(source: Callable[[_Cells], str], name: str, change: Change | None, parse: Parse, mends: str) -> Read:
+    """`mends`: the decimal mark when a step restores numbers that hold all their digits, else ""."""
+
     def read(cells: _Cells, problems: _Problems) -> Any:
         text = raw = source(cells)
         try:
-            if amounts.is_shortened(raw):
+            if amounts.is_shortened(raw) and not (mends and mending.whole_digits(raw, mends)):
                 raise Unfit(amounts.SHORTENED)  # before any step could hide the damage
             if text and change:
                 text = change(text).strip()

@@ -11,7 +11,7 @@ from stdnum import ean
 from stdnum.exceptions import InvalidChecksum, InvalidLength
 
 from portal.fields import DIMENSION_UNITS, MEASURE_SCALE, WEIGHT_UNITS, Field
-from portal.mapping import amounts
+from portal.mapping import amounts, mending
 from portal.mapping.amounts import Unfit
 
 Parse = Callable[[str], Any]
@@ -30,7 +30,6 @@ _UNIT_NAMES: dict[str, tuple[str, ...]] = {
 UNITS: dict[str, str] = {name: unit for unit, names in _UNIT_NAMES.items() for name in (unit, *names)}
 
 _EXCEL_TEXT = re.compile(r'="([^"]*)"$')
-_SHEET_ERROR = re.compile(r"#(?:REF|NAME|VALUE|DIV/0|NULL|NUM|N/A)[!?]?$", re.I)
 _WITH_UNIT = re.compile(r"([-+]?[\d.,' ]*\d[.,]?)\s*([^\d\s.,]{1,12})\.?$")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"))
 GTIN_LENGTHS = frozenset({8, 12, 13, 14})
@@ -39,6 +38,7 @@ _LARGEST_MEASURE = 10_000_000 * MEASURE_SCALE
 LONGEST_CUSTOM = 5_000
 
 NO_SKU = "No SKU"
+PUT_BACK = "Its leading zero was missing and was put back"
 CUT = "Longer than {:,} characters; the rest was left out"
 
 
@@ -117,7 +117,7 @@ def _identifier(value: str, longest: int) -> str | None:
         value = unicodedata.normalize("NFC", value.translate(_INVISIBLE)).strip()
     if amounts.is_shortened(value):
         raise Unfit(amounts.SHORTENED)
-    if _SHEET_ERROR.match(value):
+    if mending.is_error(value):
         raise Unfit("A spreadsheet's error message, not a value")
     if "\ufffd" in value:
         raise Unfit("Holds letters that this encoding cannot read")
@@ -155,7 +155,7 @@ def gtin(value: str) -> str | None:
             return value
         raise Unfit("Only zeros", False)
     if len(value) == 11 and has_right_check_digit("0" + value):
-        raise Unfit("Its leading zero was missing and was put back", False, "0" + value)
+        raise Unfit(PUT_BACK, False, "0" + value)
     raise Unfit(_why_no_gtin(value[:_LONGEST_GTIN]), False)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal.fields import DIMENSION_UNITS, WEIGHT_UNITS
-from portal.mapping import amounts
+from portal.mapping import amounts, mending
 from portal.mapping.amounts import Unfit
 
 Change = Callable[[str], str]
@@ -97,6 +97,19 @@ def _pad(step: Step, _mark: str) -> Change:
     return lambda text: text.rjust(length, "0")
 
 
+def _digits(_step: Step, mark: str) -> Change:
+    return lambda text: mending.whole_digits(text, mark) or text
+
+
+def _zeros(step: Step, _mark: str) -> Change:
+    length = int(step["length"])
+    return lambda text: mending.with_zeros(text, length) or text
+
+
+def _errors(_step: Step, _mark: str) -> Change:
+    return lambda text: "" if mending.is_error(text) else text
+
+
 _IN_STOCK = frozenset({"instock", "available", "yes", "y", "true", "onhand", "auflager", "lieferbar", "verfügbar", "ja"})
 _OUT_OF_STOCK = frozenset(
     {"outofstock", "unavailable", "notavailable", "no", "n", "false", "none", "soldout", "discontinued", "backorder", "backordered"}
@@ -114,7 +127,7 @@ def _number(step: Step, mark: str) -> Change:
     below = str(step.get("below", "0"))
 
     def number(text: str) -> str:
-        if text.isdecimal():
+        if text.isdecimal() or mending.is_error(text):
             return text
         word = "".join(filter(str.isalpha, text.lower()))
         if word in _OUT_OF_STOCK and not any(map(str.isdecimal, text)):
@@ -191,6 +204,16 @@ TRANSFORMS: dict[str, Transform] = {
     "pad": Transform(
         "Fill up with zeros", _pad, (Parameter("length", "To this length", "number", needed=True, most=40),), "Puts lost leading zeros back"
     ),
+    "zeros": Transform(
+        "Put lost zeros back",
+        _zeros,
+        (Parameter("length", "To this length", "choice", "12", {length: f"{length} digits" for length in mending.CODE_LENGTHS}, True),),
+        "Only where the check digit proves it; any other code stays as it is",
+    ),
+    "digits": Transform(
+        "Restore whole numbers", _digits, (), "4.006381333931E+12 becomes 4006381333931; 10442.0 becomes 10442; a cut number stays"
+    ),
+    "errors": Transform("Leave out spreadsheet errors", _errors, (), "#N/A, #REF! and the like become empty"),
     "number": Transform(
         "Clean up a number",
         _number,

@@ -11,9 +11,11 @@ from portal.errors import Problem, SupplierError
 from portal.fields import INVENTORY_BY_KEY, INVENTORY_COLUMNS
 from portal.inventory.export import shown
 from portal.mapping import SET_ASIDE, Failure, Tally, needed_columns
-from portal.mapping.kinds import CUT
+from portal.mapping.kinds import CUT, PUT_BACK
 from portal.mappings import MappedRow, Sample, Seen
 from portal.records import Match
+from portal.web import mapping_damage
+from portal.web.mapping_damage import Hurt
 from portal.web.mapping_form import COLUMN, FIXED, Draft, RuleDraft, rules_of
 
 SECTION_OF = {"w": "warehouses", "x": "custom"}
@@ -40,6 +42,7 @@ class Line:
     opened: bool = False
     seen: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     distinct: Mapping[int, int] = field(default_factory=dict)
+    hurts: Sequence[Hurt] = ()
 
     @property
     def id(self) -> str:
@@ -49,7 +52,8 @@ class Line:
     @property
     def needs_you(self) -> bool:
         """Whether the "Needs you" filter keeps it."""
-        return bool(self.error or self.doubt or self.failures or (self.needed and not self.rule.used))
+        offered = any(hurt.button for hurt in self.hurts)
+        return bool(self.error or self.doubt or self.failures or offered or (self.needed and not self.rule.used))
 
 
 @dataclass
@@ -68,6 +72,7 @@ class Editor:
     ignored: Sequence[tuple[str, Sequence[str]]]
     errors: Mapping[str, str]
     problem: Problem | None = None
+    repairs: Sequence[str] = ()
 
     @property
     def all_lines(self) -> list[Line]:
@@ -87,7 +92,8 @@ class Editor:
     @property
     def is_exact(self) -> bool:
         """Whether every used field was matched by its name and nothing waits for a person."""
-        return not self.needing and all(line.words and not line.doubt for line in self.lines if line.rule.used)
+        clean = all(line.words and not line.doubt and not line.hurts for line in self.lines if line.rule.used)
+        return clean and not self.needing
 
     def line(self, place: str) -> Line | None:
         """The line of that place."""
@@ -100,17 +106,22 @@ def build(sample: Sample, matches: Sequence[Match], draft: Draft, errors: Mappin
     shown_errors = dict(errors or {})
     tally, preview, problem = _mapped(sample, rules)
     by_field = _by_field(matches)
-    lines = [_line(sample, rule, by_field, shown_errors) for rule in draft.rows]
+    lines, hurt = [_line(sample, rule, by_field, shown_errors) for rule in draft.rows], mapping_damage.of_sample(sample, rules)
     for line in lines:
-        line.opened = line.rule.place in draft.opened
+        line.opened, line.hurts = line.rule.place in draft.opened, mapping_damage.of_line(line.rule, hurt)
         _add_results(line, sample, preview, tally, unfit)
     of = {kind: [line for line in lines if line.rule.place.startswith(kind + ".")] for kind in ("f", "w", "x")}
     used = [line for line in of["f"] if line.rule.used or line.needed or line.opened or line.error]
     return Editor(
         draft=draft, sample=sample, lines=used, unused=[line for line in of["f"] if line not in used], warehouses=of["w"],
         custom=of["x"], preview=preview, columns=_columns(rules), tally=tally, ignored=_ignored(sample, rules),
-        errors=shown_errors, problem=problem,
+        errors=shown_errors, problem=problem, repairs=mapping_damage.sentences([(line.label, line.hurts) for line in lines]),
     )  # fmt: skip
+
+
+def usable_rules(sample: Sample, draft: Draft) -> dict[str, Any]:
+    """The rules that the draft says, without what cannot be used."""
+    return mappings.usable(rules_of(draft), sample.headers)[0]
 
 
 def own_errors(draft: Draft, matches: Sequence[Match]) -> dict[str, str]:
@@ -214,7 +225,7 @@ def sentence(failure: Failure, rows: int, label: str) -> str:
     such = f", such as “{example[:40]}”" if example else ""
     if failure.outcome == SET_ASIDE:
         happens = "These rows are set aside."
-    elif failure.reason.startswith(CUT_STARTS):
+    elif failure.reason.startswith(CUT_STARTS) or failure.reason == PUT_BACK:
         return f"{failure.count:,} of {rows:,} rows: {failure.reason}."
     else:
         happens = f"They import without {label}."

@@ -13,7 +13,7 @@ from portal.errors import Invalid, Stale, SupplierError
 from portal.fields import DIMENSION_UNITS, INVENTORY_BY_KEY, WEIGHT_UNITS
 from portal.mapping import DUPLICATES, TRANSFORMS
 from portal.records import Match
-from portal.web import guards, mapping_form, mapping_page, steps
+from portal.web import guards, mapping_damage, mapping_form, mapping_page, steps
 from portal.web import orders as orders  # their pages belong to the same blueprint
 from portal.web import shipments as shipments
 from portal.web.mapping_acts import act, place_of
@@ -127,6 +127,9 @@ def _act(draft: Draft, sample: Any, do: str) -> str:
     rule, mark = draft.rule(place), place.replace(".", "-")
     verb, *numbers = do.split(":")
     new_step, seen = None, []
+    if verb == "repair" and rule is not None and numbers[-1].isdecimal():
+        mapping_damage.repair(rule, int(numbers[-1]), mapping_damage.of_sample(sample, mapping_page.usable_rules(sample, draft)))
+        return f"{mark}-edit"
     if verb == "add-step" and rule is not None:
         key = request.form.get(f"new.{mark}", "")
         new_step = _new_step(rule, key, sample) if key in TRANSFORMS else None
