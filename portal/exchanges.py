@@ -12,6 +12,7 @@ KEEP_DAYS = 7
 LONGEST_KEPT = 16_384
 """Bytes of a body that are kept."""
 SHOWN = 50
+LONGEST_QUOTED = 1_000
 
 
 def recorder(source: Source, run_id: int | None = None) -> Callable[[records.Exchange], None]:
@@ -34,6 +35,16 @@ def latest(source: Source, run_id: int | None = None, limit: int = SHOWN) -> lis
     if run_id is not None:
         rows = rows.where(Exchange.run_id == run_id)
     return list(rows.order_by(Exchange.id.desc()).limit(limit))
+
+
+def letter(one: Exchange) -> str:
+    """What to send to the supplier about one request: what, when, and their answer. Free of secrets, as the row is."""
+    answer = f"{one.status}" if one.status is not None else f"none: {one.problem}"
+    lines = [
+        f"Request: {one.method} {one.address}", f"Time: {one.at:%Y-%m-%d %H:%M:%S} UTC, {one.milliseconds:,} ms", f"Answer: {answer}",
+        f"Answer's body, {one.received:,} bytes: {one.answer[:LONGEST_QUOTED]}" if one.answer else "",
+    ]  # fmt: skip
+    return "\n".join(line for line in lines if line)
 
 
 def erase_old() -> int:

@@ -33,6 +33,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "fixes",
     "inventory",
     "item_acts",
+    "exchanges",
     "history",
     "directory",
     "connections",

@@ -33,6 +33,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "directory.index": {},
     "directory.select": {"slug": "sftp-file"},
     "directory.show": {"slug": "sftp-file"},
+    "exchanges.index": {},
     "fixes.rows": {},
     "fixes.upload": {},
     "held.csv": {},
