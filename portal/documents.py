@@ -8,9 +8,11 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import IO, Any
 
+from peewee import JOIN
+
 from portal import clock, config
 from portal.errors import NotFound, Problem, SupplierError
-from portal.models import Document, Integration, Merchant, Run, Source, database
+from portal.models import Document, Integration, Merchant, Run, RunFile, Source, database
 from portal.models.fields import new_public_id
 from portal.records import Fetched
 
@@ -100,8 +102,10 @@ def _old() -> Any:
     accepted = Run.select(Run.document_id).join(Integration, on=(Integration.last_accepted_run_id == Run.id))
     samples = Integration.select(Integration.sample_document_id)
     unfinished = Run.select(Run.document_id).where(Run.state << ("queued", "running"))
+    parts = RunFile.select(RunFile.document).join(Run).switch(RunFile).join(Integration, JOIN.LEFT_OUTER)
+    parts = parts.where((Run.state << ("queued", "running")) | (Integration.last_accepted_run_id == Run.id))
     query = Document.select().where(Document.erase_at <= clock.now(), Document.stored_name.is_null(False))
-    for kept in (accepted, samples, unfinished):
+    for kept in (accepted, samples, unfinished, parts):
         query = query.where(Document.id.not_in(kept.where(kept.selected_columns[0].is_null(False))))
     return query
 

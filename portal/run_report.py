@@ -65,6 +65,7 @@ COUNT_LABELS = (
     ("back", "Back again"),
     ("set_aside", "Set aside"),
     ("noted", "Values left out"),
+    ("replaced", "Replaced by a later file"),
     ("held", "Held back"),
 )
 ALWAYS_SHOWN = ("rows", "new", "changed", "unchanged", "missing", "set_aside")

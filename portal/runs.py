@@ -34,6 +34,7 @@ RETRY_MINUTES = (2, 5, 15, 30, 60)  # after the first, second … temporary fail
 RETRIED_KINDS = ("inventory",)
 SYNC_KINDS = {"get_inventory_primary": "inventory", "get_inventory_secondary": "inventory"}
 DRY_RUN = "dry_run"
+KEPT_WHEN_RETRIED = ("files",)  # of the checkpoint: a set of files stays the same set
 GOOD = ("finished", "warnings", "no_change")
 
 
@@ -256,7 +257,8 @@ def _retry_later(work: Work, problem: Problem) -> None:
     words = f"We try again at {_local(due, work.merchant)} ({tries + 1} of {len(RETRY_MINUTES) + 1})."
     with work.transaction():
         work.say(f"{problem.headline}. {words}", "warning")
-        _requeue(work, due_at=due, tries=tries, checkpoint={}, problem=asdict(problem) | {"body": f"{problem.body} {words}".strip()})
+        kept = {name: work.checkpoint[name] for name in KEPT_WHEN_RETRIED if name in work.checkpoint}
+        _requeue(work, due_at=due, tries=tries, checkpoint=kept, problem=asdict(problem) | {"body": f"{problem.body} {words}".strip()})
 
 
 def _requeue(work: Work, **columns: Any) -> None:

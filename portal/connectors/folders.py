@@ -1,14 +1,14 @@
 """What SFTP and FTP have in common: a signed-in session, folders, and a file that must stand still.
 
-pick ─ look ─ wait ─ look again ─ read to `.part` ─ look ─ rename
+pick ─ look ─ wait ─ look again ─ read to `.part` ─ look ─ rename        later: look ─ move or delete
 """
 
 from __future__ import annotations
 
 import posixpath
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,9 +34,9 @@ class Look:
 
 
 class FolderConnector(ABC):
-    """See `portal.connectors.Connector` for the contract. Protocols fill in the six abstract methods.
+    """See `portal.connectors.Connector` for the contract. Protocols fill in the abstract methods.
 
-    `_entries`, `_look` and `_receive` raise FileNotFoundError and PermissionError, and `faults`, which
+    `_entries`, `_look`, `_receive`, `_move` and `_remove` raise FileNotFoundError and PermissionError, and `faults`, which
     `_translate` turns into a SupplierError.
     """
 
@@ -72,6 +72,14 @@ class FolderConnector(ABC):
         """Write the whole file into `spool`. Returns a look at what was read, taken after the last byte."""
 
     @abstractmethod
+    def _move(self, folder: str, name: str, target: str) -> None:
+        """Give one file another path, where none may be yet."""
+
+    @abstractmethod
+    def _remove(self, folder: str, name: str) -> None:
+        """Delete one file."""
+
+    @abstractmethod
     def _translate(self, error: Exception, doing: str) -> SupplierError:
         """The SupplierError for one of `faults`."""
 
@@ -100,18 +108,96 @@ class FolderConnector(ABC):
     def fetch(
         self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
     ) -> Fetched:
-        """Bring one file to `into`; see Connector.fetch."""
+        """Bring one file to `into`; see Connector.fetch. "all" brings the newest, as a sample."""
         self._ready()
         with self._told("fetching the file"):
             place = self._place(folder)
             name = selection.pick(self._list(place), match, pattern, place).name
-            seen = self._still(place, name, settle_seconds, progress)
-            with Spool(into, limit_bytes, seen.size, progress) as spool:
-                after = self._receive(place, name, spool)
-                if after != seen:
-                    raise problems.file_growing(name, seen.size, after.size)
-                digest = spool.finish()
-            return Fetched(str(into), name, spool.size, digest, seen.modified, posixpath.join(place, name))
+            return self._bring(place, name, self._still(place, name, settle_seconds, progress), into, limit_bytes, progress)
+
+    def place_of(self, folder: str) -> str:
+        """The absolute path of the folder that was typed, seen from where signing in leads."""
+        self._ready()
+        return self._place(folder)
+
+    def still(self, place: str, names: Sequence[str], progress: Progress, settle_seconds: float = 5.0) -> dict[str, Look]:
+        """Looks twice at files of the absolute folder `place`: those that stood still for so long, as they are."""
+        self._ready()
+        with self._told("looking at the files"):
+            first = self._looks(place, names)
+            if first:
+                wait(settle_seconds, progress, None)
+            second = self._looks(place, list(first))
+        return {name: look for name, look in second.items() if look == first[name]}
+
+    def bring(self, place: str, name: str, seen: Look, into: Path, limit_bytes: int, progress: Progress) -> Fetched:
+        """Bring the file that was `seen` to `into`. Raises file_growing when it is another by now, file_missing when it is gone."""
+        self._ready()
+        with self._told("fetching the file"):
+            if (now := self._look(place, name)) != seen:
+                raise problems.file_growing(name, seen.size, now.size)
+            return self._bring(place, name, seen, into, limit_bytes, progress)
+
+    def put_away(self, path: str, seen: Look, target: str | None) -> str:
+        """Give the file at the absolute `path` the path `target`, or delete it (None), if it still is what was `seen`.
+
+        Returns "done", "changed" (left alone) or "gone". Raises SupplierError not_put_away when the server refuses.
+        """
+        self._ready()
+        folder, name = posixpath.split(path)
+        with self._told("putting the file away"):
+            try:
+                entries = self._entries(folder)  # it also tells how an odd name is spelled
+            except FileNotFoundError:
+                return "gone"
+            except PermissionError as error:
+                raise problems.not_put_away("permission denied", self._said(error)) from error
+            if not any(entry.name == name and not entry.is_folder for entry in entries):
+                return "gone"
+            now = self._look(folder, name)
+            if now != seen:
+                return "changed"
+            if target is None and now.modified is None:
+                raise problems.not_put_away("the server does not tell when a file was changed, so we delete none")
+            self._put(folder, name, target)
+        return "done"
+
+    def look_at(self, path: str) -> Look | None:
+        """Size and time of the file at an absolute path; None when there is none."""
+        self._ready()
+        with self._told("looking at a file"):
+            try:
+                return self._look(*posixpath.split(path))
+            except FileNotFoundError:
+                return None
+
+    def _put(self, folder: str, name: str, target: str | None) -> None:
+        try:
+            if target is None:
+                self._remove(folder, name)
+            else:
+                self._move(folder, name, target)
+        except FileNotFoundError as error:
+            where = posixpath.dirname(target or folder)
+            raise problems.not_put_away(f"the server finds no folder {where}", self._said(error)) from error
+        except PermissionError as error:
+            raise problems.not_put_away("permission denied", self._said(error)) from error
+
+    def _bring(self, place: str, name: str, seen: Look, into: Path, limit_bytes: int, progress: Progress) -> Fetched:
+        with Spool(into, limit_bytes, seen.size, progress) as spool:
+            after = self._receive(place, name, spool)
+            if after != seen:
+                raise problems.file_growing(name, seen.size, after.size)
+            digest = spool.finish()
+        return Fetched(str(into), name, spool.size, digest, seen.modified, posixpath.join(place, name))
+
+    def _looks(self, place: str, names: Sequence[str]) -> dict[str, Look]:
+        """What there is now of these files; one that went away is left out."""
+        found = {}
+        for name in names:
+            with suppress(FileNotFoundError):  # it was listed a moment ago, and is not there any more
+                found[name] = self._look(place, name)
+        return found
 
     def _still(self, place: str, name: str, seconds: float, progress: Progress) -> Look:
         """Look twice; the second look, when both agree."""

@@ -7,6 +7,7 @@ import ftplib
 import re
 import socket
 import ssl
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from portal.connectors import problems
@@ -212,6 +213,23 @@ class FtpConnector(FolderConnector):
         self._end_of_transfer(session, spool, whole)
         return self._look(folder, name)
 
+    def _move(self, folder: str, name: str, target: str) -> None:
+        with self._put_in_words():
+            self._enter(folder).rename(name, target)
+
+    def _remove(self, folder: str, name: str) -> None:
+        with self._put_in_words():
+            self._enter(folder).delete(name)
+
+    @contextlib.contextmanager
+    def _put_in_words(self) -> Iterator[None]:
+        """A refusal to change a file: many servers say only that it failed, so their words are the reason."""
+        try:
+            yield
+        except ftplib.error_perm as error:
+            said = self._said(error)
+            raise _denied(error) or problems.not_put_away(f"the server said “{said}”", said) from error
+
     def _end_of_transfer(self, session: Session, spool: Spool, whole: bool) -> None:
         """A server may say "226 complete" after a cut line, so the length decides where it is known."""
         short = spool.announced is not None and spool.size < spool.announced
@@ -263,8 +281,12 @@ def _features(session: Session) -> set[str]:
 
 
 def _missing_or_denied(error: ftplib.error_perm) -> OSError:
+    return _denied(error) or FileNotFoundError(str(error))
+
+
+def _denied(error: ftplib.error_perm) -> PermissionError | None:
     denied = re.search(r"denied|not allowed|privilege|permission", str(error), re.IGNORECASE)
-    return PermissionError(str(error)) if denied else FileNotFoundError(str(error))
+    return PermissionError(str(error)) if denied else None
 
 
 def _pour(opened: socket.socket, spool: Spool) -> bool:

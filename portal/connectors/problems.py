@@ -247,6 +247,17 @@ def file_growing(name: str, was: int | None, size: int | None) -> SupplierError:
     return _failure("file_growing", _named("{} is still being written", name), body, "Try now", "run_again")
 
 
+def unfinished(name: str, why: str) -> SupplierError:
+    """The file does not count as finished yet."""
+    body = f"It does not count as finished: {why}. We did not use it and try again by ourselves."
+    return _failure("file_growing", _named("{} is still being written", name), body, "Try now", "run_again")
+
+
+def not_put_away(why: str, said: str = "") -> SupplierError:
+    """A file that was read could not be moved, renamed or deleted; `why` is the end of a sentence."""
+    return _failure("permission_denied", "The file could not be put away", why, said=said)
+
+
 def cut_download(got: int, announced: int | None) -> SupplierError:
     """Fewer bytes came than were announced."""
     of = f" of {size(announced)}" if announced is not None else ""

@@ -186,6 +186,12 @@ class SftpConnector(FolderConnector):
             after = _seen(remote.stat())
         return after if after == before else Look(after.size, None)
 
+    def _move(self, folder: str, name: str, target: str) -> None:
+        self._client().rename(self._path(folder, name), self._path(*posixpath.split(target)))  # fails where the target is
+
+    def _remove(self, folder: str, name: str) -> None:
+        self._client().remove(self._path(folder, name))
+
     def _client(self) -> paramiko.SFTPClient:
         if self._sftp is None:
             raise EOFError

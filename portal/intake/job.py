@@ -16,7 +16,9 @@ READING = 2
 
 @dataclass(frozen=True)
 class Job:
-    """One file to read. `before`, `after`: paths of the last accepted feed's record and of the new one ("" = none, first time).
+    """One feed to read. `path`: its file; `more`: those after it where it is in several parts, which are read whole in that order.
+
+    `before`, `after`: paths of the last accepted feed's record and of the new one ("" = none; of several parts none is kept).
 
     `compared`: "record" compares raw records, "cells" the cells that the rules read. `stale`: SKUs whose records are read
     whatever they look like. `delta`: the file names only what changed. `block`: bytes that are cut at a time.
@@ -29,6 +31,7 @@ class Job:
     rules: dict[str, Any]
     after: str
     before: str = ""
+    more: Sequence[str] = field(default=())
     compared: str = "record"
     stale: Sequence[str] = field(default=())
     delta: bool = False

@@ -1,9 +1,13 @@
-"""One feed, read for a run: first what the last accepted feed did not hold, then what turns out to stand twice."""
+"""One feed, read for a run: first what the last accepted feed did not hold, then what turns out to stand twice.
+
+A feed in several parts is read whole, its rows numbered on from part to part.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +37,12 @@ Batch = Iterable[tuple[int, Row]]
 
 
 class Reading:
-    """Reads the job's file and says what it found through `emit` (see `run`)."""
+    """Reads the job's files and says what it found through `emit` (see `run`)."""
 
     def __init__(self, job: Job, emit: Emit) -> None:
-        self.job, self.emit = job, emit
-        self.path, self.form = Path(job.path), job.feed_format
+        self.job, self.emit, self.form = job, emit, job.feed_format
+        self.parts = [Path(job.path), *map(Path, job.more)]
+        self.sizes = [part.stat().st_size for part in self.parts]
         self.counts = dict.fromkeys(("rows", "set_aside", "noted", "bad_quantity", "unreadable"), 0)
         self.aside: list[tuple[Any, ...]] = []
         self.staged: list[Any] = []
@@ -45,44 +50,78 @@ class Reading:
         self.decoded = self.at = 0
 
     def run(self) -> None:
-        """Frames: head, then rows (and restart, when they must be forgotten), gone, cells, end. Raises SupplierError."""
-        reader = feeds.open_rows(self.path, self.form)
-        with reader:
-            cut = self.job.compared == "record" and isinstance(reader, Delimited) and raw_records.can_cut(self.form)
-            if cut and self._tried(reader):
-                return
-        self._start(feeds.open_rows(self.path, self.form), "cells")
-        with self.reader:
-            self._read(self._rows_by_cells)
-            self._finish(self._cells_by_rows)
+        """Frames: part and head of each part, rows (and restart, when they must be forgotten), gone, cells, end. Raises SupplierError."""
+        cut = self.job.compared == "record" and raw_records.can_cut(self.form)
+        if not (cut and self._tried()):
+            self._start("cells")
+            with closing(self):
+                self._read(self._rows_by_cells)
+                self._finish(self._cells_by_rows)
 
-    def _tried(self, reader: Any) -> bool:
-        """Read by raw records. False, and all forgotten, when the file does not come apart into them."""
+    def _tried(self) -> bool:
+        """Read by raw records. False, and all forgotten, when the files do not come apart into them."""
         try:
-            self._start(reader, "record")
-            self._read(self._rows_by_records)
-            reader.judge_letters(self.counts["rows"])
-            self._finish(self._cells_by_records)
+            self._start("record")
+            with closing(self):
+                if not isinstance(self.reader, Delimited):
+                    return self._forgotten()
+                self._read(self._rows_by_records)
+                self.reader.judge_letters(self.counts["rows"] if len(self.parts) == 1 else self.reader.rows)
+                self._finish(self._cells_by_records)
         except NotInRecords:
-            self.emit("restart", None)
-            return False
+            return self._forgotten()
         return True
 
-    def _start(self, reader: Any, compared: str) -> None:
-        self.reader, self.compared = reader, compared
-        self.counts = dict.fromkeys(self.counts, 0)
+    def _forgotten(self) -> bool:
+        self.emit("restart", None)
+        return False
+
+    def _start(self, compared: str) -> None:
+        self.compared, self.counts = compared, dict.fromkeys(self.counts, 0)
         self.staged, self.aside, self.lies, self.decoded, self.at = [], [], dict.fromkeys(self.lies, 0), 0, 0
-        habits = getattr(reader, "habits", reader.headers)
+        self.bases, self.highest, self.part = [0], 0, -1
+        self._enter(0)
+        habits = getattr(self.reader, "habits", self.reader.headers)
         self.key = key_of(self.job.format, self.job.rules, habits, compared)
-        before = feed_record.load(Path(self.job.before), self.key) if self.job.before else None
+        alone = len(self.parts) == 1 and self.job.before
+        before = feed_record.load(Path(self.job.before), self.key) if alone else None
         self.known = Known(before, self.job.stale)
-        rules, mark = self.job.rules, self.form.decimal_mark
-        self.emit("head", {"headers": reader.headers, "key": self.key, "compared": compared, "before": before is not None})
-        self.take = mapping.compile_batches(rules, reader.headers, mark, self.job.stamp)
-        self.mapper = mapping.compile_rules(rules, reader.headers, mark)
-        self.sku_of = mapping.compile_rules({"fields": {"sku": rules["fields"]["sku"]}}, reader.headers, mark)
+        self._tell_head(before is not None)
+
+    def _tell_head(self, before: bool = False) -> None:
+        self.emit("head", {"headers": self.reader.headers, "key": self.key, "compared": self.compared, "before": before})
+        rules, mark, headers = self.job.rules, self.form.decimal_mark, self.reader.headers
+        self.take = mapping.compile_batches(rules, headers, mark, self.job.stamp)
+        self.mapper = mapping.compile_rules(rules, headers, mark)
+        self.sku_of = mapping.compile_rules({"fields": {"sku": rules["fields"]["sku"]}}, headers, mark)
         needed = mapping.needed_columns(rules)
-        self.needed = [place for place, header in enumerate(reader.headers) if header in needed]
+        self.needed = [place for place, header in enumerate(headers) if header in needed]
+
+    def _enter(self, part: int) -> None:
+        """Open a part anew; the first time its rows are numbered on from those before."""
+        self.close()
+        self.emit("part", part)
+        self.part, self.path = part, self.parts[part]
+        self.reader: Any = feeds.open_rows(self.path, self.form)
+        self.unread, self.at = True, 0
+        if part == len(self.bases):
+            self.bases.append(self.highest)
+            self._tell_head()
+
+    def close(self) -> None:
+        """Let go of the part that is open."""
+        reader = getattr(self, "reader", None)
+        if reader is not None:
+            reader.close()
+
+    def _each_part(self) -> Iterator[int]:
+        """Enter one part after the other; what their rows' numbers are raised by."""
+        for part in range(len(self.parts)):
+            if part != self.part or not self.unread:
+                if part == len(self.bases) and self.compared == "record":
+                    self.reader.judge_letters(self.reader.rows)
+                self._enter(part)
+            yield self.bases[part]
 
     def _read(self, batches: Callable[[Choose], Iterator[Batch]]) -> None:
         """Both readings: what is new, and what must be read after all."""
@@ -102,8 +141,10 @@ class Reading:
         if doubled:
             numbers = [number for group in doubled for number in group]
             self.emit("cells", list(cells(set(numbers[: self.job.most_reported]))))
-        self.known.after(self.job.delta).save(Path(self.job.after), self.key)
-        self.emit("end", {**self.counts, "matched": self.known.matched, "decoded": self.decoded, "doubled": doubled})
+        if len(self.parts) == 1:
+            self.known.after(self.job.delta).save(Path(self.job.after), self.key)
+        told = {"matched": self.known.matched, "decoded": self.decoded, "doubled": doubled, "bases": self.bases}
+        self.emit("end", {**self.counts, **told})
 
     def _take(self, batch: Batch) -> None:
         """Map rows; stage them, or set them aside."""
@@ -144,32 +185,42 @@ class Reading:
 
     def _flush(self) -> None:
         told_counts = {**self.counts, **self.lies, "rows": self.decoded + self.known.matched}
-        done = {"counts": told_counts, "bytes": self.at or self.reader.bytes_read, "size": self.reader.size}
+        passed, at = sum(self.sizes[: self.part]), self.at or self.reader.bytes_read
+        done = {"counts": told_counts, "bytes": passed + min(at, self.sizes[self.part]), "size": sum(self.sizes)}
         lines = self.job.stamp is not None
         self.emit("rows", ("\n".join([*self.staged, ""]).encode() if lines and self.staged else self.staged, self.aside, done))
         self.staged, self.aside = [], []
 
     def _rows_by_records(self, choose: Choose) -> Iterator[Batch]:
         """The rows of the chosen records; of a record with several rows, or none of them plain, none is ever ticked off."""
-        reader = self.reader
-        for block in raw_records.blocks(self.path, self.form, reader.lines_before, self.job.block):
-            hashes = np.fromiter(map(xxh3_64_intdigest, block.records), np.uint64, len(block.records))
-            chosen = choose(hashes)
-            if len(chosen) == len(hashes):
-                yield self._rows_of(block.records, block.numbers, hashes.tolist())
-            elif len(chosen):
-                picked = chosen.tolist()
-                records, numbers = [block.records[n] for n in picked], [block.numbers[n] for n in picked]
-                yield self._rows_of(records, numbers, hashes[chosen].tolist())
-            self.at = block.end
-            self._flush()
+        for base in self._each_part():
+            for block in raw_records.blocks(self.path, self.form, self.reader.lines_before, self.job.block):
+                hashes = np.fromiter(map(xxh3_64_intdigest, block.records), np.uint64, len(block.records))
+                chosen = choose(hashes)
+                if len(chosen) == len(hashes):
+                    yield self._rows_of(block.records, block.numbers, hashes.tolist(), base)
+                elif len(chosen):
+                    picked = chosen.tolist()
+                    records, numbers = [block.records[n] for n in picked], [block.numbers[n] for n in picked]
+                    yield self._rows_of(records, numbers, hashes[chosen].tolist(), base)
+                self.at = block.end
+                self._flush()
 
-    def _rows_of(self, records: Sequence[bytes], numbers: Sequence[int], digests: list[int]) -> Batch:
-        places, rows = self.reader.rows_of(records, numbers)
+    def _rows_of(self, records: Sequence[bytes], numbers: Sequence[int], digests: list[int], base: int) -> Batch:
+        places, found = self.reader.rows_of(records, numbers)
+        rows = self._raised(found, base)
         if len(set(places)) == len(records):
             return zip(digests, rows, strict=True)
         times = Counter(places)
         return [(READ_AGAIN if times[place] > 1 else digests[place], row) for place, row in zip(places, rows, strict=True)]
+
+    def _raised(self, rows: list[Row], base: int) -> list[Row]:
+        """The rows, numbered on from the parts before."""
+        if base:
+            rows = [row._replace(number=row.number + base) for row in rows]
+        if rows:
+            self.highest = rows[-1].number
+        return rows
 
     def _rows_by_cells(self, choose: Choose) -> Iterator[Batch]:
         """The rows whose mapped cells are chosen."""
@@ -180,16 +231,15 @@ class Reading:
             self._flush()
 
     def _batches(self) -> Iterator[list[Row]]:
-        if self.decoded or self.known.matched:  # a second reading
-            self.reader.close()
-            self.reader = feeds.open_rows(self.path, self.form)
-        batch: list[Row] = []
-        for row in self.reader:
-            batch.append(row)
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
-        yield batch
+        for base in self._each_part():
+            self.unread = False
+            batch: list[Row] = []
+            for row in self.reader:
+                batch.append(row)
+                if len(batch) == BATCH:
+                    yield self._raised(batch, base)
+                    batch = []
+            yield self._raised(batch, base)
 
     def _cells_hash(self, row: Row) -> int:
         cells = row.cells
@@ -199,12 +249,16 @@ class Reading:
         return digest
 
     def _cells_by_records(self, wanted: set[int]) -> Iterator[tuple[int, str]]:
+        for base in self._each_part():
+            yield from self._cells_of_part({number - base for number in wanted}, base)
+
+    def _cells_of_part(self, wanted: set[int], base: int) -> Iterator[tuple[int, str]]:
         for block in raw_records.blocks(self.path, self.form, self.reader.lines_before, self.job.block):
             ends = [*list(block.numbers[1:]), block.numbers[-1] + block.records[-1].count(b"\n") + 1]
             spans = zip(block.numbers, ends, strict=True)
             places = [n for n, (first, end) in enumerate(spans) if not wanted.isdisjoint(range(first, end))]
             _, rows = self.reader.rows_of([block.records[n] for n in places], [block.numbers[n] for n in places])
-            yield from ((row.number, cells_text(row.cells)) for row in rows if row.number in wanted)
+            yield from ((row.number + base, cells_text(row.cells)) for row in rows if row.number in wanted)
 
     def _cells_by_rows(self, wanted: set[int]) -> Iterator[tuple[int, str]]:
         for rows in self._batches():

@@ -37,7 +37,7 @@ class Baseline:
     @property
     def rows(self) -> int | None:
         """Rows of the last accepted file."""
-        return None if self.run is None else int(self.run.counts.get("rows", 0))
+        return None if self.run is None else _rows(self.run)
 
     @property
     def counts(self) -> Mapping[str, Any]:
@@ -75,7 +75,12 @@ def history(integration: Integration, before: int | None = None) -> list[tuple[R
     if before is not None:
         accepted = accepted.where(Run.id < before)
     told = accepted.order_by(Run.id.desc()).limit(HISTORY)
-    return [(run, int(run.counts["rows"])) for run in told if "rows" in run.counts]
+    return [(run, _rows(run)) for run in told if "rows" in run.counts]
+
+
+def _rows(run: Run) -> int:
+    """Rows of the files of a run, those that a later file replaced left out."""
+    return int(run.counts.get("rows", 0)) - int(run.counts.get("replaced", 0))
 
 
 def week_high(integration: Integration) -> tuple[int, datetime | None]:

@@ -12,10 +12,11 @@ from typing import Any
 
 from peewee import JOIN
 
+from portal import read_files
 from portal.errors import Invalid, NotFound
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import arrivals
-from portal.models import Document, InventoryChange, InventoryItem, Merchant, Run, Source
+from portal.models import InventoryChange, InventoryItem, Merchant, Run, Source
 
 PAGE_SIZE = 50
 LONGEST_QUERY = 200
@@ -97,11 +98,13 @@ def history(item: InventoryItem, limit: int = 50) -> list[Change]:
     changes = list(rows)
     if len(changes) < limit and (arrival := arrivals.of_item(item)) and not any(row.action == "readd" for row in changes):
         changes.append(arrival)
-    documents = _documents(item, {row.run.document_id for row in changes if row.run.document_id is not None})
-    return [
-        Change(row.at, row.action, row.run, documents.get(row.run.document_id or 0), row.row_number, row.before or {}, row.after or {})
-        for row in changes
-    ]
+    runs = {row.run.id: read_files.Rows(row.run) for row in changes}
+    return [_change(row, runs[row.run.id]) for row in changes]
+
+
+def _change(row: InventoryChange, rows: read_files.Rows) -> Change:
+    placed = rows.at(row.row_number or 0)
+    return Change(row.at, row.action, row.run, placed.document, placed.row or None, row.before or {}, row.after or {})
 
 
 def origins(item: InventoryItem) -> dict[str, Change]:
@@ -112,13 +115,6 @@ def origins(item: InventoryItem) -> dict[str, Change]:
             if column in INVENTORY_COLUMNS:
                 found.setdefault(column, change)
     return found
-
-
-def _documents(item: InventoryItem, ids: set[int]) -> dict[int, Document]:
-    if not ids:
-        return {}
-    rows = Document.select().where((Document.merchant == item.merchant_id) & (Document.id.in_(ids)))
-    return {row.id: row for row in rows}
 
 
 def _scope(merchant: Merchant, source: Source | None, stock: str) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from portal import clock, documents, file_looks, mapping, mappings, runs
+from portal import clock, documents, file_looks, mapping, mappings, read_files, runs
 from portal.errors import Invalid, Problem, Refused, SupplierError
 from portal.leases import Work
 from portal.mapping import columns
@@ -56,7 +56,7 @@ class Change:
         return {column.name: column.samples for column in self.new}
 
 
-def check(work: Work, version: MappingVersion, form: FeedFormat, headers: Sequence[str]) -> bool:
+def check(work: Work, version: MappingVersion, form: FeedFormat, headers: Sequence[str], document: Document) -> bool:
     """Hold a file's columns against the contract; whether others came or went. Raises SupplierError(columns_missing)."""
     old = _columns(version)
     if not old:
@@ -68,7 +68,7 @@ def check(work: Work, version: MappingVersion, form: FeedFormat, headers: Sequen
     names = [column.name for column in old]
     found = columns.drift(old, headers, needed, headerless)
     if found is None and (headerless or list(headers) != names):
-        found = columns.moved(old, _read(documents.find_unscoped(work.run.document_id), form, LOOKED_AT), needed)
+        found = columns.moved(old, _read(document, form, LOOKED_AT), needed)
     if found is not None:
         raise SupplierError(problem_of(found, len(names), len(headers)), permanent=True)
     came, went = columns.differences(names, headers)
@@ -138,7 +138,9 @@ def accept(run: Run, chosen: Mapping[str, str], who: str, user: User | None = No
     rules = columns.renamed(version.rules, {name: chosen[name] for name in change.wanted})
     mappings.save(integration, rules, names, who, user, based_on=version.number)
     Integration.update(sample_document_id=change.document.id).where(Integration.id == integration.id).execute()
-    return runs.start_sync(Integration.get_by_id(integration.id), started_by=who, settings={"document": change.document.id})
+    parts = [file.document_id for file in read_files.of_run(run, "file")]
+    given = parts if len(parts) > 1 else change.document.id
+    return runs.start_sync(Integration.get_by_id(integration.id), started_by=who, settings={"document": given})
 
 
 def _stopped(run: Run) -> tuple[Integration, MappingVersion]:

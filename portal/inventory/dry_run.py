@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from portal import clock, documents, mapping, readers, runs
+from portal import clock, documents, mapping, read_files, readers, runs
 from portal.errors import NotFound, Refused, SupplierError
-from portal.inventory import baseline, feed_states, movers, plan, stage, steps
+from portal.inventory import baseline, feed_states, movers, plan, stage, steps, words
 from portal.inventory.baseline import Baseline
 from portal.inventory.parsing import Tally
 from portal.inventory.plan import Summary
@@ -77,6 +77,8 @@ def perform(work: Work) -> Outcome:
 def _perform(work: Work) -> Outcome:
     readers.make_ready()
     reading, before = steps.fetch(work), baseline.of(work.run)
+    if reading is None:
+        raise SupplierError(words.nothing_new(), permanent=True)
     held, memory = stage.opened(work), feed_states.nothing(work)
     tally = steps.parse(work, reading, held, memory)
     with held.attached():
@@ -92,7 +94,7 @@ def _judge(work: Work, reading: Reading, tally: Tally, summary: Summary, before:
     work.stage("guard")
     verdicts = [*steps.judge_age(work, reading.document, before), *steps.judge_plan(work, tally, summary, before)]
     steps.keep_verdicts(work, verdicts)
-    same = "rules" not in work.run.settings and baseline.is_unchanged(work.run, reading.document, before)
+    same = "rules" not in work.run.settings and len(reading.documents) == 1 and baseline.is_unchanged(work.run, reading.document, before)
     refused = any(verdict.verdict == "refuse" for verdict in verdicts)
     holds = any(verdict.verdict == "hold" for verdict in verdicts)
     would = "no_change" if same else "refused" if refused else "held" if holds else "applied"
@@ -155,7 +157,8 @@ def start_sync(run: Run, who: str) -> Run:
     reason = why_not_sync(run)
     if reason:
         raise Refused(f"{reason} Nothing was written.")
-    settings = {"document": run.document_id, "dry_run": run.id}
+    parts = [file.document_id for file in read_files.of_run(run, "file")]
+    settings = {"document": parts if len(parts) > 1 else run.document_id, "dry_run": run.id}
     with database.atomic():
         started = runs.start_sync(Integration.get_by_id(run.integration_id), started_by=who, settings=settings)
         if started.settings.get("dry_run") != run.id:  # one that waited to try again was brought forward

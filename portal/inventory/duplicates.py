@@ -1,8 +1,12 @@
-"""SKUs that stand on several rows of one file: one row is used, or the quantities are added up, and each other row says so."""
+"""SKUs that stand on several rows of one file: one row is used, or the quantities are added up, and each other row says so.
+
+Of several files that hold a SKU the last one counts, and the others say nothing about it.
+"""
 
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -25,8 +29,9 @@ ON CONFLICT (run_id, row_number) DO UPDATE SET fatal = excluded.fatal, problems 
 
 @dataclass
 class _Settled:
-    """What becomes of some groups: rows no longer used, rows to report, and rows whose quantity is a sum."""
+    """What becomes of some groups: rows not used, rows that a later file replaced, rows to report, and sums of quantities."""
 
+    replaced: list[int] = field(default_factory=list)
     unused: list[int] = field(default_factory=list)
     reports: list[tuple[int, str, str]] = field(default_factory=list)  # row number, SKU, reason
     sums: list[tuple[int, int | None, str | None]] = field(default_factory=list)  # row number, quantity, warehouses
@@ -38,13 +43,16 @@ class Settling:
     def __init__(self, work: Work, stage: Stage, tally: Any, cells: Mapping[int, str]) -> None:
         self.work, self.stage, self.tally, self.cells = work, stage, tally, cells
 
-    def settle(self, groups: Sequence[Sequence[int]], policy: str, column: str) -> None:
-        """Apply the policy (first, last, sum or set_aside) to groups of row numbers that share a SKU. `column`: the file's SKU column."""
+    def settle(self, groups: Sequence[Sequence[int]], policy: str, column: str, bases: Sequence[int] = (0,)) -> None:
+        """Apply the policy (first, last, sum or set_aside) to groups of row numbers that share a SKU. `column`: the file's SKU column.
+
+        `bases`: what the row numbers of each file are raised by; the policy is for rows of one file.
+        """
         for start in range(0, len(groups), GROUPS):
             numbers = [number for group in groups[start : start + GROUPS] for number in group]
             settled = _Settled()
             for sku, group in groupby(self._rows(numbers), key=lambda row: row[0]):
-                listed = list(group)
+                listed = _of_last_file(settled, list(group), bases)
                 if len(listed) > 1:
                     _SETTLE[policy](settled, sku, listed)
             self._write(settled, policy != "sum", column)
@@ -62,7 +70,7 @@ class Settling:
     def _write(self, settled: _Settled, fatal: bool, column: str) -> None:
         tally, run_id = self.tally, self.work.run.id
         with self.work.staging():
-            unused = [(run_id, number) for number in settled.unused]
+            unused = [(run_id, number) for number in (*settled.unused, *settled.replaced)]
             self.stage.change("UPDATE fresh_row SET used = 0 WHERE run_id = ? AND row_number = ?", unused)
             self._write_sums(settled.sums)
         room = max(0, MOST_REPORTED - (tally.set_aside if fatal else tally.noted))
@@ -70,7 +78,8 @@ class Settling:
         with self.work.transaction():
             self._report(reports, fatal)
         tally.duplicates += len(settled.unused)
-        tally.usable -= len(settled.unused)
+        tally.replaced += len(settled.replaced)
+        tally.usable -= len(settled.unused) + len(settled.replaced)
         if fatal:
             tally.set_aside += len(settled.unused)
         else:
@@ -102,6 +111,13 @@ class Settling:
             changed.append((quantity, warehouses, content_hash(tuple(row)), run_id, number))
         sql = "UPDATE fresh_row SET quantity = ?, warehouses = ?, content_hash = ? WHERE run_id = ? AND row_number = ?"
         self.stage.change(sql, changed)
+
+
+def _of_last_file(settled: _Settled, group: list[Any], bases: Sequence[int]) -> list[Any]:
+    """The rows of the last file that holds the SKU; those of the files before are replaced."""
+    base = bases[bisect_left(bases, group[-1][1]) - 1]
+    settled.replaced += [row[1] for row in group if row[1] <= base]
+    return [row for row in group if row[1] > base]
 
 
 def _keep_first(settled: _Settled, sku: str, group: list[Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from portal import read_files
 from portal.errors import NotFound
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import lineage
@@ -56,7 +57,10 @@ def of(item: InventoryItem, column: str) -> Explanation:
     lines = [line for line in lineage.lines_of([item.id]).get(item.id, []) if line.sku == item.sku and line.at >= item.added_at]
     line = lineage.in_force(column, lines)
     origin, row = _origin(item, line)
-    document = Document.get_or_none(Document.id == origin.document_id, Document.merchant == item.merchant_id) if origin else None
+    document = None
+    if origin is not None:
+        placed = read_files.Rows(origin).at(row or 0)
+        document, row = placed.document, placed.row or None
     by_feed = origin is not None and (line is None or line.action not in PERSON)
     rules = _rules(origin) if by_feed else {}
     pin = ItemPin.get_or_none(ItemPin.item_id == item.id, ItemPin.column == column, ItemPin.source == item.source_id)

@@ -10,6 +10,7 @@ from typing import Any
 
 from peewee import JOIN
 
+from portal import read_files
 from portal.fields import INVENTORY_BY_KEY
 from portal.inventory import arrivals
 from portal.models import InventoryChange, InventoryItem, Run, SetAsideRow
@@ -55,20 +56,22 @@ def label_of(column: str) -> str:
 
 def changes_csv(run: Run) -> Iterator[str]:
     """What a run changed: one line per item and column, in the order it was applied."""
-    yield line(["SKU", "Item", "Action", "Field", "Was", "Is", "Row in file"])
+    parts = _FileColumn(run)
+    yield line(["SKU", "Item", "Action", "Field", "Was", "Is", *parts.heads])
     for change, title in _changes(run):
         columns = sorted({*(change.before or {}), *(change.after or {})}) or [""]
         for column in columns:
             before, after = (change.before or {}).get(column), (change.after or {}).get(column)
             label = label_of(column)
             yield line(
-                [change.sku, title, change.action, label, shown(column, before), shown(column, after), change.row_number],
+                [change.sku, title, change.action, label, shown(column, before), shown(column, after), *parts.of(change.row_number)],
             )
 
 
 def set_aside_csv(run: Run) -> Iterator[str]:
     """Rows that were set aside or used without some values: number, every reason, then the row as it came."""
-    yield line(["Row in file", "SKU", "What happened", "Reasons", "Row as it came"])
+    parts = _FileColumn(run)
+    yield line([*parts.heads, "SKU", "What happened", "Reasons", "Row as it came"])
     last = 0
     while True:
         rows = list(
@@ -80,10 +83,24 @@ def set_aside_csv(run: Run) -> Iterator[str]:
         for row in rows:
             happened = "Row set aside" if row.fatal else "Value left out"
             reasons = "; ".join(_reason(problem) for problem in row.problems)
-            yield line([row.row_number, row.sku, happened, reasons, *row.cells])
+            yield line([*parts.of(row.row_number), row.sku, happened, reasons, *row.cells])
         if len(rows) < CHUNK:
             return
         last = rows[-1].row_number
+
+
+class _FileColumn:
+    """Where a row stands: its number, and the file's name where the run read several."""
+
+    def __init__(self, run: Run) -> None:
+        self._rows = read_files.Rows(run)
+        self.heads = ["Row in file", "File"] if self._rows.parts else ["Row in file"]
+
+    def of(self, number: int | None) -> list[Any]:
+        if number is None or not self._rows.parts:
+            return [number, *[None] * (len(self.heads) - 1)]
+        placed = self._rows.at(number)
+        return [placed.row, placed.document.name if placed.document else None]
 
 
 def _reason(problem: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import IO, Any
 
-from portal import clock, documents, failpoints, file_looks, mapping, runs
+from portal import clock, documents, failpoints, file_looks, mapping, read_files, runs
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import stale
@@ -77,6 +77,7 @@ def open_rows(run: Run) -> int:
 def to_mend_csv(run: Run) -> Iterator[str]:
     """The open rows of a run under the headers of its file, each with its number and every reason before them."""
     headers, whole = _headers(run), _whole_cells(run)
+    place = read_files.aligned(run, headers)
     yield _line([*OURS, *headers])
     last = 0
     while True:
@@ -85,7 +86,9 @@ def to_mend_csv(run: Run) -> Iterator[str]:
         for row in rows:
             what = "Row set aside" if row.fatal else "Value left out"
             reasons = "; ".join(f"{one.get('column') or one['field']}: {one['reason']}" for one in row.problems)
-            yield _line([row.row_number, what, reasons, *_fitted(whole.get(row.row_number, row.cells), len(headers))])
+            yield _line(
+                [row.row_number, what, reasons, *_fitted(place(row.row_number, whole.get(row.row_number, row.cells)), len(headers))]
+            )
         if len(rows) < CHUNK:
             return
         last = rows[-1].row_number
@@ -303,10 +306,13 @@ def _whole_cells(run: Run) -> dict[int, list[str]]:
     cut = {row.row_number for row in waiting if any(len(cell) >= 500 for cell in row.cells) or not row.cells}
     if not cut or run.document_id is None:
         return {}
-    document = documents.find_unscoped(run.document_id)
-    if document.stored_name is None:
-        return {}
-    return file_looks.cells(documents.path_of(document), FeedFormat(**run.settings["format"]), cut)
+    found: dict[int, list[str]] = {}
+    for document, base in read_files.Rows(run).parts or [(documents.find_unscoped(run.document_id), 0)]:
+        if document.stored_name is not None:
+            here = [number - base for number in cut if number > base]
+            told = file_looks.cells(documents.path_of(document), FeedFormat(**run.settings["format"]), here)
+            found |= {number + base: cells for number, cells in told.items()}
+    return found
 
 
 def _fitted(cells: Sequence[str], width: int) -> list[str]:

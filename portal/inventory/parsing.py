@@ -25,7 +25,7 @@ BLOCK = 1 << 20  # bytes that are cut at a time
 class Tally:
     """Counts of a reading. `known`: rows that the last accepted feed held too; `decoded`: the others; `gone`: SKUs it no longer names.
 
-    `staged`: rows that lie in the stage, `usable` those of them that are compared.
+    `staged`: rows that lie in the stage, `usable` those of them that are compared. `replaced`: rows whose SKU a later file holds too.
     """
 
     rows: int = 0
@@ -39,6 +39,7 @@ class Tally:
     known: int = 0
     decoded: int = 0
     gone: int = 0
+    replaced: int = 0
 
     @classmethod
     def of(cls, work: Work) -> Tally:
@@ -66,10 +67,17 @@ class Parsing:
 
     def __init__(self, work: Work, stage: Stage) -> None:
         self.work, self.stage = work, stage
-        self.tally, self.heading = Tally(), Heading()
+        self.tally = Tally()
+        self.headings: list[Heading] = []
+        self.part, self.bases = 0, [0]
         self.doubled: list[list[int]] = []
         self.cells: dict[int, str] = {}
         self._lowest = 0
+
+    @property
+    def heading(self) -> Heading:
+        """The head of the first file, empty before it was read."""
+        return self.headings[0] if self.headings else Heading()
 
     def read(self, job: Job, policy: str, sku_column: str) -> Tally:
         """Stage the job's file whole, from the start even after an interruption. Raises SupplierError, Stopped, LostLease."""
@@ -78,12 +86,15 @@ class Parsing:
             for kind, value in told:
                 getattr(self, f"_{kind}")(value)
         settled = duplicates.Settling(self.work, self.stage, self.tally, self.cells)
-        settled.settle(self.doubled, policy, sku_column)
+        settled.settle(self.doubled, policy, sku_column, self.bases)
         self.stage.finish()
         return self.tally
 
+    def _part(self, value: int) -> None:
+        self.part = value
+
     def _head(self, value: dict[str, Any]) -> None:
-        self.heading = Heading(value["headers"], value["key"], value["compared"], not value["before"])
+        self.headings.append(Heading(value["headers"], value["key"], value["compared"], not value["before"]))
 
     def _rows(self, value: tuple[list[Any] | bytes, list[Any], dict[str, Any]]) -> None:
         staged, aside, done = value
@@ -103,6 +114,7 @@ class Parsing:
     def _restart(self, _: None) -> None:
         """Forget what was staged: another worker's half, or records that did not come apart."""
         self.tally, self.doubled, self.cells, self._lowest = Tally(), [], {}, 0
+        self.headings = []
         with self.work.staging():
             self.stage.clear()
         aside = SetAsideRow.select().where(SetAsideRow.run == self.work.run.id)
@@ -120,7 +132,7 @@ class Parsing:
         self.cells |= dict(rows)
 
     def _end(self, value: dict[str, Any]) -> None:
-        self.doubled = value["doubled"]
+        self.doubled, self.bases = value["doubled"], value["bases"]
         self.tally.known, self.tally.decoded, self.tally.rows = value["matched"], value["decoded"], value["rows"]
         self.tally.unreadable = value["unreadable"]
 

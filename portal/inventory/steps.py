@@ -9,17 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from portal import connections, documents, failpoints, file_looks, mapping
+from portal import documents, failpoints, file_looks, mapping, read_files
 from portal.errors import SupplierError
 from portal.intake.job import Job
-from portal.inventory import contract, duplicates, feed_states, guards, parsing, plan, roles, stage, words
+from portal.inventory import contract, duplicates, feed_states, fetching, guards, parsing, plan, stage, words
 from portal.inventory.baseline import Baseline
 from portal.inventory.feed_states import Memory
 from portal.inventory.guards import Facts, Verdict
 from portal.inventory.parsing import Parsing, Tally
 from portal.inventory.plan import PRICE, ZERO, Summary, Terms
 from portal.leases import Work
-from portal.models import Document, Integration, ItemPin, MappingVersion
+from portal.models import Document, Integration, ItemPin, MappingVersion, RunFile
 from portal.models.staging import Stage
 from portal.records import FeedFormat
 
@@ -30,11 +30,16 @@ ALL_HELD_BY = {"match_rate"}
 
 @dataclass(frozen=True)
 class Reading:
-    """What one run reads and how: fixed when it was fetched."""
+    """What one run reads and how: fixed when it was fetched. `documents`: the parts of the feed, in order."""
 
-    document: Document
+    documents: Sequence[Document]
     format: FeedFormat
     version: MappingVersion
+
+    @property
+    def document(self) -> Document:
+        """The last file, which is the newest."""
+        return self.documents[-1]
 
     @property
     def rules(self) -> Mapping[str, Any]:
@@ -59,22 +64,27 @@ class Holds:
         return cls(marks, bool(names & REMOVALS_HELD_BY), bool(names & ALL_HELD_BY))
 
 
-def fetch(work: Work) -> Reading:
-    """Bring the file into the spool, once; and fix how it is read. Raises SupplierError."""
+def fetch(work: Work) -> Reading | None:
+    """Bring the files into the spool, once, and fix how they are read; None when there is nothing new. Raises SupplierError."""
     integration = Integration.get_by_id(work.run.integration_id)
     if not work.checkpoint.get("fetched"):
         work.stage("fetch", "bytes")
         number = work.run.settings.get("version") or integration.mapping_version
         _version(work, integration, number)
-        document = _document(work, integration)
-        form = integration.settings.get("format") or asdict(file_looks.detect(documents.path_of(document), document.name).format)
+        files = fetching.files(work, integration)
+        last = documents.find_unscoped(files[-1].document_id) if files else None
+        form = integration.settings.get("format")
+        if last is not None and not form:
+            form = asdict(file_looks.detect(documents.path_of(last), last.name).format)
         with work.transaction():
             settings = {**work.run.settings, "format": form}
-            work.save(document_id=document.id, mapping_version=number, settings=settings)
+            work.save(document_id=last and last.id, mapping_version=number, settings=settings)
             work.save_checkpoint(fetched=True)
         failpoints.reach("fetch-done")
-    document = documents.find_unscoped(work.run.document_id)
-    return Reading(document, FeedFormat(**work.run.settings["format"]), _version(work, integration, work.run.mapping_version))
+    read = [documents.find_unscoped(file.document_id) for file in read_files.of_run(work.run, "file")]
+    if not read:
+        return None
+    return Reading(read, FeedFormat(**work.run.settings["format"]), _version(work, integration, work.run.mapping_version))
 
 
 def _version(work: Work, integration: Integration, number: int) -> MappingVersion:
@@ -86,30 +96,6 @@ def _version(work: Work, integration: Integration, number: int) -> MappingVersio
     if version is None:
         raise SupplierError(words.not_mapped(), permanent=True)
     return version
-
-
-def _document(work: Work, integration: Integration) -> Document:
-    """The document this run was started for, the latest upload, or what the supplier has now."""
-    if given := work.run.settings.get("document"):
-        return _kept(documents.find_unscoped(given))
-    source = integration.source
-    if connections.is_upload(source):
-        uploaded = documents.latest_upload(source, "secondary" if integration.kind == roles.SECONDARY else "uploaded")
-        if uploaded is None:
-            raise SupplierError(words.nothing_uploaded(), permanent=True)
-        return uploaded
-    choice, into = integration.settings, documents.spool_path(source)
-    with connections.open_for(source, work.run.id) as connector:
-        folder, match, pattern = choice.get("folder", ""), choice.get("match", "newest"), choice.get("pattern", "*")
-        fetched = connector.fetch(folder, match, pattern, into, documents.largest(), work.progress)
-    work.say(f"Fetched {fetched.name}, {fetched.size:,} bytes.")
-    return documents.adopt(source, fetched, work.run)
-
-
-def _kept(document: Document) -> Document:
-    if document.stored_name is None or not documents.path_of(document).exists():
-        raise SupplierError(words.erased(document.name), permanent=True)
-    return document
 
 
 def judge_age(work: Work, document: Document, before: Baseline) -> list[Verdict]:
@@ -124,28 +110,64 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     if work.checkpoint.get("parsed") and held.is_whole(Tally.of(work).fresh):
         return Tally.of(work)
     work.stage("parse")
-    path, rules = documents.path_of(reading.document), dict(reading.rules)
+    paths, rules = [documents.path_of(one) for one in reading.documents], dict(reading.rules)
     job = Job(
-        str(path), asdict(reading.format), rules, after=str(feed_states.fresh_path(work)), before=memory.path,
-        compared=memory.compared, stale=memory.stale, block=parsing.BLOCK, most_reported=duplicates.MOST_REPORTED,
-        seconds=parsing.job_seconds(path.stat().st_size), stamp=held.stamp,
+        str(paths[0]), asdict(reading.format), rules, after=str(feed_states.fresh_path(work)), before=memory.path,
+        more=[str(path) for path in paths[1:]], compared=memory.compared, stale=memory.stale, block=parsing.BLOCK, stamp=held.stamp,
+        most_reported=duplicates.MOST_REPORTED, seconds=parsing.job_seconds(sum(path.stat().st_size for path in paths)),
     )  # fmt: skip
     reader = Parsing(work, held)
     try:
         tally = reader.read(job, rules.get("duplicates") or "last", words.column_of(rules, "sku"))
     except SupplierError as error:
-        raise _renamed(reading, reader.heading.headers, error) from error
+        raise _of_part(work, reading, reader, error) from error
     if tally.duplicates:
         work.say(words.duplicates(tally.duplicates, rules.get("duplicates") or "last"), "warning")
+    if tally.replaced:
+        work.say(words.replaced(tally.replaced, len(paths)))
+    differ = _check_columns(work, reading, reader)
     heading = reader.heading
-    differ = contract.check(work, reading.version, reading.format, heading.headers)
     with work.transaction():
-        work.save(done_rows=tally.rows, total_rows=tally.rows)
+        work.save(done_rows=tally.rows, total_rows=tally.rows, settings=work.run.settings | _part_headers(reader))
+        for file, base in zip(read_files.of_run(work.run, "file"), reader.bases, strict=True):
+            RunFile.update(rows_before=base).where(RunFile.id == file.id).execute()
         work.save_checkpoint(
             parsed=True, tally=asdict(tally), stage=held.path.name, whole=heading.whole, compared=heading.compared, key=heading.key,
             record=feed_states.fresh_path(work).name, looked_at=memory.looked_at.isoformat(), columns_differ=differ,
         )  # fmt: skip
     return tally
+
+
+def _part_headers(reader: Parsing) -> dict[str, Any]:
+    """What a run keeps of the columns of its files, where they differ."""
+    told = [list(heading.headers) for heading in reader.headings]
+    return {"part_headers": told} if any(one != told[0] for one in told) else {}
+
+
+def _check_columns(work: Work, reading: Reading, reader: Parsing) -> bool:
+    """Hold the columns of each file against the contract, once for files that have the same; whether others came or went."""
+    differ, seen = False, []
+    for part, heading in enumerate(reader.headings):
+        if heading.headers not in seen:
+            seen.append(heading.headers)
+            reader.part = part
+            try:
+                differ |= contract.check(work, reading.version, reading.format, heading.headers, reading.documents[part])
+            except SupplierError as error:
+                raise _of_part(work, reading, reader, error) from error
+    return differ
+
+
+def _of_part(work: Work, reading: Reading, reader: Parsing, error: SupplierError) -> SupplierError:
+    """The error, said of the file it is about where there are several; that file is then the run's, to be looked at."""
+    heading = reader.headings[reader.part] if reader.part < len(reader.headings) else reader.heading
+    told = _renamed(reading, heading.headers, error)
+    if len(reading.documents) == 1:
+        return told
+    document = reading.documents[reader.part]
+    work.save(document_id=document.id)
+    body = f"{document.name}, file {reader.part + 1} of {len(reading.documents)}: {told.problem.body} None of the files was used."
+    return SupplierError(replace(told.problem, body=body), told.permanent)
 
 
 def _renamed(reading: Reading, headers: Sequence[str], error: SupplierError) -> SupplierError:
@@ -192,7 +214,7 @@ def judge_plan(work: Work, tally: Tally, summary: Summary, before: Baseline) -> 
 
 def _facts(tally: Tally, summary: Summary, before: Baseline) -> Facts:
     return Facts(
-        tally.rows, summary.usable, tally.bad_quantity, before.rows, before.history, summary.known, summary.missing,
+        tally.rows - tally.replaced, summary.usable, tally.bad_quantity, before.rows, before.history, summary.known, summary.missing,
         summary.in_stock, summary.zero, before.source, priced=summary.matched, price_moved=summary.price_moved,
         matched=summary.matched, high=before.high, high_at=before.high_at, days=before.days, broken=tally.unreadable,
         duplicates=tally.duplicates,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from portal import failpoints, readers
+from portal import failpoints, read_files, readers
 from portal.errors import Problem, SupplierError
 from portal.inventory import baseline, contract, feed_states, plan, stage, steps, words
 from portal.inventory.apply import Applying, hold
@@ -37,7 +37,10 @@ def perform(work: Work) -> Outcome:
 def _perform(work: Work) -> Outcome:
     readers.make_ready()
     reading, before = steps.fetch(work), baseline.of(work.run)
-    if baseline.is_unchanged(work.run, reading.document, before):
+    if reading is None:
+        return _nothing_new(work, before)
+    if len(reading.documents) == 1 and baseline.is_unchanged(work.run, reading.document, before):
+        work.say(f"No change: the file is byte for byte the one from {words.moment(before.document_at, work.merchant)}.")
         return _no_change(work, before)
     _judge(work, steps.judge_age(work, reading.document, before))
     held, memory = stage.opened(work), feed_states.recalled(work)
@@ -52,8 +55,12 @@ def _perform(work: Work) -> Outcome:
     return _outcome(work, tally, summary, problem)
 
 
+def _nothing_new(work: Work, before: Baseline) -> Outcome:
+    """Nothing came: that is no sign of life. Or files that repeat what was read: those are read with it."""
+    return _no_change(work, before) if read_files.of_run(work.run) else Outcome("no_change")
+
+
 def _no_change(work: Work, before: Baseline) -> Outcome:
-    work.say(f"No change: the file is byte for byte the one from {words.moment(before.document_at, work.merchant)}.")
     work.save(plan_hash=plan.NOTHING)
     told = before.counts
     unchanged = sum(told.get(name, 0) for name in ("new", "changed", "unchanged", "back"))
@@ -118,6 +125,8 @@ def _erase(work: Work, keep_held: bool = False) -> None:
 def _counts(work: Work, tally: Tally, summary: Summary | None) -> dict[str, int]:
     """The run's counts: what was done by its checkpoint, what was seen by its tally and plan."""
     counts = {"rows": tally.rows, "set_aside": tally.set_aside, "noted": tally.noted}
+    if tally.replaced:
+        counts["replaced"] = tally.replaced
     if summary is None:
         return counts
     done = dict.fromkeys(("add", "change", "zero", "back"), 0) | work.checkpoint.get("counts", {})

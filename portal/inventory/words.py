@@ -65,6 +65,18 @@ def duplicates(rows: int, policy: str) -> str:
     return f"{subject}; {_POLICIES[policy]}."
 
 
+def nothing_new() -> Problem:
+    """There is no file that was not read before."""
+    body = "Every file that fits was read before. Choose a file that lies here, or wait for the supplier's next one."
+    return Problem("file_missing", "There is no new file to read", body, "See the folder", "file")
+
+
+def replaced(rows: int, files: int) -> str:
+    """What was done about SKUs that stand in several files of one run."""
+    subject = "1 row was" if rows == 1 else f"{rows:,} rows were"
+    return f"{files:,} files were read in order. {subject} replaced by a later file that holds the same SKU."
+
+
 def column_of(rules: Mapping[str, Any], field: str) -> str:
     """The first column a field is read from, "" when it is not."""
     columns = rules.get("fields", {}).get(field, {}).get("columns") or [""]

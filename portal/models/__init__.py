@@ -3,7 +3,7 @@
 from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
 from portal.models.audit import AuditLine
 from portal.models.database import Table, connect, database
-from portal.models.documents import Document
+from portal.models.documents import Document, RunFile
 from portal.models.exchanges import Exchange
 from portal.models.inventory import (
     FeedState,
@@ -23,13 +23,13 @@ from portal.models.sources import Connection, Integration, LatePeriod, MappingVe
 TABLES: list[type[Table]] = [
     Merchant, User, Session, SignInAttempt, FormToken, AuditLine,
     Source, Connection, SealedSecret, Integration, LatePeriod, MappingVersion,
-    Run, RunMessage, Document, Exchange,
+    Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
     UnknownSku,
 ]  # fmt: skip
 
 __all__ = [
     "TABLES", "AuditLine", "Connection", "Document", "Exchange", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
-    "InventoryItem", "ItemPin", "LatePeriod", "MappingVersion", "Merchant", "PlanRow", "Run", "RunMessage", "SealedSecret", "Session",
-    "SetAsideRow", "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User", "connect", "database",
+    "InventoryItem", "ItemPin", "LatePeriod", "MappingVersion", "Merchant", "PlanRow", "Run", "RunFile", "RunMessage", "SealedSecret",
+    "Session", "SetAsideRow", "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User", "connect", "database",
 ]  # fmt: skip
