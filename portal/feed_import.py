@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from portal import clock, directory, documents, file_looks, mappings, matching, runs, setup_steps, sources
+from portal import after_read, clock, directory, documents, file_looks, mappings, matching, runs, setup_steps, sources
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_FIELDS
 from portal.inventory import sync
@@ -60,6 +60,7 @@ def perform(integration: Integration, settings: Mapping[str, Any] | None = None)
     """Start the integration's run and do it in this process; the run as it ended. Raises Refused, AlreadyRunning."""
     run = runs.start_sync(integration, cause="command", started_by=WHO, settings=settings, claimed=True)
     runs.perform(run, HANDLERS)
+    after_read.settle_due(run)
     return Run.get_by_id(run.id)
 
 

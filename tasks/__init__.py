@@ -19,12 +19,13 @@ def ring() -> None:
 
 @huey.task()
 def do_runs() -> None:
-    """Do the runs that wait, until none does."""
-    from portal import runs
+    """Do the runs that wait, until none does; then put away at the suppliers what they read."""
+    from portal import after_read, runs
     from tasks.work import HANDLERS
 
     with database.connection_context():
         runs.work_available(HANDLERS)
+        after_read.settle_due()
 
 
 @huey.periodic_task(crontab())
@@ -55,6 +56,15 @@ def mind_freshness() -> None:
 
     with database.connection_context():
         lateness.mind()
+
+
+@huey.periodic_task(crontab())
+def put_files_away() -> None:
+    """Move, rename or delete at the suppliers what accepted runs read, where that waits or failed before."""
+    from portal import after_read
+
+    with database.connection_context():
+        after_read.settle_due()
 
 
 @huey.periodic_task(crontab())

@@ -55,6 +55,12 @@ class FolderFeed(Feed):
         fresh_one.policies = {**fresh_one.policies, **policies}
         fresh_one.save()
 
+    def choose(self, **settings: Any) -> None:
+        """Change what the file page chose."""
+        fresh_one = Integration.get_by_id(self.integration.id)
+        fresh_one.settings = {**fresh_one.settings, **settings}
+        fresh_one.save()
+
     def run(self, handlers: Any = HANDLERS, **settings: Any) -> Run:
         """Run Sync, as the worker does it; the run as it ended or waits."""
         started = runs.start_sync(Integration.get_by_id(self.integration.id), started_by=WHO, settings=settings or None)

@@ -112,8 +112,7 @@ def test_each_row_is_explained_by_its_own_file(feed: FolderFeed) -> None:
 def test_rows_to_mend_stand_under_the_columns_of_one_file(feed: FolderFeed) -> None:
     feed.put("stock_1.csv", b"qty,colour,item_no,price,maker,name\nmany,red,Z-1,2.00,K,Lamp\n", 1)
     feed.put("stock_2.csv", [*rows_of(40), ["BAD-2", "Lamp", "K", "few", "1"]], 2)
-    feed.integration.policies = {"guards": {"bad_quantities": 20}}
-    feed.integration.save()
+    feed.set(guards={"bad_quantities": 20})
     run = feed.run()
     listed = list(csv.DictReader(io.StringIO("".join(fixes.to_mend_csv(run)))))
     assert [(row["item_no"], row["qty"], row["name"]) for row in listed] == [("Z-1", "many", "Lamp"), ("BAD-2", "few", "Lamp")]
@@ -194,12 +193,10 @@ def test_an_unchanged_part_of_a_full_feed_still_belongs_to_it(feed: FolderFeed) 
 
 
 def test_files_read_as_the_newest_count_as_read(feed: FolderFeed) -> None:
-    feed.integration.settings = {**feed.integration.settings, "match": "newest"}
-    feed.integration.save()
+    feed.choose(match="newest")
     feed.put("stock_1.csv", rows_of(5), 1)
     feed.run()
-    feed.integration.settings = {**feed.integration.settings, "match": "all"}
-    feed.integration.save()
+    feed.choose(match="all")
     assert "No new file" in story(feed.run())
 
 
