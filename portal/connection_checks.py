@@ -24,6 +24,7 @@ from portal.models import Connection, Document, Integration, Run, Source, databa
 from portal.models.runs import UNFINISHED
 from portal.records import CHECK_NAMES, Check, FileEntry
 from portal.runs import Outcome
+from portal.sources import PRIMARY
 
 LISTED = 200  # entries of a folder that are kept for the page
 SETTLE_SECONDS = 1.0  # between the two looks at a sample; a sync looks for longer
@@ -35,12 +36,15 @@ _NOTHING_UPLOADED = Problem(
 )
 
 
-def start(source: Source, who: str, choice: Mapping[str, str] | None = None) -> Run:
-    """Queue a test. `choice`: {"folder", "match", "pattern"} to read another file than the saved one. An older test stops."""
+def start(source: Source, who: str, choice: Mapping[str, str] | None = None, kind: str = PRIMARY) -> Run:
+    """Queue a test that reads the file of the integration `kind`. An older test stops.
+
+    `choice`: {"folder", "match", "pattern"} (of a link also "link") to read another file than the saved one.
+    """
     connection = connections.find(source)
     older = Run.get_or_none(Run.id == connection.check_run_id, Run.state << UNFINISHED)
     with database.atomic():
-        run = runs.start(source, "connection_check", started_by=who, settings={"choice": dict(choice or {})})
+        run = runs.start(source, "connection_check", started_by=who, settings={"choice": dict(choice or {}), "kind": kind})
         waiting = [_plain(Check(name, "waiting")) for name in _names(source)]
         Connection.update(check_run_id=run.id, checks=waiting).where(Connection.id == connection.id).execute()
     if older is not None:
@@ -89,6 +93,7 @@ class Results:
 
     def __init__(self, work: Work, source: Source) -> None:
         self.work, self.source, self.connection = work, source, connections.find(source)
+        self.kind = str(work.run.settings.get("kind") or PRIMARY)
         self.checks = {name: Check(name, "waiting") for name in _names(source)}
         self.write()
 
@@ -160,7 +165,7 @@ class Results:
 
 def _ask_server(results: Results) -> None:
     choice = _choice(results)
-    with connections.open_for(results.source, results.work.run.id, sample=True) as connector:
+    with connections.open_for(results.source, results.work.run.id, sample=True, link=choice["link"]) as connector:
         try:
             entries = connector.check(results.report, choice["folder"])
         except SupplierError as error:
@@ -169,7 +174,7 @@ def _ask_server(results: Results) -> None:
         results.write(listing=_listed(entries))
         setup_steps.mark(results.source, "connection")
         if not choice["pattern"]:
-            choice |= file_choice.likely(entries) or {}
+            choice |= file_choice.likely(_of_no_other(results, entries)) or {}
         if not choice["pattern"]:
             results.skip_rest()
             return
@@ -179,12 +184,21 @@ def _ask_server(results: Results) -> None:
 
 def _choice(results: Results) -> dict[str, str]:
     """Which file to read: as asked for this run, else as saved, else unknown ("")."""
-    integration = sources.integration(results.source, "get_inventory_primary")
+    integration = sources.integration(results.source, results.kind)
     asked = results.work.run.settings.get("choice") or {}
     settings = results.connection.settings
     kept = integration.settings if integration.settings.get("pattern") else {}
-    usual = {"folder": str(settings.get("folder", "")), "match": "newest", "pattern": _link_name(results.source)}
+    usual = {"folder": str(settings.get("folder", "")), "match": "newest", "pattern": _link_name(results.source), "link": ""}
     return {key: str({**usual, **kept, **asked}.get(key) or "") for key in usual}
+
+
+def _of_no_other(results: Results, entries: list[FileEntry]) -> list[FileEntry]:
+    """The files that no other inventory integration reads: none of them is a guess for this one."""
+    for one in sources.integrations(results.source):
+        if one.kind in sources.INVENTORY_KINDS and one.kind != results.kind and one.settings.get("pattern"):
+            read = file_choice.fitting(entries, one.settings.get("match", "newest"), one.settings["pattern"])
+            entries = [entry for entry in entries if entry not in read]
+    return entries
 
 
 def _link_name(source: Source) -> str:
@@ -221,7 +235,7 @@ def _fetch(results: Results, connector: Connector, choice: Mapping[str, str]) ->
 
 def _uploaded(results: Results) -> Document:
     with results.step("sample") as found:
-        document = documents.latest_upload(results.source)
+        document = documents.latest_upload(results.source, results.kind)
         if document is None:
             raise SupplierError(_NOTHING_UPLOADED, permanent=True)
         found["detail"] = f"{document.name}, {document.size:,} bytes"
@@ -234,20 +248,20 @@ def _understand(results: Results, document: Document) -> None:
     work = results.work
     with results.step("understand") as found:
         path = documents.path_of(document)
-        seen = file_looks.detect(path, document.name, _member(results.source))
+        seen = file_looks.detect(path, document.name, _member(results))
         headers, rows = file_looks.preview(path, seen.format, 3)
         found["detail"] = f"{len(headers)} columns" if rows else f"{len(headers)} columns, and no rows yet"
         found["facts"] = {"format": asdict(seen.format), "said": dict(seen.said), "warnings": list(seen.warnings), "columns": len(headers)}
     with work.transaction():
-        primary = (Integration.source == results.source) & (Integration.kind == "get_inventory_primary")
-        Integration.update(sample_document_id=document.id).where(primary).execute()
+        mine = (Integration.source == results.source) & (Integration.kind == results.kind)
+        Integration.update(sample_document_id=document.id).where(mine).execute()
         if connections.is_upload(results.source):
             setup_steps.mark(results.source, "connection")
 
 
-def _member(source: Source) -> str:
+def _member(results: Results) -> str:
     """The pattern of the file in an archive, where one was chosen."""
-    kept = sources.integration(source, "get_inventory_primary").settings.get("format") or {}
+    kept = sources.integration(results.source, results.kind).settings.get("format") or {}
     return str(kept.get("member") or "")
 
 

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from portal import audit, clock, config, connection_values, directory, exchanges, refused_sign_ins, setup_steps, vault
 from portal.connection_values import endpoint_of, server_of, without_tail
 from portal.connectors import Connector, open_connector
+from portal.connectors.google_sheets import csv_link
 from portal.connectors.network import Guard
 from portal.connectors.ssh_keys import new_key_pair
 from portal.errors import Forbidden, Invalid, NotFound, Problem, Refused, Stale, SupplierError
@@ -128,7 +130,7 @@ def trusted_at(connection: Connection) -> datetime | None:
 
 
 @contextmanager
-def open_for(source: Source, run_id: int | None = None, *, sample: bool = False) -> Iterator[Connector]:
+def open_for(source: Source, run_id: int | None = None, *, sample: bool = False, link: str = "") -> Iterator[Connector]:
     """A connector to the source's supplier, its credentials opened. Opens no socket by itself.
 
     `run_id`: for whom it asks. `sample`: a list that comes page by page is left after some pages.
@@ -140,8 +142,10 @@ def open_for(source: Source, run_id: int | None = None, *, sample: bool = False)
     if connection is None or not source.supplier:
         raise _not_set_up()
     supplier = supplier_of(source)
+    if link and not same_server(connection, link):  # credentials go nowhere else
+        raise SupplierError(_OTHER_SERVER, permanent=True)
     settings, secrets = supplier.whole(connection.settings), _opened(source, supplier, connection.settings)
-    settings |= {"most_pages": SAMPLE_PAGES} if sample else {}
+    settings |= ({"most_pages": SAMPLE_PAGES} if sample else {}) | ({"url": link} if link else {})
     host = server_of(settings)
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
     told, key = exchanges.recorder(source, run_id), connection.trusted_key
@@ -151,6 +155,12 @@ def open_for(source: Source, run_id: int | None = None, *, sample: bool = False)
         except SupplierError as error:
             refused_sign_ins.note(connection, host, error)
             raise
+
+
+def same_server(connection: Connection, link: str) -> bool:
+    """Whether a link leads to the server that the connection was made for, in the same way (https, port)."""
+    mine, other = (urlsplit(csv_link(text)) for text in (str(connection.settings.get("url", "")), link))
+    return other.scheme in ("http", "https") and (mine.scheme, mine.netloc.lower()) == (other.scheme, other.netloc.lower())
 
 
 def is_upload(source: Source) -> bool:
@@ -250,6 +260,13 @@ def _opened(source: Source, supplier: Supplier, settings: Mapping[str, Any]) -> 
     wanted = {one.key for one in supplier.settings if one.secret and one.applies(settings)}
     kept = secrets_of(source)
     return {key: vault.unseal(source.merchant, source.public_id, key, kept[key].sealed) for key in wanted if key in kept}
+
+
+_OTHER_SERVER = Problem(
+    "not_set_up", "The link of the second file leads to another server",
+    "Its credentials are for the server of this source's connection, so we did not ask there. We kept your stock as it was.",
+    "Edit file", "file",
+)  # fmt: skip
 
 
 def _not_set_up() -> SupplierError:

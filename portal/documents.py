@@ -19,6 +19,8 @@ from portal.records import Fetched
 BLOCK = 1 << 20
 LONGEST_NAME = 255
 ORPHAN_HOURS = 24
+UPLOADED = {"get_inventory_primary": "uploaded", "get_inventory_secondary": "secondary"}
+"""The origin of a file that a person uploaded, by the integration that it is for."""
 
 
 def spool_path(source: Source) -> Path:
@@ -81,9 +83,9 @@ def find_unscoped(document_id: int | None) -> Document:
     return document
 
 
-def latest_upload(source: Source, origin: str = "uploaded") -> Document | None:
-    """The newest uploaded file of the source that is still kept. `origin`: "secondary" for those of Get Inventory Secondary."""
-    uploads = Document.select().where(Document.source == source, Document.origin == origin, Document.stored_name.is_null(False))
+def latest_upload(source: Source, kind: str = "get_inventory_primary") -> Document | None:
+    """The newest file uploaded for the source's integration of that kind that is still kept."""
+    uploads = Document.select().where(Document.source == source, Document.origin == UPLOADED[kind], Document.stored_name.is_null(False))
     newest: Document | None = uploads.order_by(Document.id.desc()).first()
     return newest
 

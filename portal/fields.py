@@ -84,6 +84,10 @@ INVENTORY_FIELDS: tuple[Field, ...] = (
 
 INVENTORY_BY_KEY = {field.key: field for field in INVENTORY_FIELDS}
 
+SECONDARY_KEYS = ("sku", "quantity", "cost", "list_price", "msrp", "map_price", "status")
+"""What Get Inventory Secondary may set: it names items by their SKU, and never makes or describes one."""
+SECONDARY_FIELDS = tuple(INVENTORY_BY_KEY[key] for key in SECONDARY_KEYS)
+
 # One item as a tuple, in this order, wherever rows move in bulk. The last two are canonical JSON texts:
 # warehouses {"East": 4}, custom {"Colour": "red"}; images is a JSON list. Absent = None.
 INVENTORY_COLUMNS: tuple[str, ...] = tuple(field.key for field in INVENTORY_FIELDS) + ("warehouses", "custom")

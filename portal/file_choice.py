@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from portal import audit, clock, connections, documents, feeds, file_looks, sample_options, setup_steps, sources
+from portal import audit, clock, connections, documents, feeds, file_looks, sample_options, secondary, setup_steps, sources
+from portal.connection_values import server_of
 from portal.connectors import selection
 from portal.errors import Invalid, NotFound, Problem, Stale, SupplierError
-from portal.models import Connection, Document, Integration, Source, database
+from portal.models import Connection, Document, Integration, Run, Source, database
 from portal.records import FeedFormat, FileEntry, Row
+from portal.sources import PRIMARY
 
 PREVIEW_ROWS = 10
 LONGEST_PATTERN = 255
@@ -38,7 +40,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the file page shows: where we look, what was there, and how the sample is read."""
+    """What the file page shows: where we look, what was there, and how the sample is read. `link`: of a second file behind a link."""
 
     folder: str
     match: str
@@ -47,26 +49,43 @@ class Chosen:
     sample: Document | None
     said: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    link: str = ""
 
 
-def integration_of(source: Source) -> Integration:
-    """The integration that reads the file. Raises NotFound."""
-    return sources.integration(source, "get_inventory_primary")
+def integration_of(source: Source, kind: str = PRIMARY) -> Integration:
+    """The integration that reads the file. Raises NotFound, for a kind that reads no stock file too."""
+    if kind not in sources.INVENTORY_KINDS:
+        raise NotFound("integration")
+    return sources.integration(source, kind)
 
 
-def current(source: Source, connection: Connection) -> Chosen:
+def current(source: Source, connection: Connection, kind: str = PRIMARY) -> Chosen:
     """The choice as saved, filled up with what the last test read and detected."""
-    integration = integration_of(source)
+    integration = integration_of(source, kind)
     sample, kept = _sample(integration), integration.settings
-    facts = _facts(connection, "sample").get("choice") or {}
-    seen = _facts(connection, "understand")
+    facts = _facts(connection, "sample", kind).get("choice") or {}
+    seen = _understood(connection, sample, kind)
     name = sample.name if sample else ""
     saved = bool(kept.get("pattern"))
     match = kept.get("match") or "newest"
     pattern = kept.get("pattern") or (propose_pattern(name) if name else "")
-    folder = kept.get("folder") if saved else facts.get("folder") or connection.settings.get("folder")
+    usual = connection.settings.get("folder") if kind == PRIMARY else listed_folder(connection) or connection.settings.get("folder")
+    folder = kept.get("folder") if saved else facts.get("folder") or usual
     form = _format(kept.get("format") or seen.get("format"))
-    return Chosen(str(folder or ""), str(match), str(pattern), form, sample, seen.get("said") or {}, seen.get("warnings") or ())
+    said, warnings = seen.get("said") or {}, seen.get("warnings") or ()
+    link = str(kept.get("link") or facts.get("link") or "")
+    return Chosen(str(folder or ""), str(match), str(pattern), form, sample, said, warnings, link)
+
+
+def tested_kind(connection: Connection) -> str:
+    """The integration whose file the last test of the connection read."""
+    run = None if connection.check_run_id is None else Run.get_or_none(Run.id == connection.check_run_id)
+    return str(run.settings.get("kind") or PRIMARY) if run is not None else PRIMARY
+
+
+def shows_listing(connection: Connection, chosen: Chosen, kind: str) -> bool:
+    """Whether the folder of the last test tells something about this file: it was read for it, or nothing was so far."""
+    return chosen.sample is None or tested_kind(connection) == kind
 
 
 def listed(connection: Connection) -> list[FileEntry]:
@@ -117,9 +136,9 @@ def propose_pattern(name: str) -> str:
     return (_CHANGING.sub("*", stem) if dot else _CHANGING.sub("*", name)) + dot + (ending if dot else "")
 
 
-def preview(source: Source, form: FeedFormat) -> Preview:
+def preview(source: Source, form: FeedFormat, kind: str = PRIMARY) -> Preview:
     """The first rows of the sample read as `form`. Raises NotFound before a sample was read."""
-    sample = _sample(integration_of(source))
+    sample = _sample(integration_of(source, kind))
     if sample is None:
         raise NotFound("sample")
     try:
@@ -133,10 +152,10 @@ def preview(source: Source, form: FeedFormat) -> Preview:
     return Preview(headers, rows)
 
 
-def options(source: Source, form: FeedFormat) -> sample_options.Options:
+def options(source: Source, form: FeedFormat, kind: str = PRIMARY) -> sample_options.Options:
     """What may be chosen about reading the sample as `form`."""
-    sample = _sample(integration_of(source))
-    detected = (_facts(connections.find(source), "understand").get("format") or {}).get("kind", form.kind)
+    sample = _sample(integration_of(source, kind))
+    detected = (_understood(connections.find(source), sample, kind).get("format") or {}).get("kind", form.kind)
     return sample_options.of(documents.path_of(sample) if sample else None, form, detected)
 
 
@@ -150,11 +169,11 @@ def format_from(typed: Mapping[str, str], otherwise: FeedFormat) -> FeedFormat:
     return found if same else replace(found, columns=())
 
 
-def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: int, who: str) -> Integration:
+def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: int, who: str, kind: str = PRIMARY) -> Integration:
     """Keep which file is read and how; the step "file" is then done. Raises Invalid, Stale, NotFound."""
-    integration, connection = integration_of(source), connections.find(source)
+    integration, connection = integration_of(source, kind), connections.find(source)
     sample = _sample(integration)
-    errors = _choice_errors(source, connection, sample, choice)
+    errors = _choice_errors(integration, connection, sample, choice)
     try:
         feeds.check_format(form)
     except Invalid as refused:
@@ -162,14 +181,21 @@ def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: i
     if errors:
         raise Invalid(errors)
     form = _with_columns(sample, form)
-    settings = {**integration.settings, **_kept(source, choice), "format": asdict(form)}
+    settings = {**integration.settings, **_kept(integration, choice), "format": asdict(form)}
     columns = {"settings": settings, "version": Integration.version + 1, "changed_at": clock.now(), "changed_by": who}
     with database.atomic():
         if not Integration.update(columns).where(Integration.id == integration.id, Integration.version == version).execute():
             raise Stale(integration.changed_by, integration.changed_at)
         audit.write(source.merchant, who, "integration.file", "source", source.public_id, before=integration.settings, after=settings)
-        setup_steps.mark(source, "file")
-    return integration_of(source)
+        _mark(integration)
+    return integration_of(source, kind)
+
+
+def _mark(integration: Integration) -> None:
+    if integration.kind == PRIMARY:
+        setup_steps.mark(integration.source, "file")
+    else:
+        secondary.mark(integration, "file")
 
 
 def _with_columns(sample: Document | None, form: FeedFormat) -> FeedFormat:
@@ -187,32 +213,61 @@ def chooses_files(source: Source) -> bool:
     return connections.supplier_of(source).protocol in ("sftp", "ftp")
 
 
-def _kept(source: Source, choice: Mapping[str, str]) -> dict[str, str]:
-    if not chooses_files(source):
-        return {"folder": "", "match": "newest", "pattern": "*"}
+def asks_link(source: Source, kind: str) -> bool:
+    """Whether the file is another link: of a supplier behind a link, whose own link is the first file."""
+    return kind != PRIMARY and connections.supplier_of(source).protocol == "http"
+
+
+def check_link(connection: Connection, link: str) -> None:
+    """Raise Invalid unless `link` leads to the server of the connection, whose credentials it gets."""
+    if not link.strip():
+        raise Invalid({"link": "Paste the link of the second file."})
+    if not connections.same_server(connection, link.strip()):
+        server = server_of(connection.settings)
+        raise Invalid({"link": f"This leads to another server than {server}, which the sign-in is for. Add it as a source of its own."})
+
+
+def _kept(integration: Integration, choice: Mapping[str, str]) -> dict[str, str]:
+    if not chooses_files(integration.source):
+        link = {"link": str(choice.get("link", "")).strip()} if asks_link(integration.source, integration.kind) else {}
+        return {"folder": "", "match": "newest", "pattern": "*", **link}
     return {key: str(choice.get(key, "")).strip() for key in ("folder", "match", "pattern")}
 
 
-def _choice_errors(source: Source, connection: Connection, sample: Document | None, choice: Mapping[str, str]) -> dict[str, str]:
+def _choice_errors(integration: Integration, connection: Connection, sample: Document | None, choice: Mapping[str, str]) -> dict[str, str]:
     if sample is None:
         return {"pattern": "Read a file first: what you map next comes from it."}
-    if not chooses_files(source):
+    if asks_link(integration.source, integration.kind):
+        return _link_errors(integration, connection, str(choice.get("link", "")).strip())
+    if not chooses_files(integration.source):
         return {}
     match, pattern = str(choice.get("match", "")), str(choice.get("pattern", "")).strip()
     if match not in ("newest", "exact"):
         return {"match": "Choose how we find the file."}
     if not pattern or len(pattern) > LONGEST_PATTERN or "/" in pattern or not pattern.isprintable():
         return {"pattern": "Enter a file name such as stock.csv, or a pattern such as stock_*.csv, without folders."}
-    kept = integration_of(source).settings
+    kept = integration.settings
     if all(kept.get(key) == str(choice.get(key, "")).strip() for key in ("folder", "match", "pattern")):
         return {}
-    return _other_file(connection, sample, match, pattern)
+    mine = tested_kind(connection) == integration.kind
+    entries = listed(connection) if mine else [FileEntry(sample.name, sample.size, sample.modified)]
+    return _other_file(entries, listed_folder(connection) if mine else "", sample, match, pattern)
 
 
-def _other_file(connection: Connection, sample: Document, match: str, pattern: str) -> dict[str, str]:
+def _link_errors(integration: Integration, connection: Connection, link: str) -> dict[str, str]:
+    try:
+        check_link(connection, link)
+    except Invalid as refused:
+        return dict(refused.errors)
+    if link not in (integration.settings.get("link"), (_facts(connection, "sample", integration.kind).get("choice") or {}).get("link")):
+        return {"link": "The rows below come from another link. Choose Read this file first."}
+    return {}
+
+
+def _other_file(entries: Sequence[FileEntry], folder: str, sample: Document, match: str, pattern: str) -> dict[str, str]:
     """Whether the choice means another file than the one that was read and is shown below."""
     try:
-        picked = selection.pick(listed(connection), match, pattern, listed_folder(connection))
+        picked = selection.pick(entries, match, pattern, folder)
     except SupplierError as error:
         return {"pattern": f"{error.problem.headline}. {error.problem.body}"}
     if picked.name != sample.name:
@@ -226,8 +281,23 @@ def _sample(integration: Integration) -> Document | None:
     return found if found is not None and found.stored_name is not None else None
 
 
-def _facts(connection: Connection, name: str) -> Mapping[str, Any]:
+def _facts(connection: Connection, name: str, kind: str = "") -> Mapping[str, Any]:
+    """What the last test found out; with `kind`, nothing when it read the file of another integration."""
+    if kind and tested_kind(connection) != kind:
+        return {}
     return next((one["facts"] for one in connection.checks if one["name"] == name and one["state"] == "passed"), {})
+
+
+def _understood(connection: Connection, sample: Document | None, kind: str) -> Mapping[str, Any]:
+    """What the sample was taken for: by the last test, or looked at again when that one read another integration's file."""
+    seen = _facts(connection, "understand", kind)
+    if seen or sample is None or tested_kind(connection) == kind:
+        return seen
+    try:
+        found = file_looks.detect(documents.path_of(sample), sample.name)
+    except SupplierError:
+        return {}
+    return {"format": asdict(found.format), "said": dict(found.said), "warnings": list(found.warnings)}
 
 
 def _format(kept: Mapping[str, Any] | None) -> FeedFormat:

@@ -13,11 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from portal import audit, clock, documents, file_looks, mapping, matching, setup_steps
+from portal import audit, clock, documents, file_looks, mapping, matching, secondary, setup_steps
 from portal.errors import Invalid, NotFound, Stale
-from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
+from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS, SECONDARY_FIELDS, SECONDARY_KEYS, Field
 from portal.models import Document, Integration, MappingVersion, User, database
 from portal.records import CellProblem, Damage, FeedFormat, Match, Row
+from portal.sources import INVENTORY_KINDS, SECONDARY
 
 Rules = Mapping[str, Any]
 
@@ -90,7 +91,12 @@ def propose(integration: Integration, sample: Sample) -> list[Match]:
     """A column, or none, for each of our fields; the saved mapping comes first."""
     saved = current(integration)
     cells = [list(row.cells) for row in sample.rows]
-    return matching.propose(INVENTORY_FIELDS, sample.headers, cells, saved.rules if saved else None)
+    return matching.propose(fields_of(integration), sample.headers, cells, saved.rules if saved else None)
+
+
+def fields_of(integration: Integration) -> Sequence[Field]:
+    """Our fields that the integration's mapping may fill."""
+    return SECONDARY_FIELDS if integration.kind == SECONDARY else INVENTORY_FIELDS
 
 
 def save(
@@ -101,8 +107,10 @@ def save(
     `based_on`: the version that the form showed. Raises Invalid (see mapping.check_rules), or Stale when another
     version was saved since.
     """
-    if integration.kind in ("get_inventory_primary", "get_inventory_secondary"):
+    if integration.kind in INVENTORY_KINDS:
         mapping.check_rules(rules, headers)
+    if integration.kind == SECONDARY:
+        _check_secondary(rules)
     seen = integration.mapping_version if based_on is None else based_on
     before = current(integration)
     with database.atomic():
@@ -113,9 +121,23 @@ def save(
         kept = {"version": seen, "rules": before.rules if before else None}
         after = {"version": seen + 1, "rules": dict(rules)}
         audit.write(source.merchant, who, "mapping.save", "integration", integration.public_id, before=kept, after=after)
-        if step := STEP_OF.get(integration.kind):  # the secondary is no step of setting a source up
-            setup_steps.mark(source, step)
+        if integration.kind == SECONDARY:
+            secondary.mark(integration, "mapping")
+        else:
+            setup_steps.mark(source, STEP_OF[integration.kind])
     return version
+
+
+def _check_secondary(rules: Rules) -> None:
+    """Raise Invalid unless the rules set something, and only what a second feed may set."""
+    fields = set(rules.get("fields") or {})
+    errors = dict.fromkeys(fields - set(SECONDARY_KEYS), "Get Inventory Secondary sets only quantity, prices and status")
+    if rules.get("custom"):
+        errors["custom"] = "Get Inventory Secondary sets no custom fields"
+    if fields <= {"sku"} and not rules.get("warehouses"):
+        errors["quantity"] = "Choose at least one column beside the SKU: a quantity, a price or a status"
+    if errors:
+        raise Invalid(errors)
 
 
 def preview(sample: Sample, rules: Rules, count: int = PREVIEW_ROWS) -> list[MappedRow]:

@@ -15,6 +15,7 @@ from portal.inventory import arrivals
 from portal.inventory.export import label_of as label_of
 from portal.inventory.export import shown
 from portal.models import Document, Integration, InventoryChange, InventoryItem, Merchant, Run, RunMessage, SetAsideRow, Source
+from portal.sources import INTEGRATION_KINDS, INVENTORY_KINDS, SECONDARY
 
 PAGE_SIZE = 50
 UNFINISHED = ("queued", "running")
@@ -35,7 +36,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 
 TITLES = {
-    "inventory": "Get Inventory Primary",
+    "inventory": "Get Inventory",
     "dry_run": "Dry run",
     "accept_removals": "Accept removals",
     "revert": "Revert",
@@ -47,6 +48,9 @@ TITLES = {
     "delete_source": "Delete Source",
     "purge_source": "Erase a deleted source",
 }
+FILTERS = {kind: INTEGRATION_KINDS[kind] for kind in INVENTORY_KINDS} | {kind: TITLES[kind] for kind in TITLES if kind != "inventory"}
+"""The kinds that a list of runs can be narrowed to."""
+
 CAUSES = {
     "person": "by {who}",
     "schedule": "by schedule",
@@ -142,7 +146,7 @@ def report(run: Run) -> Report:
     messages = list(RunMessage.select().where(RunMessage.run == run.id).order_by(RunMessage.id.desc()).limit(5))
     return Report(
         run=run,
-        title=TITLES[run.kind],
+        title=title_of(run),
         started=CAUSES.get(run.cause, "").format(who=run.started_by or "you"),
         seconds=_duration(run),
         stages=stages,
@@ -194,6 +198,15 @@ def set_aside(run: Run, after: int = 0) -> tuple[list[Any], int | None]:
     return rows[:PAGE_SIZE], following
 
 
+def title_of(run: Run) -> str:
+    """What the run is: of the two inventory integrations, by the name of the one that it read for."""
+    title, integration = TITLES[run.kind], run.integration
+    if integration is None or integration.kind not in INVENTORY_KINDS:
+        return title
+    name = INTEGRATION_KINDS[integration.kind]
+    return name if run.kind == "inventory" else f"{title}, {name}" if integration.kind == SECONDARY else title
+
+
 def history(
     merchant: Merchant,
     *,
@@ -213,7 +226,9 @@ def history(
     )
     if source is not None:
         rows = rows.where(Run.source == source.id)
-    if kind:
+    if kind in INVENTORY_KINDS:
+        rows = rows.where(Run.kind == "inventory", Integration.kind == kind)
+    elif kind:
         rows = rows.where(Run.kind == kind)
     if state:
         rows = rows.where(Run.state == state)

@@ -116,6 +116,8 @@ def start_sync(
         raise Refused("Orders and shipments do not move yet. What you saved here is kept for when they do.")
     if integration.removed_at is not None:
         raise Refused("This integration was removed. Add it again first.")
+    if integration.kind == "get_inventory_secondary" and not integration.enabled:
+        raise Refused("Get Inventory Secondary is not turned on. Finish setting it up first.")
     if integration.source.state == "deleted":
         raise Refused("This source was deleted. Restore it first.")
     source = integration.source

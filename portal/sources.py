@@ -22,9 +22,10 @@ KINDS = {
     "external_warehouse": "External warehouse",
     "data_source": "Data source",
 }
+PRIMARY, SECONDARY = INVENTORY_KINDS = ("get_inventory_primary", "get_inventory_secondary")
 INTEGRATION_KINDS = {
-    "get_inventory_primary": "Get Inventory Primary",
-    "get_inventory_secondary": "Get Inventory Secondary",
+    PRIMARY: "Get Inventory Primary",
+    SECONDARY: "Get Inventory Secondary",
     "send_orders": "Send Orders",
     "get_shipments": "Get Shipments",
 }

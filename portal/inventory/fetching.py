@@ -30,11 +30,11 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
         numbers = given if isinstance(given, list) else [given]
         return _only(work, [_kept(documents.find_unscoped(number)) for number in numbers])
     if connections.is_upload(source):
-        uploaded = documents.latest_upload(source, "secondary" if integration.kind == roles.SECONDARY else "uploaded")
+        uploaded = documents.latest_upload(source, integration.kind)
         if uploaded is None:
             raise SupplierError(words.nothing_uploaded(), permanent=True)
         return _only(work, [uploaded])
-    with connections.open_for(source, work.run.id) as connector:
+    with connections.open_for(source, work.run.id, link=str(integration.settings.get("link") or "")) as connector:
         if isinstance(connector, FolderConnector):
             return _Folder(work, integration, connector).files()
         fetched = connector.fetch("", "newest", "*", documents.spool_path(source), documents.largest(), work.progress)

@@ -28,6 +28,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "runs",
     "held",
     "limits",
+    "feed_policies",
     "columns",
     "reverts",
     "fixes",
@@ -38,6 +39,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "directory",
     "connections",
     "mappings",
+    "secondary",
     "setup",
 )
 

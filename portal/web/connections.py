@@ -9,11 +9,11 @@ from flask import Response, current_app, g, url_for
 from htmx_flask import request
 
 import tasks
-from portal import connection_checks, connection_values, connections, directory, documents, file_choice, runs, setup_steps
+from portal import connection_checks, connection_values, connections, directory, documents, file_choice, runs, setup_steps, sources
 from portal.errors import Invalid, NotFound, Stale, SupplierError
 from portal.web import connection_form, guards
 from portal.web import files as files  # its pages belong to the same blueprint
-from portal.web.connecting import act_of, address, blueprint, source_at, tested
+from portal.web.connecting import act_of, address, blueprint, source_at, source_of_file, tested, tested_for
 from portal.web.render import render, saved
 
 # the connect form
@@ -68,28 +68,47 @@ def _save_and(source: Any, supplier: Any, values: dict[str, Any], tests: bool) -
     return saved(url_for("sources.show", source_id=source.public_id), f"Connection saved, not tested yet. {words}".strip())
 
 
-@blueprint.post("/connection/file")
+@blueprint.get("/secondary/upload")
+@guards.signed_in
+def upload_second(source_id: str) -> Response:
+    """The form for a file of Get Inventory Secondary."""
+    source = source_of_file(source_id, sources.SECONDARY)
+    supplier = _uploads(source)
+    return _connect_page(source, connection_form.build(supplier, {}, connections.find(source).version), {}, which=sources.SECONDARY)
+
+
+@blueprint.post("/secondary/upload", defaults={"which": sources.SECONDARY})
+@blueprint.post("/connection/file", defaults={"which": sources.PRIMARY})
 @guards.signed_in
 @guards.takes_files
 @guards.once
-def upload(source_id: str) -> Response:
-    """Take a stock file. On a draft it is looked at next; on an active source it is synced."""
-    source = source_at(source_id, "connection")
-    supplier, sent = connections.supplier_of(source), request.files.get("file")
-    if supplier.protocol != "upload":
-        raise NotFound("upload")
+def upload(source_id: str, which: str) -> Response:
+    """Take a stock file. While its integration is set up it is looked at next; afterwards it is synced."""
+    source = source_at(source_id, "connection") if which == sources.PRIMARY else source_of_file(source_id, which)
+    supplier, sent = _uploads(source), request.files.get("file")
     form = connection_form.build(supplier, {}, connections.find(source).version)
     if sent is None or not sent.filename:
-        return _connect_page(source, form.refuse("Choose the stock file first."), {}, 422)
+        return _connect_page(source, form.refuse("Choose the stock file first."), {}, 422, which)
     try:
-        documents.store_upload(source, sent.stream, sent.filename)
+        documents.store_upload(source, sent.stream, sent.filename, origin=documents.UPLOADED[which])
     except SupplierError as error:
-        return _connect_page(source, form.refuse(f"{error.problem.headline}. {error.problem.body}"), {}, 422)
+        return _connect_page(source, form.refuse(f"{error.problem.headline}. {error.problem.body}"), {}, 422, which)
     if source.state == "draft":
         return tested(source, "")
-    run = runs.start_sync(file_choice.integration_of(source), cause="upload", started_by=g.user.email)
+    integration = file_choice.integration_of(source, which)
+    if not integration.enabled and which == sources.SECONDARY:
+        return tested(source, "", page="connections.file", which=which)
+    run = runs.start_sync(integration, cause="upload", started_by=g.user.email)
     tasks.ring()
     return saved(url_for("runs.show", run_id=run.public_id), "File uploaded. Sync started.")
+
+
+def _uploads(source: Any) -> Any:
+    """The supplier of a source whose files a person uploads. Raises NotFound for any other."""
+    supplier = connections.supplier_of(source)
+    if supplier.protocol != "upload":
+        raise NotFound("upload")
+    return supplier
 
 
 def _with_defaults(supplier: Any, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,13 +116,15 @@ def _with_defaults(supplier: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return {one.key: one.default for one in supplier.settings if not one.secret and one.kind != "check"} | dict(values)
 
 
-def _connect_page(source: Any, form: Any, values: Mapping[str, Any], status: int = 200) -> Response:
+def _connect_page(source: Any, form: Any, values: Mapping[str, Any], status: int = 200, which: str = sources.PRIMARY) -> Response:
     supplier, connection = connections.supplier_of(source), connections.find(source)
     page = "connections/upload.html" if supplier.protocol == "upload" else "connections/edit.html"
     fragment = "connections/_upload.html" if supplier.protocol == "upload" else "connections/_form.html"
     return render(
         page, fragment, status, source=source, supplier=supplier, connection=connection, form=form, kept=connections.secrets_of(source),
-        values=_with_defaults(supplier, values), latest=documents.latest_upload(source), address=address,
+        values=_with_defaults(supplier, values), latest=documents.latest_upload(source, which), address=address, which=which,
+        syncs=source.state != "draft" and (which == sources.PRIMARY or file_choice.integration_of(source, which).enabled),
+        integration=file_choice.integration_of(source, which) if which != sources.PRIMARY else None,
         hints_of=connection_form.hints_of, limit=current_app.config["PORTAL"].max_feed_bytes,
     )  # fmt: skip
 
@@ -125,6 +146,7 @@ def checks(source_id: str) -> Response:
         running=connection_checks.is_running(run), stuck=connection_checks.is_stuck(run), results=results, stopped_at=stopped_at,
         labels=connection_checks.LABELS, seconds_running=connection_checks.seconds_running, address=address,
         letter=connection_checks.letter(connection) if stopped_at else "", server=connection_values.server_of(connection.settings),
+        file_at=address("connections.file", source, which=tested_for(source, connection)),
         may_continue=setup_steps.may_open(source, "file"), act=act_of(source, problem.act, problem.act_at) if problem else "",
     )  # fmt: skip
 
@@ -133,8 +155,15 @@ def checks(source_id: str) -> Response:
 @guards.signed_in
 @guards.once
 def check_again(source_id: str) -> Response:
-    """Test what is saved, once more."""
-    return tested(source_at(source_id, "connection"), "")
+    """Test once more, reading the same integration's file."""
+    return _tested_again(source_at(source_id, "connection"))
+
+
+def _tested_again(source: Any) -> Response:
+    connection = connections.find(source)
+    which, last = tested_for(source, connection), connection_checks.latest(connection)
+    choice = last.settings.get("choice") if last is not None and which != sources.PRIMARY else None
+    return tested(source, "", choice, which=which)
 
 
 # who the server is
@@ -159,7 +188,7 @@ def trust(source_id: str) -> Response:
         words = "What you entered is not the fingerprint that the server showed. Nothing was sent. Ask the supplier before you go on."
         return _key_page(source, {"given": words}, 422)
     connections.trust_key(source, shown, how, g.user.email)
-    return tested(source, "")
+    return _tested_again(source)
 
 
 @blueprint.post("/connection/host-key/replacement")
@@ -174,7 +203,7 @@ def replace_key(source_id: str) -> Response:
         words = "Compare the new fingerprint with one that the supplier gave you another way, then tick this."
         return _key_page(source, {"compared": words}, 422)
     connections.trust_key(source, request.form.get("fingerprint", ""), "compared", g.user.email, as_owner=True)
-    return tested(source, "")
+    return _tested_again(source)
 
 
 def _key_page(source: Any, errors: Mapping[str, str] | None = None, status: int = 200) -> Response:

@@ -10,16 +10,16 @@ from flask import Response, g
 from htmx_flask import request
 from wtforms import HiddenField, RadioField, SelectField, StringField
 
-from portal import connection_checks, connections, file_choice
+from portal import connection_checks, connections, file_choice, sources
 from portal.errors import Invalid, Stale
 from portal.records import FeedFormat
 from portal.web import guards
-from portal.web.connecting import address, blueprint, source_at, tested
+from portal.web.connecting import address, blueprint, source_of_file, tested
 from portal.web.forms import VersionedForm
 from portal.web.render import render, saved
 from portal.web.steps import onward
 
-CHOICE = ("folder", "match", "pattern")
+CHOICE = ("folder", "match", "pattern", "link")
 FORMAT = file_choice.FORMAT
 MATCHES = {"newest": "The newest file that fits a pattern", "exact": "Always the file of this name"}
 LONGEST = 1_000
@@ -31,6 +31,7 @@ class FileForm(VersionedForm):
     folder = HiddenField()
     match = RadioField("Which file", choices=MATCHES)
     pattern = StringField("Pattern or name")
+    link = StringField("Link of the second file")
     kind = SelectField("The file is", validate_choice=False)
     delimiter = SelectField("Columns are separated by", validate_choice=False)
     quote = SelectField("Text is quoted with", choices=file_choice.QUOTES, validate_choice=False)
@@ -54,63 +55,78 @@ class FileForm(VersionedForm):
         return file_choice.format_from({name: str(self[name].data or "") for name in FORMAT}, otherwise)
 
 
-@blueprint.get("/file")
+@blueprint.get("/secondary/file", defaults={"which": sources.SECONDARY})
+@blueprint.get("/file", defaults={"which": sources.PRIMARY})
 @guards.signed_in
-def file(source_id: str) -> Response:
+def file(source_id: str, which: str) -> Response:
     """Which file is read and how, with its first rows. What is typed so far may come in the query."""
-    source = source_at(source_id, "file")
-    return _page(source, _form(source, request.args if request.args.get("typed") else None))
+    source = source_of_file(source_id, which)
+    return _page(source, which, _form(source, which, request.args if request.args.get("typed") else None))
 
 
-@blueprint.get("/file/preview")
+@blueprint.get("/secondary/file/preview", defaults={"which": sources.SECONDARY})
+@blueprint.get("/file/preview", defaults={"which": sources.PRIMARY})
 @guards.signed_in
-def preview(source_id: str) -> Response:
+def preview(source_id: str, which: str) -> Response:
     """The first rows read with other options. Reads only the sample that lies here."""
-    source = source_at(source_id, "file")
-    form, chosen = _form(source, request.args), _chosen(source)
-    seen = file_choice.preview(source, form.format(chosen.format)) if chosen.sample else None
+    source = source_of_file(source_id, which)
+    form, chosen = _form(source, which, request.args), _chosen(source, which)
+    seen = file_choice.preview(source, form.format(chosen.format), which) if chosen.sample else None
     return render(
-        "connections/preview.html", "connections/_preview.html", source=source, seen=seen, chosen=chosen, form=form, address=address
-    )
+        "connections/preview.html", "connections/_preview.html", source=source, which=which, seen=seen, chosen=chosen, form=form,
+        address=address,
+    )  # fmt: skip
 
 
-@blueprint.post("/file")
+@blueprint.post("/secondary/file", defaults={"which": sources.SECONDARY})
+@blueprint.post("/file", defaults={"which": sources.PRIMARY})
 @guards.signed_in
 @guards.once
-def save_file(source_id: str) -> Response:
+def save_file(source_id: str, which: str) -> Response:
     """Save the choice; or open a folder, read another file, or preview other options first."""
-    source, act = source_at(source_id, "file"), request.form.get("act", "save")
-    form = _form(source, request.form)
+    source, act = source_of_file(source_id, which), request.form.get("act", "save")
+    form = _form(source, which, request.form)
     if act == "preview":
         typed = {name: str(form[name].data or "") for name in (*CHOICE, *FORMAT)}
-        return saved(address("connections.file", source, typed=1, **typed), "")
+        return saved(address("connections.file", source, which=which, typed=1, **typed), "")
     if act.startswith("folder:"):
-        return tested(source, "", {"folder": act.removeprefix("folder:")[:LONGEST], "match": "newest", "pattern": ""}, "connections.file")
-    if act == "read":
-        return tested(source, "", form.choice(), "connections.file")
-    return _save(source, form)
+        looked_in = {"folder": act.removeprefix("folder:")[:LONGEST], "match": "newest", "pattern": ""}
+        return tested(source, "", looked_in, "connections.file", which)
+    return _read(source, which, form) if act == "read" else _save(source, which, form)
 
 
-def _save(source: Any, form: Any) -> Response:
+def _read(source: Any, which: str, form: Any) -> Response:
+    """Read the file that was typed. A second link is looked at first: the sign-in must not go to another server."""
+    if file_choice.asks_link(source, which):
+        try:
+            file_choice.check_link(connections.find(source), form.link.data or "")
+        except Invalid as refused:
+            return _page(source, which, form.refuse(refused), 422)
+    choice = form.choice() if file_choice.chooses_files(source) else {"link": (form.link.data or "").strip()}
+    return tested(source, "", choice, "connections.file", which)
+
+
+def _save(source: Any, which: str, form: Any) -> Response:
     try:
-        file_choice.save(source, form.choice(), form.format(_chosen(source).format), form.version_read(), g.user.email)
+        form_read = form.format(_chosen(source, which).format)
+        file_choice.save(source, form.choice(), form_read, form.version_read(), g.user.email, which)
     except Invalid as refused:
-        return _page(source, form.refuse(refused), 422)
+        return _page(source, which, form.refuse(refused), 422)
     except Stale as stale:
-        fresh = file_choice.integration_of(source)
+        fresh = file_choice.integration_of(source, which)
         theirs = {**fresh.settings, **fresh.settings.get("format", {})}
-        return _page(source, form.keep(stale, fresh.version, {name: theirs.get(name, "") for name in (*CHOICE, *FORMAT)}), 409)
-    return saved(onward(source))
+        return _page(source, which, form.keep(stale, fresh.version, {name: theirs.get(name, "") for name in (*CHOICE, *FORMAT)}), 409)
+    return saved(onward(source, which))
 
 
-def _chosen(source: Any) -> file_choice.Chosen:
-    return file_choice.current(source, connections.find(source))
+def _chosen(source: Any, which: str) -> file_choice.Chosen:
+    return file_choice.current(source, connections.find(source), which)
 
 
-def _form(source: Any, typed: Mapping[str, str] | None) -> Any:
+def _form(source: Any, which: str, typed: Mapping[str, str] | None) -> Any:
     """The form as saved or detected, with what was typed so far over it."""
-    chosen, integration = _chosen(source), file_choice.integration_of(source)
-    values = {**asdict(chosen.format), "folder": chosen.folder, "match": chosen.match, "pattern": chosen.pattern}
+    chosen, integration = _chosen(source, which), file_choice.integration_of(source, which)
+    values = {**asdict(chosen.format), "folder": chosen.folder, "match": chosen.match, "pattern": chosen.pattern, "link": chosen.link}
     values |= {name: typed[name][:LONGEST] for name in (*CHOICE, *FORMAT) if typed and name in typed}
     version = typed["version"] if typed and "version" in typed else integration.version
     form = FileForm(data={**values, "header_row": str(values["header_row"]), "version": str(version)})
@@ -119,7 +135,7 @@ def _form(source: Any, typed: Mapping[str, str] | None) -> Any:
         if values["delimiter"] in file_choice.DELIMITERS
         else {values["delimiter"]: values["delimiter"], **file_choice.DELIMITERS}
     )
-    offered = file_choice.options(source, form.format(chosen.format))
+    offered = file_choice.options(source, form.format(chosen.format), which)
     form.kind.choices, form.sheet.choices = offered.kinds, offered.sheets
     form.row_path.choices, form.variants.choices = offered.row_paths, offered.variants
     form.offered = offered
@@ -127,15 +143,20 @@ def _form(source: Any, typed: Mapping[str, str] | None) -> Any:
     return form
 
 
-def _page(source: Any, form: Any, status: int = 200) -> Response:
-    connection, chosen, choice = connections.find(source), _chosen(source), form.choice()
-    run, results, entries = connection_checks.latest(connection), connection_checks.read_back(connection), file_choice.listed(connection)
+def _page(source: Any, which: str, form: Any, status: int = 200) -> Response:
+    connection, chosen, choice = connections.find(source), _chosen(source, which), form.choice()
+    run, results = connection_checks.latest(connection), connection_checks.read_back(connection)
+    looked = file_choice.shows_listing(connection, chosen, which)
+    entries, here = (file_choice.listed(connection), file_choice.listed_folder(connection)) if looked else ([], "")
+    if file_choice.tested_kind(connection) != which:
+        run, results = (run, results) if connection_checks.is_running(run) else (None, [])
     return render(
-        "connections/file.html", "connections/_file.html", status, source=source, form=form, chosen=chosen, address=address,
+        "connections/file.html", "connections/_file.html", status, source=source, form=form, chosen=chosen, address=address, which=which,
         supplier=connections.supplier_of(source), chooses=file_choice.chooses_files(source), entries=entries,
-        files_here=file_choice.listed_folder(connection), above=file_choice.parent_of(file_choice.listed_folder(connection)),
+        asks_link=file_choice.asks_link(source, which), uploads=connections.is_upload(source), files_here=here,
+        above=file_choice.parent_of(here), integration=file_choice.integration_of(source, which),
         inside=file_choice.inside, fits=file_choice.fitting(entries, choice["match"], choice["pattern"]) if choice["pattern"] else [],
-        seen=file_choice.preview(source, form.format(chosen.format)) if chosen.sample else None,
+        seen=file_choice.preview(source, form.format(chosen.format), which) if chosen.sample else None,
         run=run, running=connection_checks.is_running(run), stuck=connection_checks.is_stuck(run), labels=connection_checks.LABELS,
         now=next((one for one in results if one.state == "running"), None),
         stopped_at=next((one for one in results if one.state in ("failed", "question")), None),

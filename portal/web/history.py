@@ -142,7 +142,7 @@ def _pair_form(known: list[Any], args: Any) -> PairForm:
 
 
 def _run_words(run: Any) -> str:
-    return f"{run.number:,}, {run_report.TITLES.get(run.kind, run.kind)}, {_in_zone(run.finished_at):%d %b %Y, %H:%M}"
+    return f"{run.number:,}, {run_report.title_of(run)}, {_in_zone(run.finished_at):%d %b %Y, %H:%M}"
 
 
 def _value(column: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from portal.fields import INVENTORY_BY_KEY, INVENTORY_FIELDS
+from portal.fields import INVENTORY_FIELDS, Field
 from portal.mapping import TRANSFORMS
 
 COLUMN = "c:"  # before a column's name, so that no column can be taken for "not mapped" or "fixed"
@@ -106,12 +106,15 @@ def entries(node: Any) -> list[Any]:
     return [numbered[number] for number in sorted(numbered)][:MOST_ENTRIES]
 
 
-def read(pairs: Iterable[tuple[str, str]], headers: Sequence[str]) -> Draft:
-    """The draft that a form holds. `headers`: the file's columns, to give back line ends that a browser changed."""
+def read(pairs: Iterable[tuple[str, str]], headers: Sequence[str], ours: Sequence[Field] = INVENTORY_FIELDS) -> Draft:
+    """The draft that a form holds. `headers`: the file's columns, to give back line ends that a browser changed.
+
+    `ours`: the fields that may be filled.
+    """
     given = list(pairs)
     root = tree(given)
     known = {COLUMN + _line_ends(header): COLUMN + header for header in headers}
-    fields = {f.key: _rule(f"f.{f.key}", _node(root, "f", f.key), known) for f in INVENTORY_FIELDS}
+    fields = {f.key: _rule(f"f.{f.key}", _node(root, "f", f.key), known) for f in ours}
     return Draft(
         fields=fields,
         warehouses=[_rule(f"w.{n}", node, known) for n, node in enumerate(entries(root.get("w")))],
@@ -124,11 +127,11 @@ def read(pairs: Iterable[tuple[str, str]], headers: Sequence[str]) -> Draft:
     )
 
 
-def draft_of(rules: Mapping[str, Any]) -> Draft:
-    """The draft that shows saved or proposed `rules`."""
+def draft_of(rules: Mapping[str, Any], ours: Sequence[Field] = INVENTORY_FIELDS) -> Draft:
+    """The draft that shows saved or proposed `rules`, with the fields that may be filled."""
     given = rules.get("fields", {})
     return Draft(
-        fields={key: _rule_of(f"f.{key}", given.get(key, {})) for key in INVENTORY_BY_KEY},
+        fields={one.key: _rule_of(f"f.{one.key}", given.get(one.key, {})) for one in ours},
         warehouses=[_rule_of(f"w.{n}", {**one, "columns": [one["column"]]}) for n, one in enumerate(rules.get("warehouses", []))],
         custom=[_rule_of(f"x.{n}", one) for n, one in enumerate(rules.get("custom", []))],
         duplicates=rules.get("duplicates", "last"),

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, g, url_for
 from htmx_flask import request
 
-from portal import mappings, setup_steps, sources
+from portal import mappings, secondary, setup_steps, sources
 from portal.errors import Invalid, Stale, SupplierError
 from portal.fields import DIMENSION_UNITS, INVENTORY_BY_KEY, WEIGHT_UNITS
 from portal.mapping import DUPLICATES, TRANSFORMS
@@ -33,82 +33,92 @@ IDENTIFIERS = frozenset(key for key, one in INVENTORY_BY_KEY.items() if one.kind
 DELIMITER_WORDS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
-@blueprint.get("/inventory")
+@blueprint.get("/secondary", defaults={"which": sources.SECONDARY})
+@blueprint.get("/inventory", defaults={"which": sources.PRIMARY})
 @guards.signed_in
-def inventory(source_id: str) -> Response:
+def inventory(source_id: str, which: str) -> Response:
     """The editor as saved, or filled with what we found by itself."""
-    source, integration, sample = _opened(source_id)
+    source, integration, sample = _opened(source_id, which)
     if isinstance(sample, Response):
         return sample
     matches = mappings.propose(integration, sample)
     version = mappings.current(integration)
     rules = version.rules if version else mappings.proposed_rules(sample, matches)
-    return _page(source, integration, sample, matches, mapping_form.draft_of(rules))
+    return _page(integration, sample, matches, mapping_form.draft_of(rules, mappings.fields_of(integration)))
 
 
-@blueprint.post("/inventory")
+@blueprint.post("/secondary", defaults={"which": sources.SECONDARY})
+@blueprint.post("/inventory", defaults={"which": sources.PRIMARY})
 @guards.signed_in
 @guards.once
-def save_inventory(source_id: str) -> Response:
+def save_inventory(source_id: str, which: str) -> Response:
     """Keep the draft as a new version and go on, or show what is in the way."""
-    source, integration, sample = _opened(source_id)
+    source, integration, sample = _opened(source_id, which)
     if isinstance(sample, Response):
         return sample
     matches = mappings.propose(integration, sample)
-    draft = mapping_form.read(request.form.items(multi=True), sample.headers)
+    draft = mapping_form.read(request.form.items(multi=True), sample.headers, mappings.fields_of(integration))
     based_on = whole_number(request.form.get("version", ""))
     errors = mapping_page.own_errors(draft, matches)
     try:
         _save(integration, draft, sample.headers, based_on, errors)
     except Invalid as refused:
         draft.show = "all"
-        return _page(source, integration, sample, matches, draft, TypedErrors(_placed(refused.errors, draft)), refused.errors, 422)
+        return _page(integration, sample, matches, draft, TypedErrors(_placed(refused.errors, draft)), refused.errors, 422)
     except Stale as stale:
         fresh = sources.integration(source, integration.kind)
-        return _page(source, fresh, sample, matches, draft, TypedErrors(stale=stale), status=409)
+        return _page(fresh, sample, matches, draft, TypedErrors(stale=stale), status=409)
     if request.form.get("do") == "leave":
         return saved(url_for("sources.show", source_id=source.public_id))
-    return saved(steps.onward(source))
+    return saved(steps.onward(source, which))
 
 
-@blueprint.post("/inventory/draft")
+@blueprint.post("/secondary/draft", defaults={"which": sources.SECONDARY})
+@blueprint.post("/inventory/draft", defaults={"which": sources.PRIMARY})
 @guards.signed_in
-def draft_inventory(source_id: str) -> Response:
+def draft_inventory(source_id: str, which: str) -> Response:
     """Do what a button of the editor says, to the draft only, and show it: the row, the preview or the whole editor."""
-    source, integration, sample = _opened(source_id)
+    source, integration, sample = _opened(source_id, which)
     if isinstance(sample, Response):
         return sample
-    draft = mapping_form.read(request.form.items(multi=True), sample.headers)
+    draft = mapping_form.read(request.form.items(multi=True), sample.headers, mappings.fields_of(integration))
     do = request.form.get("do", "preview")
     focus = _act(draft, sample, do)
     matches = mappings.propose(integration, sample)
     target = request.htmx.target or "" if wants_fragment() else ""
     if target in ("", "mapping-page"):
-        return _page(source, integration, sample, matches, draft, focus=focus, version=request.form.get("version", ""))
-    return _part(source, sample, matches, draft, target, focus)
+        return _page(integration, sample, matches, draft, focus=focus, version=request.form.get("version", ""))
+    return _part(integration, sample, matches, draft, target, focus)
 
 
-@blueprint.get("/inventory/draft")
+@blueprint.get("/secondary/draft", defaults={"which": sources.SECONDARY})
+@blueprint.get("/inventory/draft", defaults={"which": sources.PRIMARY})
 @guards.signed_in
-def drafted_inventory(source_id: str) -> Response:
+def drafted_inventory(source_id: str, which: str) -> Response:
     """A draft lives in its form only: asked for by address there is the editor."""
     source = sources.find(g.merchant, source_id)
-    return go(url_for("mappings.inventory", source_id=source.public_id))
+    return go(url_for("mappings.inventory", source_id=source.public_id, which=which))
 
 
-def _opened(source_id: str) -> tuple[Any, Any, Any]:
+def _opened(source_id: str, which: str) -> tuple[Any, Any, Any]:
     """The source at this step, its integration, and its sample (or the page that says that there is none)."""
     source = sources.find(g.merchant, source_id)
     setup_steps.require(source, "inventory")
-    integration = sources.integration(source, "get_inventory_primary")
+    integration = sources.integration(source, which)
+    if which == sources.SECONDARY:
+        secondary.require(integration, "mapping")
     problem = None
     try:
         sample = mappings.sample_of(integration)
     except SupplierError as error:
         sample, problem = None, error.problem
     if sample is None:
-        title = setup_steps.TITLES["inventory"]
-        return source, integration, render("mappings/no_sample.html", source=source, step="inventory", title=title, problem=problem)
+        title = setup_steps.TITLES["inventory"] if which == sources.PRIMARY else "Map the second file"
+        page = render(
+            "mappings/no_sample.html", source=source, step="inventory", problem=problem, title=title, integration=integration,
+            file_at=steps.feed_page(integration, "file"),
+        )  # fmt: skip
+        return source, integration, page
     return source, integration, sample
 
 
@@ -160,13 +170,13 @@ def _focus(draft: Draft, verb: str, mark: str, rule: Any) -> str:
 
 
 def _page(
-    source: Any, integration: Any, sample: Any, matches: Sequence[Match], draft: Draft, problems: TypedErrors | None = None,
+    integration: Any, sample: Any, matches: Sequence[Match], draft: Draft, problems: TypedErrors | None = None,
     errors: Mapping[str, str] | None = None, status: int = 200, focus: str = "", version: str = "",
 ) -> Response:  # fmt: skip
     """The whole editor. `version`: the one the draft began with; else the one in use now."""
     editor = mapping_page.build(sample, matches, draft, errors)
     return render(
-        "mappings/inventory.html", "mappings/_form.html", status, **_shared(source, editor, focus),
+        "mappings/inventory.html", "mappings/_form.html", status, **_shared(integration, editor, focus),
         problems=problems or TypedErrors(), version=whole_number(version) if version else integration.mapping_version,
         back=request.values.get("back", ""), opened_up=request.method == "POST",
         layout_words=_layout_words(sample), duplicates=DUPLICATES, duplicate_hints=DUPLICATE_HINTS,
@@ -174,10 +184,10 @@ def _page(
     )  # fmt: skip
 
 
-def _part(source: Any, sample: Any, matches: Sequence[Match], draft: Draft, target: str, focus: str) -> Response:
+def _part(integration: Any, sample: Any, matches: Sequence[Match], draft: Draft, target: str, focus: str) -> Response:
     """The preview, or one row, or what is said about one row."""
     editor = mapping_page.build(sample, matches, draft)
-    shared = _shared(source, editor, focus)
+    shared = _shared(integration, editor, focus)
     if target == "preview":
         return render("mappings/_preview.html", "mappings/_preview.html", **shared)
     kind, _, mark = target.partition("-")
@@ -190,12 +200,14 @@ def _part(source: Any, sample: Any, matches: Sequence[Match], draft: Draft, targ
     return response
 
 
-def _shared(source: Any, editor: Any, focus: str) -> dict[str, Any]:
-    """What every part of the editor needs."""
+def _shared(integration: Any, editor: Any, focus: str) -> dict[str, Any]:
+    """What every part of the editor needs. `limited`: only what a second feed may set."""
+    source, limited = integration.source, integration.kind == sources.SECONDARY
+    draft_at = url_for("mappings.draft_inventory", source_id=source.public_id, which=integration.kind)
     return {
-        "source": source, "editor": editor, "focus": focus, "transforms": TRANSFORMS, "choices": mapping_page.choices,
-        "draft_at": url_for("mappings.draft_inventory", source_id=source.public_id), "label_of": mapping_page.label_of,
-        "cell": mapping_page.cell, "numbers": NUMBERS, "identifiers": IDENTIFIERS, "row_failures": mapping_page.row_failures(editor),
+        "source": source, "integration": integration, "limited": limited, "editor": editor, "focus": focus, "transforms": TRANSFORMS,
+        "choices": mapping_page.choices, "draft_at": draft_at, "label_of": mapping_page.label_of, "cell": mapping_page.cell,
+        "numbers": NUMBERS, "identifiers": IDENTIFIERS, "row_failures": mapping_page.row_failures(editor),
         "capped": editor.tally is not None and not editor.tally.whole,
     }  # fmt: skip
 

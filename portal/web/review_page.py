@@ -97,7 +97,7 @@ def _connection(source: Any) -> list[Answer]:
     where = server or ("You upload each file" if connections.is_upload(source) else "Saved")
     return [
         Answer("Connection", where, "connection", _trust(connection), bool(server)),
-        Answer("File", _file_words(source, kept), "file", _format_words(kept)),
+        Answer("File", file_words(source, kept), "file", format_words(kept)),
     ]
 
 
@@ -111,15 +111,19 @@ def _trust(connection: Any) -> list[str]:
     return lines
 
 
-def _file_words(source: Any, kept: Mapping[str, Any]) -> str:
+def file_words(source: Any, kept: Mapping[str, Any]) -> str:
+    """Which file is read: "The newest stock_*.csv"."""
     if connections.is_upload(source):
         return "The newest upload"
+    if kept.get("link"):
+        return str(kept["link"])
     if kept.get("match") == "exact":
         return f"Always {kept.get('pattern')}"
     return "The file behind the link" if kept.get("pattern") == "*" else f"The newest {kept.get('pattern')}"
 
 
-def _format_words(kept: Mapping[str, Any]) -> list[str]:
+def format_words(kept: Mapping[str, Any]) -> list[str]:
+    """Where it lies and how it is read, a line each."""
     form = kept.get("format") or {}
     delimiter = str(form.get("delimiter", ""))
     names = [file_choice.DELIMITERS.get(delimiter, delimiter).capitalize(), str(form.get("encoding", "")).upper()]
@@ -145,13 +149,23 @@ def _operations(source: Any) -> list[Answer]:
 def _inventory(source: Any) -> Answer:
     version = mappings.current(sources.integration(source, "get_inventory_primary"))
     rules = version.rules if version else {}
+    return Answer("Map the inventory", filled(rules), "inventory", mapping_lines(rules))
+
+
+def filled(rules: Mapping[str, Any]) -> str:
+    """ "5 fields filled"."""
+    count = len(rules.get("fields", {})) + len(rules.get("custom", []))
+    return f"{count} {'field' if count == 1 else 'fields'} filled"
+
+
+def mapping_lines(rules: Mapping[str, Any]) -> list[str]:
+    """What a mapping fills and from where, a line each."""
     fields = rules.get("fields", {})
     lines = [f"{INVENTORY_BY_KEY[key].label}: {_rule_words(rule)}" for key, rule in fields.items()]
     lines += [f"Warehouse {one['name']}: {one['column']}" for one in rules.get("warehouses", [])]
     lines += [f"{one['name']}: {_rule_words(one)} (custom)" for one in rules.get("custom", [])]
     lines.append(f"A SKU that comes more than once: {DUPLICATES[rules.get('duplicates', 'last')].lower()}")
-    count = len(fields) + len(rules.get("custom", []))
-    return Answer("Map the inventory", f"{count} {'field' if count == 1 else 'fields'} filled", "inventory", lines)
+    return lines
 
 
 def _rule_words(rule: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ PLACES = {
     "guards": ("limits.edit", "source_id"),
     "silence": ("limits.silence", "source_id"),
 }
+OF_A_FEED = ("connections.file", "mappings.inventory")
 QUICK, CALM = timedelta(seconds=30), timedelta(minutes=5)
 
 
@@ -153,7 +154,7 @@ def _history(page: str, chosen: Any, known: list[Any], source: Any = None) -> Re
     kind, state = request.args.get("kind", ""), request.args.get("state", "")
     before = request.args.get("before", 0, type=int)
     groups, following = run_report.history(
-        g.merchant, source=chosen, kind=kind if kind in run_report.TITLES else "", state=state if state in STATES else "", before=before
+        g.merchant, source=chosen, kind=kind if kind in run_report.FILTERS else "", state=state if state in STATES else "", before=before
     )
     asked = {"kind": kind or None, "state": state or None}
     here = {"source_id": source.public_id} if source else {"source": chosen.public_id if chosen else None}
@@ -166,7 +167,8 @@ def _history(page: str, chosen: Any, known: list[Any], source: Any = None) -> Re
         sources=known,
         chosen=chosen,
         groups=groups,
-        kinds=run_report.TITLES,
+        kinds=run_report.FILTERS,
+        title_of=run_report.title_of,
         states=STATES,
         kind=kind,
         state=state,
@@ -194,8 +196,12 @@ def _place(run: Any) -> str:
     endpoint, name = PLACES.get((run.problem or {}).get("act_at", ""), ("", ""))
     if not endpoint or run.source is None or run.source.state == "deleted":
         return ""
-    kind = {"kind": run.integration.kind} if endpoint.startswith("limits.") else {}
-    return url_for(endpoint, **{name: run.source.public_id}, **kind)
+    of = run.integration
+    if of is not None and of.removed_at is not None:
+        return ""
+    kind = of.kind if of is not None else run.settings.get("kind")
+    told = {"kind": kind} if endpoint.startswith("limits.") else {"which": kind} if endpoint in OF_A_FEED and kind else {}
+    return url_for(endpoint, **{name: run.source.public_id}, **told)
 
 
 def _spoken(report: Any) -> str:

@@ -12,9 +12,9 @@ from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 from wtforms import RadioField, SelectMultipleField, StringField
 
-from portal import connections, pausing, runs, schedules, sources
+from portal import connections, pausing, runs, schedules, secondary, sources
 from portal.errors import Invalid, Refused, Stale
-from portal.web import guards
+from portal.web import guards, steps
 from portal.web.forms import VersionedForm
 from portal.web.render import render, saved
 from portal.web.typed import whole_number
@@ -39,7 +39,7 @@ class ScheduleForm(VersionedForm):
 def edit(source_id: str, kind: str) -> Response:
     """The schedule of one integration and when it runs next."""
     integration = _find(source_id, kind)
-    return _page(integration, _form(integration), integration.schedule)
+    return _page(integration, _form(integration), _proposed(integration))
 
 
 @blueprint.post("/integrations/<kind>/schedule")
@@ -56,14 +56,27 @@ def save(source_id: str, kind: str) -> Response:
         schedules.check(schedule)
         if request.form.get("act") == "look":
             return _page(integration, form, schedule)
-        schedules.save(integration, schedule, form.version_read(), g.user.email)
+        _keep(integration, schedule, form.version_read())
     except Invalid as refused:
         return _page(integration, form.refuse(refused), {}, 422)
     except Stale as stale:
         fresh = _find(source_id, kind)
         form.keep(stale, fresh.version, {"how": _said(fresh.schedule)})
         return _page(fresh, form, schedule, 409)
-    return saved(url_for("schedule.edit", source_id=source_id, kind=kind))
+    return saved(
+        steps.onward(integration.source, kind) if _adding(integration) else url_for("schedule.edit", source_id=source_id, kind=kind)
+    )
+
+
+def _keep(integration: Any, schedule: Mapping[str, Any], version: int) -> None:
+    kept = schedules.save(integration, schedule, version, g.user.email)
+    if _adding(integration):
+        secondary.mark(kept, "schedule")
+
+
+def _adding(integration: Any) -> bool:
+    """Whether this is a step of adding Get Inventory Secondary."""
+    return bool(integration.kind == sources.SECONDARY and not integration.enabled)
 
 
 @blueprint.post("/integrations/<kind>/pause")
@@ -93,7 +106,10 @@ def pause_source(source_id: str) -> Response:
 
 
 def _find(source_id: str, kind: str) -> Any:
-    return sources.integration(sources.find(g.merchant, source_id), kind)
+    integration = sources.integration(sources.find(g.merchant, source_id), kind)
+    if kind == sources.SECONDARY:
+        secondary.require(integration, "schedule")
+    return integration
 
 
 def _page(integration: Any, form: VersionedForm, schedule: Mapping[str, Any], status: int = 200) -> Response:
@@ -103,7 +119,7 @@ def _page(integration: Any, form: VersionedForm, schedule: Mapping[str, Any], st
         "schedule/edit.html", "schedule/_form.html", status, source=source, integration=integration, form=form, zone=zone, coming=coming,
         title=sources.INTEGRATION_KINDS[integration.kind], rests=_why_it_rests(integration), kept=schedule == integration.schedule,
         upload=connections.is_upload(source), no_fetch=NO_FETCH, shortest=schedules.SHORTEST_MINUTES, longest=schedules.LONGEST_MINUTES,
-        has_freshness=integration.kind in runs.SYNC_KINDS,
+        has_freshness=integration.kind in runs.SYNC_KINDS and not _adding(integration), adding=_adding(integration),
         can_pause=integration.enabled and source.state != "draft" and integration.kind in runs.SYNC_KINDS,
     )  # fmt: skip
 
@@ -126,11 +142,19 @@ def _why_it_rests(integration: Any) -> str:
         return "The source is paused, so nothing runs by itself. Resume it in its settings."
     if integration.paused:
         return "Paused, so nothing runs by itself."
+    if _adding(integration):
+        return "Not turned on yet. The schedule begins once you turn it on, in the last step."
     return "" if integration.enabled else "This integration is switched off, so nothing runs by itself."
 
 
 def _form(integration: Any) -> Any:
-    return ScheduleForm.read(**_told(integration.schedule), version=str(integration.version))
+    return ScheduleForm.read(**_told(_proposed(integration)), version=str(integration.version))
+
+
+def _proposed(integration: Any) -> Mapping[str, Any]:
+    """The schedule as saved; to begin with every hour, where this is a step that nobody answered yet."""
+    unanswered = _adding(integration) and "schedule" not in secondary.done(integration)
+    return {"every_minutes": 60} if unanswered else integration.schedule
 
 
 def _told(schedule: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from wtforms import BooleanField, RadioField, StringField
 from portal import connections, setup_steps, sources
 from portal.errors import Forbidden, Invalid, NotFound, Stale
 from portal.freshness import Rule, rule
-from portal.inventory import silence
+from portal.inventory import missing, roles, silence
 from portal.web import filters, freshness, guards, schedule, steps
 from portal.web.forms import VersionedForm
 from portal.web.render import render, saved, wants_fragment
@@ -75,6 +75,8 @@ class Elsewhere:
     at: str
 
 
+FILES = {"full": "Full files", "delta": "Files of changes"}
+MISSING = {"leave": "left as they are", "zero": "to 0", "archive": "to 0, archived later"}
 SWITCHES = {
     "allow-backorders": (sources.set_backorders, "allow_backorders"),
     "override": (sources.set_override, "override_global"),
@@ -192,6 +194,7 @@ def _elsewhere(source: Any) -> list[Elsewhere]:
             "guards", "Guard limits", "What a file has to pass before it may change your stock. One that looks wrong is refused or held.",
             "When one asks you too often, or lets too much through.", *_guards(source),
         ),
+        *_feed_policies(source),
         Elsewhere(
             "silence", "After hours without a feed", "What happens to stock that grows old because no file is accepted.",
             "When selling what may be gone costs more than not selling.", *_silence(source),
@@ -214,6 +217,21 @@ def _guards(source: Any) -> tuple[str, str, str]:
         return "Defaults", "How they work", url_for("help.show", _anchor="guards")
     own = len((one.policies or {}).get("guards") or {})
     return f"{own} of your own" if own else "Defaults", "Edit limits", url_for("limits.edit", source_id=source.public_id, kind=one.kind)
+
+
+def _feed_policies(source: Any) -> list[Elsewhere]:
+    """A row for each inventory integration of the source."""
+    what = "What its files say about items that they do not name, and which feed sets which value."
+    when = "When a file holds only changes, or names only some of your items."
+    rows = []
+    for one in sources.integrations(source):
+        if one.kind in sources.INVENTORY_KINDS:
+            first = one.kind == sources.PRIMARY
+            name = "Feed policies" if first else f"Feed policies of {sources.INTEGRATION_KINDS[one.kind]}"
+            value = f"{FILES[roles.feed_of(one)]}; missing items: {MISSING[missing.policy(one).act]}"
+            there = url_for("feed_policies.edit", source_id=source.public_id, kind=one.kind)
+            rows.append(Elsewhere("policies" if first else "policies-second", name, what, when, value, "Edit policies", there))
+    return rows
 
 
 def _silence(source: Any) -> tuple[str, str, str]:

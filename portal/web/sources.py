@@ -9,10 +9,10 @@ from htmx_flask import request
 from wtforms import RadioField, StringField
 
 import tasks
-from portal import connections, ribbon, runs, setup_steps, source_status, sources
+from portal import connections, ribbon, runs, secondary, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
 from portal.inventory import silence
-from portal.web import filters, guards, schedule
+from portal.web import filters, guards, schedule, steps
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved, wants_fragment
 
@@ -124,7 +124,9 @@ def show(source_id: str) -> Response:
 def integrations(source_id: str) -> Response:
     """What the source does: inventory in, orders out, shipments in."""
     source = sources.find(g.merchant, source_id)
-    return render("sources/integrations.html", source=source, tab="integrations", rows=_integration_rows(source))
+    rows = _integration_rows(source)
+    may_add = source.state != "draft" and bool(rows) and secondary.of(source) is None
+    return render("sources/integrations.html", source=source, tab="integrations", rows=rows, may_add=may_add)
 
 
 @blueprint.get("/sources/<source_id>/integrations/<kind>")
@@ -134,7 +136,10 @@ def integration(source_id: str, kind: str) -> Response:
     source = sources.find(g.merchant, source_id)
     chosen = sources.integration(source, kind)
     rows = [line for line in _integration_rows(source) if line["integration"].id == chosen.id]
-    return render("sources/integrations.html", "sources/_integration.html", source=source, tab="integrations", rows=rows, line=rows[0])
+    return render(
+        "sources/integrations.html", "sources/_integration.html", source=source, tab="integrations", rows=rows, line=rows[0],
+        may_add=False,
+    )  # fmt: skip
 
 
 @blueprint.post("/sources/<source_id>/integrations/<kind>/runs")
@@ -175,24 +180,36 @@ def _integration_rows(source: Any) -> list[dict[str, Any]]:
 def _integration_row(source: Any, one: Any, status: Any) -> dict[str, Any]:
     supplier = connections.supplier_of(source)
     operation, feed = MAPPING_STEPS[one.kind], status.feeds.get(one.id)
+    adding = one.kind == sources.SECONDARY and not one.enabled
     return {
         "integration": one,
         "title": sources.INTEGRATION_KINDS[one.kind],
-        "state": _integration_state(source, one, status),
+        "state": _integration_state(source, one, feed),
+        "adding": adding,
         "cannot": (supplier.cannot or {}).get(operation, "") if not supplier.supports.get(operation) else "",
         "schedule": schedule.in_words(one),
         "run": feed.run if feed else None,
         "feed": feed,
-        "step": MAPPING_STEPS[one.kind],
+        "mapping_at": steps.feed_page(one, "mapping") if feed else steps.page(source, operation),
+        "file_at": _file_at(source, one) if feed else "",
+        "go_on": steps.onward(source, one.kind) if adding else "",
         "runs_now": one.kind in runs.SYNC_KINDS,
     }
 
 
-def _integration_state(source: Any, one: Any, status: Any) -> str:
+def _file_at(source: Any, one: Any) -> tuple[str, str]:
+    """(words, address) of where its file is chosen, or sent by a person."""
+    if connections.is_upload(source):
+        endpoint = "connections.edit" if one.kind == sources.PRIMARY else "connections.upload_second"
+        return "Upload a file", url_for(endpoint, source_id=source.public_id)
+    return "Edit file", steps.feed_page(one, "file")
+
+
+def _integration_state(source: Any, one: Any, feed: Any) -> str:
     if not one.enabled:
         return "off"
     if one.paused:
         return "paused"
     if source.state == "draft":
         return "draft"
-    return status.feeds[one.id].state if one.id in status.feeds else "on"
+    return feed.state if feed else "on"
