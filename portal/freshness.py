@@ -91,7 +91,11 @@ def expected_by(integration: Integration, now: datetime | None = None, chosen: R
 def late_since(integration: Integration, now: datetime | None = None) -> datetime | None:
     """Since when it is late; None when it is not. A rest before does not count."""
     now = now or clock.now()
-    by = expected_by(integration, now)
+    return passed(integration, expected_by(integration, now), now)
+
+
+def passed(integration: Integration, by: datetime | None, now: datetime) -> datetime | None:
+    """Since when it is late, given the moment by which a feed was expected of it."""
     return max(by, integration.watched_since or now) if by is not None and by < now else None
 
 

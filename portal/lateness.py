@@ -14,6 +14,11 @@ from peewee import fn
 from portal import clock, freshness
 from portal.models import Integration, LatePeriod, Merchant, Source, database
 
+_READ = (
+    Integration.id, Integration.kind, Integration.enabled, Integration.paused, Integration.schedule, Integration.policies,
+    Integration.last_accepted_at, Integration.file_since, Integration.accepted_late, Integration.watched_since, Integration.expected_by,
+    Integration.late_since, Integration.version,
+)  # fmt: skip
 NOTED = ("watched_since", "expected_by", "late_since")
 
 
@@ -37,7 +42,7 @@ def _watched() -> list[Any]:
     """Every integration of which something is expected, or was when the clock last looked; with its source and merchant."""
     on = (Integration.enabled == True) & (Integration.paused == False) & (Source.state == "live")  # noqa: E712
     was = Integration.watched_since.is_null(False) | Integration.late_since.is_null(False)
-    rows = Integration.select(Integration, Source, Merchant).join(Source).join(Merchant)
+    rows = Integration.select(*_READ, Source.id, Source.state, Merchant.id, Merchant.time_zone).join(Source).join(Merchant)
     return list(rows.where((Integration.kind << list(freshness.FEEDS)) & (on | was)).order_by(Integration.id))
 
 
@@ -45,8 +50,9 @@ def _note(integration: Integration, now: datetime) -> bool:
     """Write what has changed, unless the integration did meanwhile: then the next tick does. Whether it became late or caught up."""
     was = {name: getattr(integration, name) for name in NOTED}
     integration.watched_since = (integration.watched_since or now) if freshness.is_expected(integration) else None
-    late = freshness.late_since(integration, now)
-    found = {"watched_since": integration.watched_since, "expected_by": freshness.expected_by(integration, now), "late_since": late}
+    by = freshness.expected_by(integration, now)
+    late = freshness.passed(integration, by, now)
+    found = {"watched_since": integration.watched_since, "expected_by": by, "late_since": late}
     if found == was:
         return False
     same = [_same(getattr(Integration, name), value) for name, value in was.items()]
