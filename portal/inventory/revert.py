@@ -27,7 +27,7 @@ MOST_MARKED = 50_000  # items beyond which the next feed is read whole instead
 MOST_SKUS = 1_000
 MOST_REPORTED = 50_000
 
-KINDS = ("inventory", "accept_removals", "fixed_rows", "revert")
+KINDS = ("inventory", "accept_removals", "fixed_rows", "silence", "revert")
 """Runs that can be taken back. What a person did to single items has its own way back: unpin, un-archive."""
 
 FIELDS: dict[str, tuple[str, ...]] = {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from portal import leases, removals, runs
+from portal import clock, leases, removals, runs
 from portal.errors import Invalid, Refused
-from portal.inventory import revert
-from portal.models import AuditLine, InventoryChange, InventoryItem, Run, SetAsideRow, Source, StaleRecord
+from portal.inventory import revert, silence
+from portal.models import AuditLine, Integration, InventoryChange, InventoryItem, Run, SetAsideRow, Source, StaleRecord
 from tasks.work import HANDLERS
 from tests.feed_of import Feed, rows_of
 
@@ -129,6 +130,38 @@ def test_accepted_removals_can_be_taken_back(shop):
     assert sum(item["quantity"] == 0 for item in shop.items().values()) == 35
     shop.revert(Run.get_by_id(accepted.id))
     assert shop.items() == before
+
+
+@pytest.mark.parametrize(("act", "left"), [("zero", 0), ("reduce", 2)])
+def test_what_the_rule_for_silence_lowered_goes_back_and_it_does_not_act_again_in_the_same_silence(shop, act, left):
+    shop.sync(rows_of(10))
+    before, then = shop.items(), clock.now() - timedelta(hours=30)
+    rule = {"hours": 24, "act": act, "percent": 50}
+    Integration.update(last_accepted_at=then, policies={"silence": rule}).execute()
+    assert silence.start_due() == 1
+    runs.work_available(HANDLERS)
+    ruled = Run.get(Run.kind == "silence")
+    assert {item["quantity"] for item in shop.items().values()} == {left}
+    InventoryItem.update(quantity=77).where(InventoryItem.sku == "SKU-00003").execute()
+    edit = Run.create(merchant=ruled.merchant, source=ruled.source, number=ruled.number + 1, kind="edit", state="finished")
+    InventoryChange.create(
+        merchant=ruled.merchant, source=ruled.source, run=edit.id, item_id=InventoryItem.get(sku="SKU-00003").id, sku="SKU-00003",
+        action="change", before={"quantity": left}, after={"quantity": 77}, at=clock.now(),
+    )  # fmt: skip
+    back = shop.revert(ruled)
+    assert (back.state, back.counts["reverted"], back.counts["left_alone"]) == ("warnings", 9, 1)
+    assert shop.items() == before | {"SKU-00003": before["SKU-00003"] | {"quantity": 77}}
+    assert silence.start_due() == 0
+    assert shop.sync(rows_of(10)).state == "finished" and shop.items() == before, "the same file again is read, not skipped"
+
+
+def test_a_rule_that_kept_the_stock_has_nothing_to_take_back(shop):
+    shop.sync(rows_of(3))
+    Integration.update(last_accepted_at=clock.now() - timedelta(hours=30), policies={"silence": {"act": "keep"}}).execute()
+    assert silence.start_due() == 1
+    runs.work_available(HANDLERS)
+    with pytest.raises(Refused, match="changed nothing"):
+        shop.revert(Run.get(Run.kind == "silence"))
 
 
 def test_values_that_were_changed_since_stay_and_are_listed_with_the_run_that_did_it(shop):
