@@ -110,7 +110,7 @@ class Results:
     def fail(self, error: SupplierError) -> None:
         """End the list: what was not reached is "not tried"; a failure that no check reported belongs to signing in."""
         if not any(one.state in ("failed", "question") for one in self.checks.values()):
-            name = "sign_in" if error.problem.code in ("sign_in_paused", "not_set_up") else self._reached()
+            name = "sign_in" if error.problem.code in ("sign_in_paused", "sign_in_ended", "not_set_up") else self._reached()
             self.checks[name] = replace(self.checks[name], state="failed", problem=error.problem)
         self.skip_rest()
 

@@ -16,7 +16,7 @@ from portal.suppliers import Setting, Supplier
 
 LONGEST_VALUE = 2_000
 LONGEST_KEY_FILE = 20_000
-LINKS = ("url", "base", "token_url")
+LINKS = ("url", "base", "token_url", "authorize_url")
 MOST_ON_A_PAGE = 10_000
 USUAL_PORTS = {"explicit": "21", "plain": "21", "implicit": "990"}
 
@@ -261,6 +261,7 @@ _JUDGES: dict[str, Callable[[str, list[str]], Any]] = {
     "token_header": _header_name,
     "base": _base,
     "token_url": _base,
+    "authorize_url": _base,
     "path": _path,
     "check_path": _path,
     "login_path": _path,

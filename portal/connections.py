@@ -13,20 +13,20 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from portal import audit, clock, config, connection_values, directory, exchanges, refused_sign_ins, setup_steps, vault
+from portal import audit, clock, connection_values, exchanges, oauth, refused_sign_ins, setup_steps, vault
+from portal.connection_parts import guard as guard
+from portal.connection_parts import opened_secrets
+from portal.connection_parts import supplier_of as supplier_of
 from portal.connection_values import endpoint_of, server_of, without_tail
 from portal.connectors import Connector, open_connector
 from portal.connectors.google_sheets import csv_link
-from portal.connectors.network import Guard
 from portal.connectors.ssh_keys import new_key_pair
 from portal.errors import Forbidden, Invalid, NotFound, Problem, Refused, Stale, SupplierError
 from portal.models import Connection, SealedSecret, Source, database
-from portal.records import Secret
 from portal.suppliers import Setting, Supplier
 
 ENDING_SHOWN_FROM = 16  # characters; the end of a shorter secret would give too much of it away
 UNTESTED: dict[str, Any] = {"state": "untested", "checks": [], "listing": [], "check_run_id": None, "offered_key": None, "tested_at": None}
-LOOPBACK = "127.0.0.1"
 SAMPLE_PAGES = 4
 
 
@@ -45,11 +45,6 @@ def find(source: Source) -> Connection:
         raise NotFound("connection")
     row.source = source
     return row
-
-
-def supplier_of(source: Source) -> Supplier:
-    """The source's supplier. Raises NotFound before one was chosen."""
-    return directory.find(source.supplier)
 
 
 def secrets_of(source: Source) -> dict[str, SealedSecret]:
@@ -144,12 +139,13 @@ def open_for(source: Source, run_id: int | None = None, *, sample: bool = False,
     supplier = supplier_of(source)
     if link and not same_server(connection, link):  # credentials go nowhere else
         raise SupplierError(_OTHER_SERVER, permanent=True)
-    settings, secrets = supplier.whole(connection.settings), _opened(source, supplier, connection.settings)
+    settings, secrets = supplier.whole(connection.settings), opened_secrets(source)
     settings |= ({"most_pages": SAMPLE_PAGES} if sample else {}) | ({"url": link} if link else {})
     host = server_of(settings)
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
-    told, key = exchanges.recorder(source, run_id), connection.trusted_key
-    with open_connector(supplier.protocol, settings, secrets, guard=guard(), trusted_key=key, record=told) as connector:
+    told, tokens = exchanges.recorder(source, run_id), oauth.TokenStore(source) if settings.get("auth") == "code" else None
+    key, reach = connection.trusted_key, guard()
+    with open_connector(supplier.protocol, settings, secrets, guard=reach, trusted_key=key, record=told, tokens=tokens) as connector:
         try:
             yield connector
         except SupplierError as error:
@@ -166,13 +162,6 @@ def same_server(connection: Connection, link: str) -> bool:
 def is_upload(source: Source) -> bool:
     """Whether the source's files are uploaded by a person instead of fetched."""
     return supplier_of(source).protocol == "upload"
-
-
-def guard() -> Guard:
-    """The egress guard of this installation. The demo supplier's two loopback ports are open in demo mode only."""
-    settings = config.current()
-    demo = [(LOOPBACK, settings.demo_sftp_port), (LOOPBACK, settings.demo_http_port)] if settings.demo else []
-    return Guard.from_config(settings.egress_allow, demo)
 
 
 def hint_of(setting: Setting, text: str) -> str:
@@ -254,12 +243,6 @@ def _seal(source: Source, field: str, text: str, hint: str, who: str) -> None:
     mine = (SealedSecret.source == source) & (SealedSecret.field == field)
     if not SealedSecret.update(row).where(mine).execute():
         SealedSecret.create(source=source, field=field, **row)
-
-
-def _opened(source: Source, supplier: Supplier, settings: Mapping[str, Any]) -> dict[str, Secret]:
-    wanted = {one.key for one in supplier.settings if one.secret and one.applies(settings)}
-    kept = secrets_of(source)
-    return {key: vault.unseal(source.merchant, source.public_id, key, kept[key].sealed) for key in wanted if key in kept}
 
 
 _OTHER_SERVER = Problem(

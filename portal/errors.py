@@ -11,7 +11,7 @@ class Problem:
 
     `code` is from the closed set in `FAILURE_CODES`; `headline` stays under 60 characters
     and `body` under 40 words; `act` is a button or link label and `act_at` names the place
-    it leads to: "connection", "file", "mapping", "host_key", "acceptance", "guards", "silence", "columns", "run_again" or "".
+    it leads to: "connection", "sign_in", "file", "mapping", "host_key", "acceptance", "guards", "silence", "columns", "run_again" or "".
     `server_said` quotes the other side, secrets removed. No field ever holds a secret.
     """
 
@@ -29,7 +29,7 @@ FAILURE_CODES = frozenset(
         "host_unknown", "address_refused", "port_closed", "timed_out", "connection_lost",
         "host_key_unknown", "host_key_changed", "certificate_name", "certificate_ended",
         "certificate_untrusted", "tls_refused", "plain_not_allowed",
-        "sign_in_refused", "key_refused", "key_unreadable", "user_locked", "sign_in_paused",
+        "sign_in_refused", "sign_in_ended", "key_refused", "key_unreadable", "user_locked", "sign_in_paused",
         "folder_missing", "file_missing", "permission_denied", "file_growing", "cut_download",
         "redirected", "http_status", "protocol_error", "too_large",
         # understanding what came

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from portal.connectors.api_auth import TokenSource
 from portal.connectors.ftp import FtpConnector
 from portal.connectors.http import HttpConnector
 from portal.connectors.network import Guard
@@ -72,12 +73,12 @@ TELLS = frozenset({"rest"})
 
 def open_connector(
     protocol: str, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None,
-    record: Callable[[Exchange], None] | None = None,
+    record: Callable[[Exchange], None] | None = None, tokens: TokenSource | None = None,
 ) -> Connector:  # fmt: skip
     """A connector for `protocol` (sftp, ftp, http or rest; an upload has no server). Opens no socket yet.
 
     `settings` and `secrets` follow the keys of the supplier's TOML, its fixed ones among them; `record` is told each exchange of
-    the protocols in TELLS. Raises KeyError for another protocol.
+    the protocols in TELLS, and `tokens` give theirs where a person signed in by OAuth2. Raises KeyError for another protocol.
     """
-    more = {"record": record} if record and protocol in TELLS else {}
+    more: dict[str, Any] = {"record": record, "tokens": tokens} if record and protocol in TELLS else {}
     return PROTOCOLS[protocol](settings, secrets, guard=guard, trusted_key=trusted_key, **more)

@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode, urljoin
 
 import orjson
@@ -23,8 +23,19 @@ KINDS = {
     "basic": "User and password",
     "login": "A token from a log-in call",
     "client_credentials": "OAuth2 client credentials",
+    "code": "Signing in at the supplier (OAuth2)",
 }
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+
+
+class TokenSource(Protocol):
+    """Where tokens come from that a person's sign-in gave. Both raise SupplierError sign_in_ended once it is over."""
+
+    def access(self) -> Secret:
+        """A token that is good for some minutes."""
+
+    def renewed(self, stale: Secret) -> Secret:
+        """Another token than the one that was refused."""
 
 
 @dataclass
@@ -34,13 +45,14 @@ class ApiAuth:
     `auth`: a key of KINDS. header: `header_name` with the secret `key`, after `header_prefix` if there is one. query: `query_name`.
     basic: `user` (or the secret `user_key`) and the secret `password`. login: `login_path` gets `login_user` and `login_password`,
     names of the fields, as JSON; the token is at `token_path` of the answer or in its header `token_header`, and goes out as Bearer.
-    client_credentials: `token_url`, `client_id`, the secret `client_secret`, `scope`.
+    client_credentials: `token_url`, `client_id`, the secret `client_secret`, `scope`. code: from `tokens`.
     `hide` is called with every token that was fetched, so that it is masked wherever it could be told.
     """
 
     settings: Mapping[str, Any]
     secrets: Mapping[str, Secret]
     hide: Callable[[Secret], None]
+    tokens: TokenSource | None = None
     token: Secret | None = field(default=None, repr=False)
 
     @property
@@ -50,7 +62,7 @@ class ApiAuth:
     @property
     def fetches_token(self) -> bool:
         """Whether a call of its own comes before the first request."""
-        return self.kind in ("login", "client_credentials")
+        return self.kind in ("login", "client_credentials", "code")
 
     def sign(self, asked: Asked, caller: Caller) -> Asked:
         """The request with what proves who we are. Raises SupplierError."""
@@ -61,11 +73,20 @@ class ApiAuth:
 
     def renew(self, caller: Caller) -> None:
         """Fetch a new token. Raises SupplierError."""
+        if self.kind == "code":
+            self._take()
+            return
         asked = self._login() if self.kind == "login" else self._client_credentials()
         answer = caller.ask(asked)
         if not answer.good:
             raise refused(answer, caller, str(self.settings.get("user") or self.settings.get("client_id") or ""))
         self.token = self._token_of(answer)
+        self.hide(self.token)
+
+    def _take(self) -> None:
+        if self.tokens is None:
+            raise problems.sign_in_other("Nobody has signed in at the supplier yet", "Sign in there first.")
+        self.token = self.tokens.access() if self.token is None else self.tokens.renewed(self.token)
         self.hide(self.token)
 
     def words(self) -> str:
@@ -75,6 +96,7 @@ class ApiAuth:
             "query": f"Parameter {self.settings.get('query_name')} was sent",
             "basic": f"Signed in as {self.settings.get('user') or 'the key'}",
             "login": f"Logged in as {self.settings.get('user')}", "client_credentials": "The client credentials were accepted",
+            "code": "The sign-in at the supplier is good",
         }[self.kind]  # fmt: skip
 
     def _carried(self) -> tuple[dict[str, str], dict[str, str]]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from portal.connectors import answers, paging, problems
-from portal.connectors.api_auth import ApiAuth, address, refused
+from portal.connectors.api_auth import ApiAuth, TokenSource, address, refused
 from portal.connectors.caller import Answer, Asked, Caller
 from portal.connectors.network import Guard
 from portal.connectors.paging import Endless, Paging
@@ -36,11 +36,11 @@ class RestConnector:
 
     def __init__(
         self, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None,
-        record: Callable[[Exchange], None] = lambda _: None,
+        record: Callable[[Exchange], None] = lambda _: None, tokens: TokenSource | None = None,
     ) -> None:  # fmt: skip
         self.settings, self.secrets = settings, dict(secrets)
         plain = settings.get("plain_ok") in (True, "true", "on", "1") or settings.get("auth") in (None, "", "none")
-        self.auth = ApiAuth(settings, secrets, self._hide)
+        self.auth = ApiAuth(settings, secrets, self._hide, tokens)
         self.caller = Caller(
             guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=plain, rest=_number(settings, "rest")
         )
@@ -54,9 +54,10 @@ class RestConnector:
         """Checks 1 to 5: the last two are the cheapest signed request, and the first page of the list."""
         steps = Steps(report)
         asked = Asked("GET", address(self.settings, str(self.settings.get("check_path") or self.settings.get("path") or "")))
-        if self.auth.fetches_token:
-            self.auth.renew(self.caller)
         answer = self.caller.ask(self.auth.sign(asked, self.caller), steps=steps)
+        if answer.status == 401 and self.auth.fetches_token:
+            self.auth.renew(self.caller)
+            answer = self.caller.ask(self.auth.sign(asked, self.caller))
         with steps.step("sign_in") as found:
             if not answer.good:
                 raise refused(answer, self.caller, str(self.settings.get("user") or ""))

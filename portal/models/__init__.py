@@ -18,11 +18,11 @@ from portal.models.inventory import (
     UnknownSku,
 )
 from portal.models.runs import Run, RunMessage
-from portal.models.sources import Connection, Integration, LatePeriod, MappingVersion, SealedSecret, Source
+from portal.models.sources import Connection, Integration, LatePeriod, MappingVersion, OauthGrant, OauthRequest, SealedSecret, Source
 
 TABLES: list[type[Table]] = [
     Merchant, User, Session, SignInAttempt, FormToken, AuditLine,
-    Source, Connection, SealedSecret, Integration, LatePeriod, MappingVersion,
+    Source, Connection, SealedSecret, OauthGrant, OauthRequest, Integration, LatePeriod, MappingVersion,
     Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
     UnknownSku,
@@ -30,6 +30,7 @@ TABLES: list[type[Table]] = [
 
 __all__ = [
     "TABLES", "AuditLine", "Connection", "Document", "Exchange", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
-    "InventoryItem", "ItemPin", "LatePeriod", "MappingVersion", "Merchant", "PlanRow", "Run", "RunFile", "RunMessage", "SealedSecret",
+    "InventoryItem", "ItemPin", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant", "OauthRequest", "PlanRow",
+    "Run", "RunFile", "RunMessage", "SealedSecret",
     "Session", "SetAsideRow", "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User", "connect", "database",
 ]  # fmt: skip

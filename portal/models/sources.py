@@ -175,3 +175,35 @@ class MappingVersion(Table):
 
     class Meta:
         indexes = ((("integration", "number"), True),)
+
+
+class OauthGrant(Table):
+    """What a merchant allowed us at a supplier, sealed. `scope`: what was granted.
+
+    `refreshing_until`: one process has taken it on itself to renew the tokens until then. `version` grows with each new pair.
+    `ended_at`: the supplier accepts it no longer; a person must sign in again.
+    """
+
+    id = BigAutoField()
+    source = ForeignKeyField(Source, unique=True, on_delete="CASCADE")
+    sealed = TextField()
+    scope = TextField(default="")
+    expires_at = UtcTime()
+    refreshing_until = UtcTime(null=True)
+    version = IntegerField(default=1)
+    granted_by = CharField(max_length=254, default="")
+    granted_at = UtcTime(default=now)
+    ended_at = UtcTime(null=True)
+
+
+class OauthRequest(Table):
+    """One sign-in under way: the hash of its state, the session it belongs to, its sealed PKCE verifier. Used once, within minutes."""
+
+    id = BigAutoField()
+    state_hash = CharField(max_length=64, unique=True)
+    source = ForeignKeyField(Source, on_delete="CASCADE")
+    session_hash = CharField(max_length=64)
+    sealed_verifier = TextField()
+    redirect = CharField(max_length=500)
+    ends_at = UtcTime(index=True)
+    used_at = UtcTime(null=True)

@@ -35,6 +35,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "inventory",
     "item_acts",
     "exchanges",
+    "signing_in",
     "history",
     "directory",
     "connections",

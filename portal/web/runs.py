@@ -25,6 +25,7 @@ STATES = {
 PLACES = {
     "connection": ("connections.edit", "source_id"),
     "host_key": ("connections.host_key", "source_id"),
+    "sign_in": ("signing_in.leave", "source_id"),
     "file": ("connections.file", "source_id"),
     "mapping": ("mappings.inventory", "source_id"),
     "guards": ("limits.edit", "source_id"),

@@ -38,6 +38,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "exchanges.index": {},
     "feed_policies.edit": {"kind": "get_inventory_secondary"},
     "feed_policies.save": {"kind": "get_inventory_secondary"},
+    "signing_in.leave": {},
     "fixes.rows": {},
     "fixes.upload": {},
     "held.csv": {},

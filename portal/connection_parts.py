@@ -1,0 +1,50 @@
+"""The parts that a connection is made of: its supplier, all its settings, its opened credentials, and what may be reached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portal import config, directory, vault
+from portal.connection_values import server_of
+from portal.connectors.network import Guard
+from portal.models import Connection, SealedSecret, Source
+from portal.records import Secret
+from portal.suppliers import Supplier
+
+LOOPBACK = "127.0.0.1"
+
+
+def supplier_of(source: Source) -> Supplier:
+    """The source's supplier. Raises NotFound before one was chosen."""
+    return directory.find(source.supplier)
+
+
+def whole_settings(source: Source) -> dict[str, Any]:
+    """The settings that a connector takes: the supplier's own and what was typed; only the former before a connection was saved."""
+    connection = Connection.get_or_none(Connection.source == source)
+    return supplier_of(source).whole(connection.settings if connection else {})
+
+
+def opened_secrets(source: Source) -> dict[str, Secret]:
+    """The credentials that belong to the chosen way of signing in, opened."""
+    connection, supplier = Connection.get(Connection.source == source), supplier_of(source)
+    wanted = {one.key for one in supplier.settings if one.secret and one.applies(connection.settings)}
+    kept = {row.field: row.sealed for row in SealedSecret.select().where(SealedSecret.source == source)}
+    return {key: vault.unseal(source.merchant, source.public_id, key, kept[key]) for key in wanted if key in kept}
+
+
+def host_of(source: Source) -> str:
+    """The host that the connection talks to."""
+    return server_of(whole_settings(source))
+
+
+def plain_ok(source: Source) -> bool:
+    """Whether the merchant allowed a sign-in over plain HTTP."""
+    return whole_settings(source).get("plain_ok") in (True, "true", "on", "1")
+
+
+def guard() -> Guard:
+    """The egress guard of this installation. The demo supplier's two loopback ports are open in demo mode only."""
+    settings = config.current()
+    demo = [(LOOPBACK, settings.demo_sftp_port), (LOOPBACK, settings.demo_http_port)] if settings.demo else []
+    return Guard.from_config(settings.egress_allow, demo)

@@ -1,0 +1,129 @@
+"""OAuth2 authorization code with PKCE, as Authlib does it, over guarded requests. Knows no source and stores nothing.
+
+authorization ─▶ (the merchant signs in over there) ─▶ exchange ─▶ Tokens ─▶ refreshed ─▶ Tokens …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+import requests.adapters
+from authlib.integrations.base_client.errors import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
+
+from portal.connectors import problems
+from portal.connectors.caller import Answer, Asked, Caller
+from portal.errors import Problem, SupplierError
+from portal.records import Secret
+
+DEFAULT_SECONDS = 3_600
+"""How long a token is taken to live when the server does not say (RFC 6749 5.1 only recommends that it does)."""
+LONGEST_TOKEN = 8_000
+
+_ENDED = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "access_denied", "invalid_scope"})
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a sign-in gave. `expires_at` naive UTC; `scope` is what was granted, "" when the server does not say."""
+
+    access: Secret
+    refresh: Secret | None
+    expires_at: datetime
+    scope: str = ""
+
+
+def authorization(settings: Mapping[str, Any], redirect: str, state: str, verifier: str) -> str:
+    """The address where the merchant allows us in. `settings`: authorize_url, client_id, scope."""
+    session = OAuth2Session(str(settings["client_id"]), scope=str(settings.get("scope") or "") or None, code_challenge_method="S256")
+    address, _ = session.create_authorization_url(
+        str(settings["authorize_url"]), state=state, code_verifier=verifier, redirect_uri=redirect
+    )
+    return str(address)
+
+
+def exchange(caller: Caller, settings: Mapping[str, Any], secret: Secret | None, code: str, verifier: str, redirect: str) -> Tokens:
+    """Change the code for tokens, once. Raises SupplierError sign_in_ended when the server refuses it."""
+    told = {"code": code, "code_verifier": verifier, "redirect_uri": redirect}
+    return _asked(caller, settings, secret, {"grant_type": "authorization_code", **told}, None)
+
+
+def refreshed(caller: Caller, settings: Mapping[str, Any], secret: Secret | None, tokens: Tokens) -> Tokens:
+    """New tokens for the refresh token; the old one stays where the server sends no new one. Raises SupplierError sign_in_ended."""
+    if tokens.refresh is None:
+        raise ended("The sign-in ended, and it came without a way to renew it.")
+    return _asked(caller, settings, secret, {"grant_type": "refresh_token", "refresh_token": tokens.refresh.reveal()}, tokens)
+
+
+def ended(body: str, said: str = "") -> SupplierError:
+    """The sign-in is over until a person signs in again."""
+    words = Problem("sign_in_ended", "The sign-in has ended", f"{body} Nothing was lost; runs wait.", "Sign in again", "sign_in", said)
+    return SupplierError(words, permanent=True)
+
+
+def needed() -> SupplierError:
+    """Nobody has signed in at the supplier yet."""
+    body = "You allow us in on their own page, and come back by yourself. Nothing is read before."
+    return SupplierError(Problem("sign_in_ended", "Sign in at the supplier first", body, "Sign in", "sign_in"), permanent=True)
+
+
+def _asked(caller: Caller, settings: Mapping[str, Any], secret: Secret | None, form: Mapping[str, str], before: Tokens | None) -> Tokens:
+    way = "none" if not secret else "client_secret_post" if settings.get("client_auth") == "body" else "client_secret_basic"
+    session = OAuth2Session(str(settings["client_id"]), secret.reveal() if secret else None, token_endpoint_auth_method=way)
+    session.trust_env = False
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Guarded(caller))
+    try:
+        token = session.fetch_token(str(settings["token_url"]), method="POST", allow_redirects=False, **form)
+    except OAuthError as error:
+        said = problems.quoted(f"{error.error} {error.description or ''}", caller.secrets.values())
+        if error.error in _ENDED:
+            raise ended("The server does not accept it any more.", said) from None
+        raise problems.http_status(400, "The server did not give a token", "We try again by ourselves.", said) from None
+    except (requests.RequestException, ValueError):
+        raise problems.protocol_error("The server did not give a token", "What came back is no token.") from None
+    return _read(token, before)
+
+
+def _read(token: Mapping[str, Any], before: Tokens | None) -> Tokens:
+    access, refresh, kind = token.get("access_token"), token.get("refresh_token"), str(token.get("token_type") or "bearer")
+    if not _usable(access) or kind.lower() != "bearer":
+        raise problems.protocol_error("The server did not give a token", f"It gave a {kind[:40]} token that we cannot use.", permanent=True)
+    told = token.get("expires_in")
+    seconds = int(told) if isinstance(told, (int, float, str)) and str(told).split(".")[0].isdigit() else DEFAULT_SECONDS
+    ends = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=min(seconds, 10 * 365 * 86_400))
+    kept = Secret(str(refresh)) if _usable(refresh) else before.refresh if before else None
+    return Tokens(Secret(str(access)), kept, ends, str(token.get("scope") or (before.scope if before else "")))
+
+
+def _usable(token: object) -> bool:
+    return isinstance(token, str) and 0 < len(token) <= LONGEST_TOKEN and token.isascii() and token.isprintable()
+
+
+class _Guarded(requests.adapters.BaseAdapter):
+    """Hands a request of Authlib's to the caller: through the guard, once, told without its bodies."""
+
+    def __init__(self, caller: Caller) -> None:
+        super().__init__()
+        self._caller = caller
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        headers = {name: value for name, value in request.headers.items() if name.lower() in ("content-type", "accept", "authorization")}
+        answer = self._caller.ask(Asked(request.method or "POST", request.url or "", headers=headers, body=bytes(body), private=True))
+        return _as_response(request, answer)
+
+    def close(self) -> None:
+        return
+
+
+def _as_response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:
+    made = requests.Response()
+    made.status_code, made.reason, made.url, made.request = answer.status, answer.reason, answer.address, request
+    made.headers.update(answer.headers)
+    made._content = answer.body
+    return made

@@ -1,0 +1,207 @@
+"""Signing in at a supplier by OAuth2: begun by a person, finished by the supplier's redirect, renewed by one process at a time.
+
+begin ─▶ state (once, ten minutes, this session, this source) ─▶ supplier ─▶ finish ─▶ OauthGrant ─▶ Tokens.access ─▶ renewed …
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+from portal import audit, clock, connection_parts, exchanges, vault
+from portal.connectors import oauth, problems
+from portal.connectors.caller import Caller
+from portal.connectors.oauth import Tokens
+from portal.errors import NotFound, Refused, SupplierError
+from portal.models import Merchant, OauthGrant, OauthRequest, Session, Source, database
+from portal.records import Secret
+
+STATE_LASTS = timedelta(minutes=10)
+EARLY = timedelta(minutes=5)
+"""How long before they end tokens are renewed."""
+LEASE = timedelta(seconds=90)
+PATIENCE = 100.0
+TOKENS, VERIFIER = "oauth tokens", "oauth verifier"
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A sign-in about to begin: where it leads, the host by itself, and what is asked for."""
+
+    address: str
+    host: str
+    asked: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What came back: the scopes that were granted, and those that were asked for and were not."""
+
+    source: Source
+    granted: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+def begin(source: Source, session: Session, redirect: str) -> Journey:
+    """Prepare a sign-in for this source and this session. Raises NotFound for a source that signs in another way."""
+    settings = _settings(source)
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+    with database.atomic():
+        OauthRequest.delete().where(OauthRequest.ends_at < clock.now() - timedelta(days=1)).execute()
+        OauthRequest.create(
+            state_hash=_hash(state), source=source, session_hash=session.token_hash, redirect=redirect,
+            sealed_verifier=vault.seal(source.merchant, source.public_id, VERIFIER, verifier), ends_at=clock.now() + STATE_LASTS,
+        )  # fmt: skip
+    address = oauth.authorization(settings, redirect, state, verifier)
+    return Journey(address, urlsplit(address).hostname or "", tuple(str(settings.get("scope") or "").split()))
+
+
+def finish(merchant: Merchant, session: Session, answer: Mapping[str, str], who: str) -> Granted:
+    """Take the supplier's redirect: {"state", "code"} or {"state", "error"}, and "iss" from some.
+
+    Raises Refused for a state that is unknown, used, too old, of another session or merchant, and for a sign-in that was declined;
+    SupplierError when the code was not changed for tokens.
+    """
+    request = _taken(merchant, session, answer.get("state", ""))
+    source = Source.get_by_id(request.source_id)
+    source.merchant = merchant
+    settings = _settings(source)
+    issuer = str(settings.get("issuer") or "")
+    if issuer and answer.get("iss", issuer) != issuer:  # RFC 9207: another server answered
+        raise Refused("Another server answered than the one you were sent to. Nothing was saved. Begin again.")
+    if answer.get("error") or not answer.get("code"):
+        raise Refused("The sign-in was declined at the supplier, or broken off. Nothing was changed. You can begin again.")
+    verifier = vault.unseal(merchant, source.public_id, VERIFIER, request.sealed_verifier)
+    tokens = oauth.exchange(_caller(source), settings, _client_secret(source), answer["code"], verifier.reveal(), request.redirect)
+    _keep(source, tokens, who)
+    asked = tuple(str(settings.get("scope") or "").split())
+    granted = tuple(tokens.scope.replace(",", " ").split()) if tokens.scope else asked
+    return Granted(source, granted, tuple(one for one in asked if one not in granted))
+
+
+def grant_of(source: Source) -> OauthGrant | None:
+    """What was granted, None before the first sign-in."""
+    found: OauthGrant | None = OauthGrant.get_or_none(OauthGrant.source == source)
+    return found
+
+
+def uses(source: Source) -> bool:
+    """Whether the source's connection signs in this way."""
+    return connection_parts.whole_settings(source).get("auth") == "code"
+
+
+class TokenStore:
+    """The tokens of one source, for a connector: renewed early, by one process at a time, stored before they are used."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def access(self) -> Secret:
+        """A token that is good for some minutes. Raises SupplierError sign_in_ended, sign_in_refused before the first sign-in."""
+        grant = self._grant()
+        if grant.expires_at - clock.now() > EARLY:
+            return self._opened(grant).access
+        return self._renewed(grant)
+
+    def renewed(self, stale: Secret) -> Secret:
+        """Another token than `stale`, which the supplier has just refused. Raises SupplierError."""
+        grant = self._grant()
+        tokens = self._opened(grant)
+        return tokens.access if tokens.access.reveal() != stale.reveal() else self._renewed(grant)
+
+    def _grant(self) -> OauthGrant:
+        grant = grant_of(self.source)
+        if grant is None:
+            raise oauth.needed()
+        if grant.ended_at is not None:
+            raise oauth.ended("The supplier accepts it no longer.")
+        return grant
+
+    def _renewed(self, grant: OauthGrant) -> Secret:
+        ends = time.monotonic() + PATIENCE
+        while not self._lease(grant):
+            time.sleep(0.2)
+            fresh = self._grant()
+            if fresh.version != grant.version:
+                return self._opened(fresh).access
+            if time.monotonic() > ends:
+                raise problems.timed_out(connection_parts.host_of(self.source), PATIENCE, "another run renewed the sign-in")
+        try:
+            tokens = oauth.refreshed(_caller(self.source), _settings(self.source), _client_secret(self.source), self._opened(grant))
+        except SupplierError as error:
+            columns: dict[str, Any] = {"refreshing_until": None}
+            if error.problem.code == "sign_in_ended":
+                columns["ended_at"] = clock.now()
+            OauthGrant.update(columns).where(OauthGrant.id == grant.id, OauthGrant.version == grant.version).execute()
+            raise
+        _keep(self.source, tokens, None)
+        return tokens.access
+
+    def _lease(self, grant: OauthGrant) -> bool:
+        free = OauthGrant.refreshing_until.is_null() | (OauthGrant.refreshing_until < clock.now())
+        mine = (OauthGrant.id == grant.id) & (OauthGrant.version == grant.version) & free
+        return bool(OauthGrant.update(refreshing_until=clock.now() + LEASE).where(mine).execute())
+
+    def _opened(self, grant: OauthGrant) -> Tokens:
+        told = json.loads(vault.unseal(self.source.merchant, self.source.public_id, TOKENS, grant.sealed).reveal())
+        refresh = Secret(told["refresh"]) if told["refresh"] else None
+        return Tokens(Secret(told["access"]), refresh, grant.expires_at, grant.scope)
+
+
+def _keep(source: Source, tokens: Tokens, who: str | None) -> None:
+    """Store a new pair. `who`: the person who signed in, None when it was renewed."""
+    told = {"access": tokens.access.reveal(), "refresh": tokens.refresh.reveal() if tokens.refresh else ""}
+    sealed = vault.seal(source.merchant, source.public_id, TOKENS, json.dumps(told))
+    columns: dict[str, Any] = {
+        "sealed": sealed,
+        "scope": tokens.scope,
+        "expires_at": tokens.expires_at,
+        "refreshing_until": None,
+        "ended_at": None,
+    }
+    columns |= {"granted_by": who, "granted_at": clock.now()} if who else {}
+    with database.atomic():
+        if not OauthGrant.update({**columns, "version": OauthGrant.version + 1}).where(OauthGrant.source == source).execute():
+            OauthGrant.create(source=source, **columns)
+        if who:
+            audit.write(source.merchant, who, "connection.sign_in", "source", source.public_id, before=None, after={"scope": tokens.scope})
+
+
+def _taken(merchant: Merchant, session: Session, state: str) -> OauthRequest:
+    """The request of that state, used up by this very call."""
+    now, refusal = clock.now(), Refused("This sign-in was not begun here, is over, or was used already. Nothing was saved. Begin again.")
+    mine = (OauthRequest.state_hash == _hash(state)) & (OauthRequest.session_hash == session.token_hash)
+    open_ = mine & OauthRequest.used_at.is_null() & (OauthRequest.ends_at > now)
+    if not state or not OauthRequest.update(used_at=now).where(open_).execute():
+        raise refusal
+    found: OauthRequest = OauthRequest.get(mine)
+    if Source.get_or_none(Source.id == found.source_id, Source.merchant == merchant, Source.state != "deleted") is None:
+        raise refusal
+    return found
+
+
+def _settings(source: Source) -> dict[str, Any]:
+    settings = connection_parts.whole_settings(source)
+    if settings.get("auth") != "code":
+        raise NotFound("sign-in")
+    return settings
+
+
+def _client_secret(source: Source) -> Secret | None:
+    return connection_parts.opened_secrets(source).get("client_secret")
+
+
+def _caller(source: Source) -> Caller:
+    hidden = connection_parts.opened_secrets(source)
+    return Caller(connection_parts.guard(), secrets=hidden, record=exchanges.recorder(source), plain_ok=connection_parts.plain_ok(source))
+
+
+def _hash(state: str) -> str:
+    return sha256(state.encode()).hexdigest()

@@ -1,0 +1,49 @@
+"""Signing in at a supplier by OAuth2: a page that says where it leads, and the way back."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, g, url_for
+from htmx_flask import request
+
+from portal import connections, oauth, setup_steps, sources
+from portal.errors import Refused, SupplierError
+from portal.web import guards
+from portal.web.render import render, saved
+
+blueprint = Blueprint("signing_in", __name__)
+KEYS = ("state", "code", "error", "iss")
+
+
+@blueprint.get("/sources/<source_id>/sign-in")
+@guards.signed_in
+def leave(source_id: str) -> Response:
+    """Before leaving: the host, what is asked for, and a plain link. (A form may not lead to another host: CSP form-action.)"""
+    source = sources.find(g.merchant, source_id)
+    setup_steps.require(source, "connection")
+    journey = oauth.begin(source, g.session, url_for("signing_in.back", _external=True))
+    return render(
+        "signing_in/leave.html", "signing_in/_leave.html", source=source, supplier=connections.supplier_of(source), journey=journey,
+        grant=oauth.grant_of(source), minutes=int(oauth.STATE_LASTS.total_seconds() // 60),
+    )  # fmt: skip
+
+
+@blueprint.get("/oauth/return")
+@guards.signed_in
+def back() -> Response:
+    """Where the supplier sends the browser back to. Without a usable state nothing happens."""
+    answer = {key: request.args[key] for key in KEYS if key in request.args}
+    try:
+        found = oauth.finish(g.merchant, g.session, answer, g.user.email)
+    except Refused as refused:
+        return render("signing_in/stopped.html", "signing_in/_stopped.html", 422, headline="You are not signed in there", body=str(refused))
+    except SupplierError as error:
+        words = error.problem
+        return render(
+            "signing_in/stopped.html", "signing_in/_stopped.html", 422, headline=words.headline, body=words.body, said=words.server_said
+        )
+    if found.refused:
+        words_of = ", ".join(found.refused)
+        return saved(
+            url_for("connections.checks", source_id=found.source.public_id), f"Signed in. Not granted: {words_of}. What needs it stays off."
+        )
+    return saved(url_for("connections.checks", source_id=found.source.public_id), "Signed in. Test the connection next.")
