@@ -7,6 +7,7 @@ from typing import Any
 
 from portal import connection_checks, connections
 from portal.models import Run, Source
+from portal.sources import PRIMARY
 from tests.servers import LOOPBACK
 
 CANARY = "canary-7f1e-Zq9-password-that-is-long"
@@ -32,8 +33,8 @@ def states(source: Source) -> dict[str, str]:
     return {one.name: one.state for one in connection_checks.read_back(connections.find(source))}
 
 
-def check(source: Source, run_work: Callable[[], None], choice: dict[str, str] | None = None) -> Run:
-    run = connection_checks.start(source, WHO, choice)
+def check(source: Source, run_work: Callable[[], None], choice: dict[str, str] | None = None, kind: str = PRIMARY) -> Run:
+    run = connection_checks.start(source, WHO, choice, kind)
     run_work()
     return Run.get_by_id(run.id)
 

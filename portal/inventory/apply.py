@@ -235,6 +235,8 @@ def start_acceptance(held: Run, who: str) -> Run:
     _still_held(held)
     if held.source is None:
         raise Refused("The source of this run is gone, so there is nothing to accept.")
+    if held.integration is not None and held.integration.removed_at is not None:
+        raise Refused("The feed of this run was removed since, so there is nothing to accept.")
     settings = {"accepts": held.id}
     return runs.start(held.source, "accept_removals", integration=held.integration, started_by=who, settings=settings)
 

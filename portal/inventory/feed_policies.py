@@ -82,7 +82,7 @@ def ownership(source: Source) -> list[Owner]:
     contested = roles.contested(source)
     table = []
     for column, label in roles.OWNABLE.items():
-        one, other = (" ".join(rule_in_words(rules, column)) for rules in (ours, theirs))
+        one, other = (" ".join(rule_in_words(rules, column)).rstrip(".") for rules in (ours, theirs))
         who = roles.SECONDARY if contested.get(column, not one) else roles.PRIMARY
         if one or other:
             table.append(Owner(column, label, one, other, who, column in contested))

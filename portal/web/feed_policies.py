@@ -43,7 +43,7 @@ class PoliciesForm(VersionedForm):
     after_runs = StringField("Archive after so many more files without the item")
     after_hours = StringField("or after so many hours")
     scope = RadioField("This is for", choices=missing.SCOPES, validate_choice=False)
-    column = SelectField("Only items with a certain", choices={"": "No filter", **missing.FILTERS}, validate_choice=False)
+    column = SelectField("Only some of them, chosen by", choices={"": "No filter", **missing.FILTERS}, validate_choice=False)
     values = SelectMultipleField("Values that it is for", choices=[], validate_choice=False)
     more = TextAreaField("Other values, each on a line of its own")
 

@@ -29,7 +29,8 @@ def show(run_id: str) -> Response:
     rows, following = held.waiting(run, query, after)
     counts = held.kinds(run)
     return render(
-        "held/show.html", "held/_rows.html", run=run, source=run.source, counts=counts, waits=sum(counts.values()),
+        "held/show.html", "held/_rows.html", run=run, source=run.source, title=run_report.title_of(run), counts=counts,
+        waits=sum(counts.values()),
         verdicts=held.verdicts(run), settled=held.settled_by(run), rows=rows, q=query, chart=held.chart(run),
         next_url=url_for("held.show", run_id=run_id, q=query or None, after=following) if following else "",
         first_url=url_for("held.show", run_id=run_id, q=query or None) if after else "",

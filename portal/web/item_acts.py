@@ -38,7 +38,10 @@ class PinForm(LedgerForm):
 def explanation(item_id: str, column: str) -> Response:
     """Why one value is what it is."""
     item = browse.find(g.merchant, item_id)
-    return render("items/explanation.html", item=item, source=item.source, why=explain.of(item, column), pinnable=pins.PINNABLE)
+    return render(
+        "items/explanation.html", item=item, source=item.source, why=explain.of(item, column), pinnable=pins.PINNABLE,
+        feed_names=sources.INTEGRATION_KINDS,
+    )  # fmt: skip
 
 
 @blueprint.get("/inventory/<item_id>/pin")

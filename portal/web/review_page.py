@@ -6,11 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portal import activation, connection_checks, connection_values, connections, file_choice, mappings, setup_steps, sku_mapping, sources
+from portal import (
+    activation,
+    connection_checks,
+    connection_values,
+    connections,
+    file_choice,
+    mappings,
+    secondary,
+    setup_steps,
+    sku_mapping,
+    sources,
+)
 from portal.errors import SupplierError
 from portal.fields import INVENTORY_BY_KEY
 from portal.mapping import DUPLICATES
 
+ORDER = list(INVENTORY_BY_KEY)
 KINDS = {"orders": "send_orders", "shipments": "get_shipments"}
 
 
@@ -129,13 +141,13 @@ def format_words(kept: Mapping[str, Any]) -> list[str]:
     names = [file_choice.DELIMITERS.get(delimiter, delimiter).capitalize(), str(form.get("encoding", "")).upper()]
     row = form.get("header_row")
     names.append("no column names" if row == 0 else f"column names in row {row}" if row else "")
-    folder = [f"In {kept['folder']}"] if kept.get("folder") else []
+    folder = [f"Folder {kept['folder']}"] if kept.get("folder") else []
     return [*folder, ", ".join(name for name in names if name)]
 
 
 def _operations(source: Any) -> list[Answer]:
     supplier = connections.supplier_of(source)
-    answers = [_inventory(source)]
+    answers = [_inventory(source), *_second(source)]
     for operation, kind in KINDS.items():
         label = sources.INTEGRATION_KINDS[kind]
         if not supplier.supports[operation]:
@@ -144,6 +156,16 @@ def _operations(source: Any) -> list[Answer]:
         integration = sources.integration(source, kind)
         answers.append(Answer(label, "On" if integration.enabled else "Off", operation, _operation_lines(integration)))
     return answers
+
+
+def _second(source: Any) -> list[Answer]:
+    """The second feed, where there is one; it is changed under Integrations."""
+    there = secondary.of(source)
+    if there is None:
+        return []
+    version = mappings.current(there)
+    words = ("Paused" if there.paused else "On") if there.enabled else "Being added"
+    return [Answer(sources.INTEGRATION_KINDS[there.kind], words, "", mapping_lines(version.rules) if version else ())]
 
 
 def _inventory(source: Any) -> Answer:
@@ -161,7 +183,9 @@ def filled(rules: Mapping[str, Any]) -> str:
 def mapping_lines(rules: Mapping[str, Any]) -> list[str]:
     """What a mapping fills and from where, a line each."""
     fields = rules.get("fields", {})
-    lines = [f"{INVENTORY_BY_KEY[key].label}: {_rule_words(rule)}" for key, rule in fields.items()]
+    lines = [
+        f"{INVENTORY_BY_KEY[key].label}: {_rule_words(rule)}" for key, rule in sorted(fields.items(), key=lambda one: ORDER.index(one[0]))
+    ]
     lines += [f"Warehouse {one['name']}: {one['column']}" for one in rules.get("warehouses", [])]
     lines += [f"{one['name']}: {_rule_words(one)} (custom)" for one in rules.get("custom", [])]
     lines.append(f"A SKU that comes more than once: {DUPLICATES[rules.get('duplicates', 'last')].lower()}")

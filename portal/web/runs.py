@@ -103,7 +103,7 @@ def acceptance(run_id: str) -> Response:
     counts = held.kinds(run)
     if not sum(counts.values()):
         counts["missing"] = (run.counts or {}).get("held", 0)
-    return render("runs/acceptance.html", run=run, source=run.source, counts=counts)
+    return render("runs/acceptance.html", run=run, source=run.source, counts=counts, title=run_report.title_of(run))
 
 
 @blueprint.post("/runs/<run_id>/acceptance")

@@ -259,3 +259,25 @@ def test_a_run_of_it_and_of_the_first_file_are_two(client: Any, source: Source, 
     with pytest.raises(AlreadyRunning):
         runs.start_sync(second(source))
     runs.start_sync(integration(source))
+
+
+def test_screens_name_the_feed_that_a_value_and_a_hold_come_from(client: Any, source: Source, run_work: Any) -> None:
+    added(client, source, run_work)
+    client.send_form(path(source, "/secondary/review"))
+    run_work()
+    item = InventoryItem.get(InventoryItem.sku == "SKU-00000")
+    cost, title = (client.get(f"/inventory/{item.public_id}/explanation/{column}").text for column in ("cost", "title"))
+    assert "<dt>Feed</dt><dd>Get Inventory Secondary</dd>" in cost and path(source, "/mapping/secondary") in cost
+    assert "<dt>Feed</dt><dd>Get Inventory Primary</dd>" in title and path(source, "/mapping/inventory") in title
+    review = client.get(path(source, "/review")).text
+    assert "Get Inventory Secondary" in review and "Cost: price" in review
+    run = Run.select().where(Run.integration == second(source), Run.kind == "inventory").get()
+    Run.update(state="held", accepted=False, problem={"headline": "2 prices moved", "body": "They wait."}).where(Run.id == run.id).execute()
+    held = client.get(f"/runs/{run.public_id}/held").text
+    assert "Get Inventory Secondary, file of" in held and "read-again" in held
+    client.send_form(path(source, "/secondary/removal"))
+    gone = client.get(f"/runs/{run.public_id}/held").text
+    assert "This feed was removed since; nothing to decide" in gone and "read-again" not in gone and "hx-trigger" not in gone
+    token = client.form_values(gone, "/sign-out")["csrf_token"]
+    assert client.post(f"/runs/{run.public_id}/acceptance", data={"csrf_token": token}).status_code == 409
+    assert "(removed since)" in client.get(f"/inventory/{item.public_id}/explanation/cost").text
