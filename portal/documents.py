@@ -41,6 +41,7 @@ def adopt(source: Source, fetched: Fetched, run: Run | None, origin: str = "fetc
     return Document.create(
         merchant=source.merchant_id, source=source, run_id=run.id if run else None, origin=origin, name=_tidy(fetched.name),
         remote_path=fetched.remote_path[-1000:], size=fetched.size, sha256=fetched.sha256, modified=fetched.modified,
+        etag=fetched.etag, asked=fetched.asked,
         stored_name=str(stored), at=clock.now(), erase_at=clock.now() + timedelta(days=config.current().keep_files_days),
     )  # fmt: skip
 

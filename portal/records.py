@@ -46,7 +46,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Fetched:
-    """One file brought to local disk. `sha256` is the hex digest of its bytes."""
+    """One file brought to local disk. `sha256` is the hex digest of its bytes, `asked` that of the whole link it came by."""
 
     path: str
     name: str
@@ -55,6 +55,7 @@ class Fetched:
     modified: datetime | None = None
     remote_path: str = ""
     etag: str = ""
+    asked: str = ""
 
 
 CHECK_NAMES = (

@@ -8,7 +8,10 @@ import socket
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +35,10 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade", "cookie"})
 
 
+class Unchanged(Exception):
+    """The server says that the file is the one we have (304)."""
+
+
 class HttpConnector:
     """A file link. `settings["auth"]`: none, basic, or header with `header_name`; see Connector for the contract."""
 
@@ -41,6 +48,18 @@ class HttpConnector:
         self.settings, self.secrets, self.guard, self.trusted_key = settings, secrets, guard, trusted_key
         self.link = csv_link(str(settings.get("url", "")).strip())
         self.auth = str(settings.get("auth") or "none")
+        self.have: dict[str, str] = {}
+
+    @property
+    def asked(self) -> str:
+        """Digest of the whole link, which may carry a key."""
+        return sha256(self.link.encode()).hexdigest()
+
+    def unless(self, etag: str, modified: datetime | None) -> None:
+        """What we have of the file: the next fetch asks for it only if it is another by now. `modified` naive UTC."""
+        self.have = {"If-None-Match": etag} if etag else {}
+        if modified is not None:
+            self.have["If-Modified-Since"] = format_datetime(modified.replace(tzinfo=UTC), usegmt=True)
 
     def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
         """Checks 1 to 5; `folder` has no meaning for a link."""
@@ -55,7 +74,10 @@ class HttpConnector:
     def fetch(
         self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
     ) -> Fetched:
-        """Bring the file to `into`; see Connector.fetch. A second look is taken only at a file that changed just now."""
+        """Bring the file to `into`; see Connector.fetch. A second look is taken only at a file that changed just now.
+
+        Raises Unchanged when it is the one that `unless` told.
+        """
         answer = self._still(settle_seconds, progress)
         with closing(answer), self._told("reading the file"):
             seen = http_answer.read_headers(answer)
@@ -65,10 +87,10 @@ class HttpConnector:
                     raise problems.cut_download(0, None)  # a line cut within the headers looks like this too
                 self._compare(seen, spool.size)
                 digest = spool.finish()
-        return Fetched(str(into), seen.name, spool.size, digest, seen.modified, self.link.partition("?")[0], seen.etag)
+        return Fetched(str(into), seen.name, spool.size, digest, seen.modified, self.link.partition("?")[0], seen.etag, self.asked)
 
     def _still(self, seconds: float, progress: Progress) -> requests.Response:
-        answer = self._ask(Steps())
+        answer = self._ask(Steps(), self.have)
         if http_answer.stands_still(answer, seconds):
             return answer
         first = http_answer.read_headers(answer)
@@ -99,17 +121,19 @@ class HttpConnector:
 
     # asking
 
-    def _ask(self, steps: Steps) -> requests.Response:
-        """GET the link as far as its headers. Checks 1 to 5; the answer is open and is the file."""
+    def _ask(self, steps: Steps, have: Mapping[str, str] | None = None) -> requests.Response:
+        """GET the link as far as its headers. Checks 1 to 5; the answer is open and is the file. `have`: conditions."""
         parts = self._parts()
         opened = self._connect(steps, parts, self.trusted_key)
         answer: requests.Response | None = None
         try:
             with steps.step("sign_in") as found, self._told("waiting for an answer"):
                 credentials = self._credentials()
-                answer = self._get(self.link, opened, credentials)
+                answer = self._get(self.link, opened, {**(have or {}), **credentials})
                 sent = [*self.secrets.values(), *(Secret(value.rpartition(" ")[2]) for value in credentials.values())]
                 answer.reason = problems.quoted(answer.reason or "", sent)  # a server may echo what it was sent
+                if have and answer.status_code == 304:
+                    raise Unchanged
                 self._judge_sign_in(answer, found)
             with steps.step("folder") as found, self._told("waiting for an answer"):
                 answer = self._follow_download(answer)

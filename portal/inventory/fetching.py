@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from portal import after_read, clock, connections, documents, read_files
-from portal.connectors import problems, selection
+from portal.connectors import Connector, problems, selection
 from portal.connectors.folders import FolderConnector, Look
+from portal.connectors.http import HttpConnector, Unchanged
 from portal.errors import Problem, SupplierError
 from portal.inventory import roles, words
 from portal.leases import Work
-from portal.models import Document, Integration, RunFile
+from portal.models import Document, Integration, Run, RunFile
 from portal.records import Fetched, FileEntry
 
 MOST_FILES = 500
@@ -37,9 +38,25 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
     with connections.open_for(source, work.run.id, link=str(integration.settings.get("link") or "")) as connector:
         if isinstance(connector, FolderConnector):
             return _Folder(work, integration, connector).files()
-        fetched = connector.fetch("", "newest", "*", documents.spool_path(source), documents.largest(), work.progress)
+        have = _had(integration, connector)
+        try:
+            fetched = connector.fetch("", "newest", "*", documents.spool_path(source), documents.largest(), work.progress)
+        except Unchanged:
+            assert have is not None
+            work.say(f"The server says that {have.name} is still the one that we read last. Nothing had to be fetched.")
+            return _only(work, [have])
     work.say(f"Fetched {fetched.name}, {fetched.size:,} bytes.")
     return _only(work, [documents.adopt(source, fetched, work.run)])
+
+
+def _had(integration: Integration, connector: Connector) -> Document | None:
+    """The last accepted file of that very link, where it still lies here; the connector then asks for it only if it changed."""
+    last = Run.get_or_none(Run.id == integration.last_accepted_run_id)
+    document = Document.get_or_none(Document.id == last.document_id) if last is not None else None
+    if document is None or not isinstance(connector, HttpConnector) or document.asked != connector.asked or not _lies_here(document):
+        return None
+    connector.unless(document.etag, document.modified)
+    return document
 
 
 def _kept(document: Document) -> Document:

@@ -13,7 +13,10 @@ from portal.models.sources import Integration, Source
 
 
 class Document(Table):
-    """One raw file, as it came. `stored_name` is relative to the spool folder; None once erased by age."""
+    """One raw file, as it came. `stored_name` is relative to the spool folder; None once erased by age.
+
+    `etag` and `asked`, the digest of the link, are of files behind a link.
+    """
 
     id = BigAutoField()
     public_id = CharField(max_length=32, unique=True, default=new_public_id)
@@ -26,6 +29,8 @@ class Document(Table):
     size = BigIntegerField()
     sha256 = CharField(max_length=64)
     modified = UtcTime(null=True)
+    etag = CharField(max_length=200, default="")
+    asked = CharField(max_length=64, default="")
     stored_name = CharField(max_length=120, null=True)
     at = UtcTime(default=now)
     erase_at = UtcTime(null=True, index=True)
