@@ -10,7 +10,7 @@ from typing import Any
 from portal import after_read, clock, directory, documents, file_looks, mappings, matching, runs, setup_steps, sources
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_FIELDS
-from portal.inventory import sync
+from portal.inventory import dry_run, sync
 from portal.models import Document, Integration, Merchant, Run, Source, database
 
 COUNTED = ("rows", "new", "changed", "unchanged", "missing", "set_aside", "held")
@@ -18,8 +18,9 @@ WHO = "command line"
 KIND = "get_inventory_primary"
 SHORT = {"primary": "get_inventory_primary", "secondary": "get_inventory_secondary"}
 SAMPLED = 200
-HANDLERS = {"inventory": sync.perform}
-GOOD = ("finished", "warnings", "no_change")
+ACTIONS = ("add", "change", "zero", "missing", "back")
+HANDLERS = {"inventory": sync.perform, runs.DRY_RUN: dry_run.perform}
+GOOD = ("finished", "warnings", "no_change", "applied")
 
 
 def find_source(merchant: Merchant, name_or_id: str) -> Source:
@@ -40,20 +41,20 @@ def only_merchant_with(name_or_id: str) -> Merchant:
     return found[0].merchant
 
 
-def import_file(merchant: Merchant, name_or_id: str, path: Path, create: bool = False) -> Run:
-    """Import the file into the source here and now; the run as it ended.
+def import_file(merchant: Merchant, name_or_id: str, path: Path, create: bool = False, dry: bool = False) -> Run:
+    """Import the file into the source here and now, or only dry run it; the run as it ended.
 
     `create`: a source of that name is made when there is none. Raises NotFound, Invalid, Refused, SupplierError (the file
     cannot be kept, or cannot be read at all when a source is made for it).
     """
     try:
         integration = sources.integration(find_source(merchant, name_or_id), KIND)
-        document = _keep(integration.source, path)
+        document = _keep(integration.source, path, dry_run.ORIGIN if dry else "uploaded")
     except NotFound:
         if not create:
             raise
         integration, document = _create(merchant, name_or_id, path)
-    return perform(integration, {"document": document.id})
+    return perform_dry(integration, document) if dry else perform(integration, {"document": document.id})
 
 
 def perform(integration: Integration, settings: Mapping[str, Any] | None = None) -> Run:
@@ -64,15 +65,29 @@ def perform(integration: Integration, settings: Mapping[str, Any] | None = None)
     return Run.get_by_id(run.id)
 
 
+def perform_dry(integration: Integration, document: Document | None = None) -> Run:
+    """Dry run the document, or what is there now, in this process; the run as it ended. Raises Refused, AlreadyRunning."""
+    run = dry_run.start(integration, dry_run.Choice(document), WHO, cause="command", claimed=True)
+    runs.perform(run, HANDLERS)
+    return Run.get_by_id(run.id)
+
+
 def report(run: Run) -> dict[str, Any]:
-    """The run's outcome as `import-feed --json` prints it, but for the process's memory."""
-    counts = {name: run.counts.get(name, 0) for name in COUNTED}
+    """The run's outcome as `import-feed --json` prints it, but for the process's memory. A dry run's counts are what would be.
+
+    A dry run that came to its end also tells "would": applied, no_change, held or refused; "plan": {action: rows}; and "verdicts".
+    """
+    planned, counts = run.counts, {name: run.counts.get(name, 0) for name in COUNTED}
+    dry: dict[str, Any] = {}
+    if run.kind == runs.DRY_RUN and run.state == "finished":
+        counts |= {"new": planned["add"], "changed": planned["change"] + planned["zero"], "held": planned["waits"]}
+        dry = {"would": run.checkpoint["would"], "plan": {name: planned[name] for name in ACTIONS}, "verdicts": run.verdicts}
     ended = run.finished_at or clock.now()
     seconds = (ended - run.started_at).total_seconds() if run.started_at else 0.0
     stages = {name: told["seconds"] for name, told in run.stages.items()}
     return {
         "status": run.state, **counts, "seconds": round(seconds, 3), "stages": stages, "run": run.public_id,
-        "source": run.source.public_id if run.source else None, "problem": run.problem,
+        "source": run.source.public_id if run.source else None, "problem": run.problem, "plan_hash": run.plan_hash, **dry,
     }  # fmt: skip
 
 
@@ -85,6 +100,8 @@ def report_without_run(problem: Problem) -> dict[str, Any]:
 def sentence(run: Run) -> str:
     """The run's outcome for a person."""
     told = report(run)
+    if "would" in told:
+        return _planned(told)
     text = (
         f"{told['status'].replace('_', ' ').capitalize()}: {told['rows']:,} rows, {told['new']:,} new, {told['changed']:,} changed, "
         f"{told['unchanged']:,} unchanged, {told['missing']:,} missing, {told['set_aside']:,} set aside, {told['held']:,} held "
@@ -93,9 +110,23 @@ def sentence(run: Run) -> str:
     return text if run.problem is None else f"{text}\n{run.problem['headline']}. {run.problem['body']}"
 
 
-def _keep(source: Source, path: Path) -> Document:
+def _planned(told: Mapping[str, Any]) -> str:
+    """A dry run for a person."""
+    plan = told["plan"]
+    ends = {"applied": "be applied", "no_change": "end with no change", "held": "be held in part", "refused": "be refused whole"}
+    lines = [
+        f"Nothing was written. A run would {ends[told['would']]}: {told['rows']:,} rows, {plan['add']:,} to add, {plan['change']:,} to "
+        f"change, {plan['zero']:,} to go to 0, {plan['missing']:,} missing, {plan['back']:,} back, {told['unchanged']:,} unchanged, "
+        f"{told['set_aside']:,} set aside, {told['held']:,} to be held in {told['seconds']:.1f} s.",
+        *[f"Because: {one['sentence']}" for one in told["verdicts"] if one["verdict"] in ("hold", "refuse")],
+        f"Plan {told['plan_hash']}",
+    ]
+    return "\n".join(lines)
+
+
+def _keep(source: Source, path: Path, origin: str = "uploaded") -> Document:
     with path.open("rb") as stream:
-        return documents.store_upload(source, stream, path.name)
+        return documents.store_upload(source, stream, path.name, origin=origin)
 
 
 def _create(merchant: Merchant, name: str, path: Path) -> tuple[Integration, Document]:

@@ -87,6 +87,11 @@ def current(integration: Integration) -> MappingVersion | None:
     return MappingVersion.get_or_none(mine)
 
 
+def versions(integration: Integration) -> list[MappingVersion]:
+    """Every saved version, newest first."""
+    return list(MappingVersion.select().where(MappingVersion.integration == integration).order_by(MappingVersion.number.desc()))
+
+
 def propose(integration: Integration, sample: Sample) -> list[Match]:
     """A column, or none, for each of our fields; the saved mapping comes first."""
     saved = current(integration)
@@ -107,10 +112,7 @@ def save(
     `based_on`: the version that the form showed. Raises Invalid (see mapping.check_rules), or Stale when another
     version was saved since.
     """
-    if integration.kind in INVENTORY_KINDS:
-        mapping.check_rules(rules, headers)
-    if integration.kind == SECONDARY:
-        _check_secondary(rules)
+    check(integration, rules, headers)
     seen = integration.mapping_version if based_on is None else based_on
     before = current(integration)
     with database.atomic():
@@ -126,6 +128,14 @@ def save(
         else:
             setup_steps.mark(source, STEP_OF[integration.kind])
     return version
+
+
+def check(integration: Integration, rules: Rules, headers: Sequence[str]) -> None:
+    """Raise Invalid unless the rules can be used by the integration on a file with these headers."""
+    if integration.kind in INVENTORY_KINDS:
+        mapping.check_rules(rules, headers)
+    if integration.kind == SECONDARY:
+        _check_secondary(rules)
 
 
 def _check_secondary(rules: Rules) -> None:

@@ -72,6 +72,18 @@ COUNT_LABELS = (
     ("replaced", "Replaced by a later file"),
     ("held", "Held back"),
 )
+PLANNED_LABELS = (
+    ("rows", "Rows read"),
+    ("add", "Would be added"),
+    ("change", "Would change"),
+    ("zero", "Would go to 0"),
+    ("missing", "Missing"),
+    ("back", "Would be back"),
+    ("unchanged", "Unchanged"),
+    ("set_aside", "Set aside"),
+    ("noted", "Values left out"),
+    ("waits", "Would wait for you"),
+)
 ALWAYS_SHOWN = ("rows", "new", "changed", "unchanged", "missing", "set_aside")
 
 
@@ -295,6 +307,8 @@ def _stage_start(run: Run) -> datetime:
 
 
 def _counts(run: Run) -> list[tuple[str, str, int]]:
+    if run.kind == "dry_run":
+        return [(key, label, run.counts[key]) for key, label in PLANNED_LABELS if key in (run.counts or {})]
     if run.kind != "inventory":
         return [(key, key.replace("_", " ").capitalize(), value) for key, value in (run.counts or {}).items()]
     told = run.counts or {}

@@ -152,3 +152,33 @@ def test_a_bench_feed_is_mapped_whole_and_arrives_whole(give, tmp_path):
     code, told = give(path.read_bytes())
     assert (code, told["rows"], told["new"], told["missing"]) == (APPLIED, 500, 2, 2)
     assert 18 <= told["changed"] <= 20 and told["changed"] + told["unchanged"] == 498
+
+
+def test_a_dry_run_of_a_file_says_what_a_run_would_do_and_the_run_has_its_plan(give):
+    give(rows_of(100), "--create")
+    code, told = give(rows_of(70), "--dry-run")
+    assert (code, told["status"], told["would"], told["held"]) == (HELD, "finished", "held", 30)
+    assert told["plan"] == {"add": 0, "change": 0, "zero": 0, "missing": 30, "back": 0} and set(told) >= KEYS
+    assert InventoryItem.select().where(InventoryItem.quantity == 5).count() == 100
+    assert give(rows_of(20), "--dry-run")[0] == REFUSED and give(rows_of(100), "--dry-run")[1]["would"] == "no_change"
+    dry = give(rows_of(101, quantity=6), "--dry-run")
+    code, applied = give(rows_of(101, quantity=6))
+    assert (dry[0], code) == (APPLIED, APPLIED) and dry[1]["plan_hash"] == applied["plan_hash"]
+    assert (dry[1]["new"], dry[1]["changed"], dry[1]["unchanged"]) == (applied["new"], applied["changed"], applied["unchanged"])
+
+
+def test_a_dry_run_makes_no_source_and_reads_nothing_that_cannot_be_read(give):
+    code, told = give(rows_of(3), "--create", "--dry-run")
+    assert (code, Source.select().count()) == (REFUSED, 0) and "--create" in told["error"]
+    give(rows_of(3), "--create")
+    code, told = give(b"a,b\n1,2\n", "--dry-run")
+    assert (code, told["problem"]["code"], "would" in told) == (REFUSED, "columns_missing", False)
+
+
+def test_a_dry_sync_reads_what_is_there_now(verb, make_source):
+    feed = Feed(make_source())
+    feed.sync(rows_of(5))
+    code, output = verb("sync", "Northwind", "--dry-run")
+    assert code == APPLIED and output.startswith("Nothing was written. A run would end with no change: 5 rows, 0 to add")
+    assert output.splitlines()[-1].startswith("Plan ")
+    assert Run.select().order_by(Run.id.desc()).get().kind == "dry_run"

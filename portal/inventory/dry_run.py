@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from portal import clock, documents, mapping, read_files, readers, runs
+from portal import clock, documents, mappings, read_files, readers, runs
 from portal.errors import NotFound, Refused, SupplierError
 from portal.inventory import baseline, feed_states, movers, plan, stage, steps, words
 from portal.inventory.baseline import Baseline
@@ -22,6 +22,7 @@ from portal.leases import Stopped, Work
 from portal.models import Document, Integration, ItemPin, MappingVersion, Run, Source, bulk, database
 from portal.runs import DRY_RUN, Outcome
 
+WRITERS = ("inventory", "accept_removals", "revert", "fixed_rows", "edit", "silence", "remove_inventory")
 KEPT_FOR = timedelta(days=1)
 ORIGIN = "dry_run"
 """Origin of a document that was uploaded for a dry run only: never the latest upload of its source."""
@@ -53,7 +54,7 @@ def start(integration: Integration, choice: Choice, who: str, *, cause: str = "p
             raise NotFound("document")
         settings["document"] = choice.document.id
     if choice.rules is not None:
-        mapping.check_rules(choice.rules, choice.headers)
+        mappings.check(integration, choice.rules, choice.headers)
         settings |= {"rules": dict(choice.rules), "headers": list(choice.headers)}
     elif choice.version:
         if not MappingVersion.select().where(_version(integration, choice.version)).exists():
@@ -163,7 +164,8 @@ def start_sync(run: Run, who: str) -> Run:
         started = runs.start_sync(Integration.get_by_id(run.integration_id), started_by=who, settings=settings)
         if started.settings.get("dry_run") != run.id:  # one that waited to try again was brought forward
             raise runs.AlreadyRunning(started)
-        Document.update(origin="uploaded").where(Document.id == run.document_id, Document.origin == ORIGIN).execute()
+        origin = documents.UPLOADED[run.integration.kind]
+        Document.update(origin=origin).where(Document.id == run.document_id, Document.origin == ORIGIN).execute()
     return started
 
 
@@ -179,10 +181,23 @@ def syncs_of(run: Run) -> list[Run]:
     return [one for one in later.where(Run.id > run.id).order_by(Run.id.desc()) if one.settings.get("dry_run") == run.id]
 
 
+def written_since(run: Run) -> list[Run]:
+    """Runs that may have written to the source since a dry run began, newest first; its plan may be another by now."""
+    ended = Run.finished_at.is_null() | (Run.finished_at > run.started_at)
+    others = Run.select().where(Run.source == run.source_id, Run.id != run.id, Run.kind << WRITERS, Run.started_at.is_null(False), ended)
+    return [one for one in others.order_by(Run.id.desc()) if _wrote(one)]
+
+
+def _wrote(run: Run) -> bool:
+    """Whether the run is about to write, or has written anything."""
+    wrote = any((run.counts or {}).get(name) for name in ("new", "changed", "zeroed", "back", "missing", "items", "values", "removed"))
+    return run.state == "running" or (run.state not in ("queued", "no_change") and (wrote or run.kind != "inventory"))
+
+
 def kept_files(source: Source, most: int = 50) -> list[Document]:
     """Stock files of the source that still lie here, newest first."""
     mine = Document.select().where(Document.source == source, Document.stored_name.is_null(False))
-    files = mine.where(Document.origin << ("fetched", "uploaded", "sample", ORIGIN)).order_by(Document.id.desc()).limit(most)
+    files = mine.where(Document.origin << ("fetched", "sample", ORIGIN, *documents.UPLOADED.values())).order_by(Document.id.desc()).limit(most)
     return [one for one in files if documents.path_of(one).exists()]
 
 

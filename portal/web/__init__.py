@@ -27,6 +27,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "freshness",
     "runs",
     "held",
+    "dry_runs",
     "limits",
     "feed_policies",
     "columns",

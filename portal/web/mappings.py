@@ -8,12 +8,13 @@ from typing import Any
 from flask import Response, g, url_for
 from htmx_flask import request
 
-from portal import mappings, secondary, setup_steps, sources
+from portal import mappings, runs, secondary, setup_steps, sources
 from portal.errors import Invalid, Stale, SupplierError
 from portal.fields import DIMENSION_UNITS, INVENTORY_BY_KEY, WEIGHT_UNITS
+from portal.inventory import dry_run
 from portal.mapping import DUPLICATES, TRANSFORMS
 from portal.records import Match
-from portal.web import guards, mapping_damage, mapping_form, mapping_page, steps
+from portal.web import dry_runs, guards, mapping_damage, mapping_form, mapping_page, steps
 from portal.web import orders as orders  # their pages belong to the same blueprint
 from portal.web import shipments as shipments
 from portal.web.mapping_acts import act, place_of
@@ -43,8 +44,15 @@ def inventory(source_id: str, which: str) -> Response:
         return sample
     matches = mappings.propose(integration, sample)
     version = mappings.current(integration)
-    rules = version.rules if version else mappings.proposed_rules(sample, matches)
+    rules = _dry_run_rules(integration) or (version.rules if version else mappings.proposed_rules(sample, matches))
     return _page(integration, sample, matches, mapping_form.draft_of(rules, mappings.fields_of(integration)))
+
+
+def _dry_run_rules(integration: Any) -> Any:
+    """The rules of the dry run that the query names, to go on with; None without one."""
+    asked = request.args.get("dry_run", "")
+    run = runs.find(g.merchant, asked) if asked else None
+    return dry_run.rules_of(run) if run is not None and run.kind == runs.DRY_RUN and run.integration_id == integration.id else None
 
 
 @blueprint.post("/secondary", defaults={"which": sources.SECONDARY})
@@ -59,18 +67,44 @@ def save_inventory(source_id: str, which: str) -> Response:
     matches = mappings.propose(integration, sample)
     draft = mapping_form.read(request.form.items(multi=True), sample.headers, mappings.fields_of(integration))
     based_on = whole_number(request.form.get("version", ""))
-    errors = mapping_page.own_errors(draft, matches)
     try:
-        _save(integration, draft, sample.headers, based_on, errors)
+        rules = _checked(draft, sample.headers, matches)
+        mappings.save(integration, rules, sample.headers, g.user.email, g.user, based_on)
     except Invalid as refused:
-        draft.show = "all"
-        return _page(integration, sample, matches, draft, TypedErrors(_placed(refused.errors, draft)), refused.errors, 422)
+        return _refused(integration, sample, matches, draft, refused)
     except Stale as stale:
         fresh = sources.integration(source, integration.kind)
         return _page(fresh, sample, matches, draft, TypedErrors(stale=stale), status=409)
     if request.form.get("do") == "leave":
         return saved(url_for("sources.show", source_id=source.public_id))
     return saved(steps.onward(source, which))
+
+
+@blueprint.post("/secondary/dry-run", defaults={"which": sources.SECONDARY})
+@blueprint.post("/inventory/dry-run", defaults={"which": sources.PRIMARY})
+@guards.signed_in
+@guards.once
+def dry_run_inventory(source_id: str, which: str) -> Response:
+    """Dry run the mapping as typed, on the supplier's present file; before it is switched on, on the sample. Nothing of it is saved."""
+    source, integration, sample = _opened(source_id, which)
+    if isinstance(sample, Response):
+        return sample
+    matches = mappings.propose(integration, sample)
+    draft = mapping_form.read(request.form.items(multi=True), sample.headers, mappings.fields_of(integration))
+    try:
+        rules = _checked(draft, sample.headers, matches)
+        document = None if integration.enabled and source.state != "draft" else sample.document
+        return dry_runs.begin(integration, dry_run.Choice(document, rules=rules, headers=sample.headers))
+    except Invalid as refused:
+        return _refused(integration, sample, matches, draft, refused)
+
+
+@blueprint.get("/secondary/dry-run", defaults={"which": sources.SECONDARY})
+@blueprint.get("/inventory/dry-run", defaults={"which": sources.PRIMARY})
+@guards.signed_in
+def dry_ran_inventory(source_id: str, which: str) -> Response:
+    """Asked for by address there is the editor."""
+    return drafted_inventory(source_id, which)
 
 
 @blueprint.post("/secondary/draft", defaults={"which": sources.SECONDARY})
@@ -122,13 +156,18 @@ def _opened(source_id: str, which: str) -> tuple[Any, Any, Any]:
     return source, integration, sample
 
 
-def _save(integration: Any, draft: Draft, headers: Sequence[str], based_on: int, errors: Mapping[str, str]) -> None:
-    """Raises Invalid with the form's own errors beside those of the rules, and Stale."""
+def _checked(draft: Draft, headers: Sequence[str], matches: Sequence[Match]) -> dict[str, Any]:
+    """The rules of the draft. Raises Invalid with the form's own errors beside those of the rules."""
     rules = mapping_form.rules_of(draft)
-    found = {**mappings.usable(rules, headers)[1], **errors}
+    found = {**mappings.usable(rules, headers)[1], **mapping_page.own_errors(draft, matches)}
     if found:
         raise Invalid(found)
-    mappings.save(integration, rules, headers, g.user.email, g.user, based_on)
+    return rules
+
+
+def _refused(integration: Any, sample: Any, matches: Sequence[Match], draft: Draft, refused: Invalid) -> Response:
+    draft.show = "all"
+    return _page(integration, sample, matches, draft, TypedErrors(_placed(refused.errors, draft)), refused.errors, 422)
 
 
 def _act(draft: Draft, sample: Any, do: str) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Response, g, url_for
+from flask import Blueprint, Response, g, redirect, url_for
 from htmx_flask import request
 
 import tasks
 from portal import clock, documents, run_report, runs, sources
 from portal.errors import NotFound, Refused
-from portal.inventory import apply, export, fixes, held, revert
+from portal.inventory import apply, dry_run, export, fixes, held, revert
 from portal.web import guards
 from portal.web.connecting import act_of
-from portal.web.render import download, render, saved
+from portal.web.render import download, render, saved, wants_fragment
 
 blueprint = Blueprint("runs", __name__)
 
@@ -57,6 +57,8 @@ def of_source(source_id: str) -> Response:
 def show(run_id: str) -> Response:
     """One run: live while it moves, and afterwards what it changed and what it set aside."""
     run = runs.find(g.merchant, run_id)
+    if run.kind == runs.DRY_RUN and run.state == "finished" and not wants_fragment():
+        return redirect(url_for("dry_runs.plan", run_id=run_id))  # type: ignore[return-value]
     report, problem = run_report.report(run), run.problem or {}
     moving = run.state in run_report.UNFINISHED
     changes, more_changes = ([], None) if moving else run_report.differences(run, request.args.get("changes", 0, type=int))
@@ -79,6 +81,8 @@ def show(run_id: str) -> Response:
         may_revert=not revert.may_revert(run),
         target=revert.target_of(run),
         reverts=revert.reverts_of(run),
+        dry=dry_run.of_sync(run),
+        dry_run_at=_dry_run_at(run, report.document),
         to_mend=0 if moving else fixes.open_rows(run),
     )
 
@@ -177,6 +181,16 @@ def _history(page: str, chosen: Any, known: list[Any], source: Any = None) -> Re
         next_url=url_for(endpoint, **here, **asked, before=following) if following else "",
         first_url=url_for(endpoint, **here, **asked) if before else "",
     )
+
+
+def _dry_run_at(run: Any, document: Any) -> str:
+    """Where this run's file can be dry run, "" where it cannot."""
+    kind = run.integration.kind if run.integration else ""
+    if runs.SYNC_KINDS.get(kind) != "inventory" or document is None or document.stored_name is None or run.kind == "fixed_rows":
+        return ""
+    if run.source is None or run.source.state == "deleted":
+        return ""
+    return url_for("dry_runs.new", source_id=run.source.public_id, kind=kind, document=document.public_id)
 
 
 def _after(name: str) -> int:
