@@ -160,11 +160,12 @@ def start_sync(run: Run, who: str) -> Run:
         raise Refused(f"{reason} Nothing was written.")
     parts = [file.document_id for file in read_files.of_run(run, "file")]
     settings = {"document": parts if len(parts) > 1 else run.document_id, "dry_run": run.id}
+    integration = Integration.get_by_id(run.integration_id)
     with database.atomic():
-        started = runs.start_sync(Integration.get_by_id(run.integration_id), started_by=who, settings=settings)
+        started = runs.start_sync(integration, started_by=who, settings=settings)
         if started.settings.get("dry_run") != run.id:  # one that waited to try again was brought forward
             raise runs.AlreadyRunning(started)
-        origin = documents.UPLOADED[run.integration.kind]
+        origin = documents.UPLOADED[integration.kind]
         Document.update(origin=origin).where(Document.id == run.document_id, Document.origin == ORIGIN).execute()
     return started
 
@@ -197,7 +198,9 @@ def _wrote(run: Run) -> bool:
 def kept_files(source: Source, most: int = 50) -> list[Document]:
     """Stock files of the source that still lie here, newest first."""
     mine = Document.select().where(Document.source == source, Document.stored_name.is_null(False))
-    files = mine.where(Document.origin << ("fetched", "sample", ORIGIN, *documents.UPLOADED.values())).order_by(Document.id.desc()).limit(most)
+    files = (
+        mine.where(Document.origin << ("fetched", "sample", ORIGIN, *documents.UPLOADED.values())).order_by(Document.id.desc()).limit(most)
+    )
     return [one for one in files if documents.path_of(one).exists()]
 
 
