@@ -149,14 +149,16 @@ def _map(integration: Integration, document: Document, path: Path) -> None:
     """Read the file as detected, and map it by what its headers and values look like. Raises SupplierError without a SKU column."""
     form = file_looks.detect(path, document.name).format
     headers, rows = file_looks.preview(path, form, SAMPLED)
-    matches = matching.propose(INVENTORY_FIELDS, headers, [row.cells for row in rows])
+    cells = [row.cells for row in rows]
+    matches = matching.propose(INVENTORY_FIELDS, headers, cells)
     if not any(match.field == "sku" and match.column for match in matches):
         body = f"{path.name} has: {', '.join(headers)[:200]}. Create the source in the portal and map it there."
         raise SupplierError(Problem("columns_missing", "No column looks like a SKU", body, "Edit the mapping", "mapping"))
     Integration.update(settings={**integration.settings, "format": asdict(form)}, sample_document_id=document.id).where(
         Integration.id == integration.id
     ).execute()
-    mappings.save(sources.integration(integration.source, KIND), matching.rules_from(matches), headers, WHO)
+    rules = matching.rules_from(matches, headers, cells, form.decimal_mark)
+    mappings.save(sources.integration(integration.source, KIND), rules, headers, WHO)
 
 
 def runnable(source: Source, kind: str) -> Integration:

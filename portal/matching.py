@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.fields import DIMENSION_UNITS, WEIGHT_UNITS, Field
-from portal.mapping import kinds
+from portal.mapping import kinds, warehouse_rows
 from portal.mapping.amounts import Unfit, quantity_reader, scaled
 from portal.mapping.transforms import compose
 from portal.records import Match
@@ -31,7 +31,6 @@ _FILLERS = frozenset(
     + ["vendor", "product", "item", "lb", "lbs", "kg", "oz", "g", "gr", "in", "inch", "inches", "cm", "mm", "ft", "text", "full"]
 )
 _STOCK_WORDS = frozenset(["qty", "quantity", "stock", "available", "avail", "onhand", "inventory", "bestand", "units", "inv"])
-_PLACE_WORDS = frozenset(["wh", "whse", "warehouse", "dc", "store", "loc", "location", "branch", "lager", "hub"])
 _OTHER_COUNTS = frozenset(
     ["min", "max", "minimum", "order", "ordered", "pack", "case", "box", "date", "reorder", "status", "eta", "code", "incoming", "transit"]
     + ["reserved", "allocated", "committed", "sold", "sales", "backorder", "backordered", "expected", "future", "damaged", "returned"]
@@ -226,10 +225,10 @@ def warehouse_name(header: str) -> str:
     words = _words(header)
     rest = [word for word in words if word not in _STOCK_WORDS]
     has_stock = len(rest) < len(words)
-    has_place = any(re.sub(r"\d+$", "", word) in _PLACE_WORDS for word in words)
+    has_place = any(re.sub(r"\d+$", "", word) in warehouse_rows.PLACE_WORDS for word in words)
     if not rest or len(rest) > 3 or not (has_stock or has_place) or set(rest) & _NO_PLACES:
         return ""
-    named = [word for word in rest if word not in _PLACE_WORDS]
+    named = [word for word in rest if word not in warehouse_rows.PLACE_WORDS]
     if not any(map(str.isalpha, "".join(named))):
         named = rest  # "Warehouse 1", not "1"
     return " ".join(word.upper() if len(word) < 4 or any(map(str.isdigit, word)) else word.capitalize() for word in named)
@@ -340,11 +339,24 @@ def rules_from(
     if "images" in fields and (separator := _image_separator(values.get(fields["images"]["columns"][0], []))):
         fields["images"]["separator"] = separator
     rules: dict[str, Any] = {"fields": fields, WAREHOUSES: warehouses, "custom": [], "duplicates": "last"}
+    if place := _warehouse_rows(fields, headers, sample_rows):
+        rules["warehouse_rows"], rules[WAREHOUSES] = {"columns": [place], "steps": []}, []
     for key, measured in (("weight", ("weight",)), ("dimension", ("length", "width", "height"))):
         unit = next((unit for one in measured if one in fields and (unit := unit_in(fields[one]["columns"][0], key))), None)
         if unit and f"{key}_unit" not in fields:
             rules[f"{key}_unit"] = unit
     return rules
+
+
+def _warehouse_rows(fields: dict[str, dict[str, Any]], headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str | None:
+    """The column that names each row's warehouse, if there is one; it is then no bin location."""
+    if not {"sku", "quantity"} <= fields.keys():
+        return None
+    place = warehouse_rows.column_of(headers, rows, fields["sku"]["columns"][0])
+    if place and fields.get("bin_location", {}).get("columns") == [place]:
+        del fields["bin_location"]
+    taken = {column for rule in fields.values() for column in rule["columns"]}
+    return None if place in taken else place
 
 
 def unit_in(header: str, what: str) -> str | None:

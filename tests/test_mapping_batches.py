@@ -17,7 +17,8 @@ from portal.records import CellProblem, Row
 
 HEADERS = ["item", "a", "b", 'c"]; import os #', "d{0}"]
 SNIPPETS = [
-    "", " ", "A-1", "  A-1 ", "A+1", "1.2E+11", '="007"', "#N/A", "#12", "Größe  L", "x\ny", "a\x1fb", "back\\slash", "tab\there",
+    "", " ", "A-1", "  A-1 ", "A+1", "1.2E+11",
+    "1.234567890123E+12", "10442.0", "3600029145", '="007"', "#N/A", "#12", "Größe  L", "x\ny", "a\x1fb", "back\\slash", "tab\there",
     "\u200bA", "A\ufffdB", "\0", "x" * 61, "x" * 256, "x" * 501, "5", "0", "007", "12.50", "12,50", ".99", "0.00", "1.00001",
     "1,234.50", "$12.00",
     "-3", "-3.00", "+1.25", "10+", "<5", "In stock", "out of stock", "n/a", "2.5", "99999999", "1000000001.00", "9999999.99",
@@ -47,6 +48,9 @@ STEPS = st.one_of(
     step("pad", length=["3", "12", "13"]),
     step("number", in_stock=["3"]),
     step("convert", **{"from": ["pound"], "to": ["gram"]}),
+    step("zeros", length=["8", "12", "14"]),
+    step("digits"),
+    step("errors"),
     step("table", pairs=[[["red", "rot"], ["5", "6"]]], otherwise=["keep", "empty"]),
 )
 FALLBACKS = {"quantity": "4", "money": "1.5", "measure": "2", "gtin": "4006381333931", "images": "https://x/f.jpg"}
@@ -71,7 +75,9 @@ def rules(draw: Any) -> dict[str, Any]:
     kinds = {field.key: field.kind for field in INVENTORY_FIELDS}
     chosen = draw(st.lists(st.sampled_from([key for key in kinds if key != "sku"]), max_size=7, unique=True))
     made: dict[str, Any] = {"fields": {key: draw(rule(key, kinds[key])) for key in draw(st.permutations(["sku", *chosen]))}}
-    if draw(st.booleans()):
+    if made["fields"].get("quantity", {}).get("columns") and draw(st.booleans()):
+        made["warehouse_rows"] = {"columns": draw(COLUMNS), "steps": draw(st.lists(STEPS, max_size=1))}
+    elif draw(st.booleans()):
         steps = draw(st.lists(STEPS, max_size=1))
         made["warehouses"] = [{"name": 'Ea"st', "column": "a", "steps": steps}, {"name": "West", "column": "b"}]
     if draw(st.booleans()):

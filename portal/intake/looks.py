@@ -110,7 +110,7 @@ def _tally(path: Path, form: FeedFormat, asked: Mapping[str, Any], _emit: Emit) 
     rules = asked["rules"]
     with feeds.open_rows(path, form) as reader:
         mapper, rows = mapping.compile_rules(rules, reader.headers, form.decimal_mark), Counted(reader.lenient(), asked["rows"])
-        return {**asdict(counts.tally(mapper, rows, duplicates=asked["duplicates"])), "whole": rows.whole}
+        return {**asdict(counts.tally(mapper, rows, None, asked["duplicates"], bool(rules.get("warehouse_rows")))), "whole": rows.whole}
 
 
 def _values(path: Path, form: FeedFormat, asked: Mapping[str, Any], _emit: Emit) -> Any:
@@ -124,7 +124,8 @@ def _skus(path: Path, form: FeedFormat, asked: Mapping[str, Any], _emit: Emit) -
     rules = asked["rules"]
     with feeds.open_rows(path, form) as reader:
         mapper = mapping.compile_rules(rules, reader.headers, form.decimal_mark)
-        return counts.skus_of(mapper, Counted(reader.lenient(), asked["rows"]), rules.get("duplicates") == "set_aside")
+        alone = rules.get("duplicates") == "set_aside" and not rules.get("warehouse_rows")
+        return counts.skus_of(mapper, Counted(reader.lenient(), asked["rows"]), alone)
 
 
 def _damage(path: Path, form: FeedFormat, asked: Mapping[str, Any], _emit: Emit) -> Any:

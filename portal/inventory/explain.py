@@ -79,6 +79,11 @@ def of(item: InventoryItem, column: str) -> Explanation:
 def rule_in_words(rules: Mapping[str, Any], column: str) -> list[str]:
     """What a mapping does for a column, a sentence each; none when it does not speak for it."""
     fields: Mapping[str, Any] = rules.get("fields") or {}
+    if column in ("quantity", "warehouses") and rules.get("warehouse_rows"):
+        return [
+            *_field(fields["quantity"]),
+            f"Added up over the rows of the SKU, one a warehouse, named by: {_field(rules['warehouse_rows'])[0]}",
+        ]
     if column in fields:
         return _field(fields[column])
     if column in ("quantity", "warehouses") and rules.get("warehouses"):

@@ -17,7 +17,7 @@ from typing import IO, Any
 from portal import clock, documents, failpoints, file_looks, mapping, read_files, runs
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import stale
+from portal.inventory import duplicates, stale
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.inventory.export import RISKY
 from portal.inventory.plan import written_columns
@@ -31,6 +31,7 @@ CHUNK = 500
 MOST_ROWS = 50_000
 ROW, WHAT, WHY = "Quayside row", "Quayside result", "Quayside reasons"
 OURS = (ROW, WHAT, WHY)
+_QUANTITY, _STORES = INVENTORY_COLUMNS.index("quantity"), INVENTORY_COLUMNS.index("warehouses")
 FED = ("add", "change", "zero", "back", "missing")
 
 _JOURNAL = ("merchant_id", "source_id", "run_id", "item_id", "sku", "action", "row_number", "before", "after", "at")
@@ -150,6 +151,7 @@ class Taking:
         mark = (listed.settings.get("format") or {}).get("decimal_mark", ".")
         self.mapper = mapping.compile_rules(rules, headers, mark)
         self.columns = written_columns(rules)
+        self.by_warehouse = bool(rules.get("warehouse_rows"))
 
     def take(self, rows: Sequence[Row], tally: Tally) -> None:
         """Judge the rows and write what is accepted, in the transaction that is open."""
@@ -187,18 +189,34 @@ class Taking:
         if values is None or (problems and not waiting.fatal):
             chunk.refused.append((row, values[0] if values else waiting.sku, list(problems)))
             return
-        sku = values[0]
+        sku, beside = values[0], self._beside(chunk, values)
         if waiting.sku and sku != waiting.sku and not any(one["field"] == "sku" for one in waiting.problems):
             reason = f"This row was for {waiting.sku}, and its SKU was not what was wrong"
-        elif sku in chunk.accepted or self._written(sku):
+        elif not beside and (sku in chunk.accepted or self._written(sku)):
             reason = "Another row that was mended has the same SKU"
         else:
             reason = self._superseded(sku)
         if reason:
             chunk.refused.append((row, sku, [CellProblem("sku", "", sku, reason)]))
             return
+        if earlier := chunk.accepted.get(sku):
+            row, values = earlier[0], self._joined(earlier[1], values)
         chunk.accepted[sku] = (row, values)
         chunk.used.append(waiting.row_number)
+
+    def _beside(self, chunk: _Chunk, values: tuple[Any, ...]) -> bool:
+        """Whether rows are of one warehouse each, and this one's was not mended in this chunk yet."""
+        if not self.by_warehouse or values[_STORES] is None:
+            return False
+        earlier = chunk.accepted.get(values[0])
+        return earlier is None or not json.loads(earlier[1][_STORES] or "{}").keys() & json.loads(values[_STORES]).keys()
+
+    def _joined(self, held: Sequence[Any], values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The values with the warehouses that were known before beside their own."""
+        quantity, stores = duplicates.with_others(held[_STORES], values[_STORES])
+        joined = list(values)
+        joined[_QUANTITY], joined[_STORES] = quantity, stores
+        return tuple(joined)
 
     def _written(self, sku: str) -> bool:
         """Whether this run has written the SKU in an earlier chunk."""
@@ -242,6 +260,8 @@ class Taking:
     def _change(self, accepted: Sequence[tuple[InventoryItem, Row, tuple[Any, ...]]], tally: Tally) -> None:
         now, lines = clock.now(), []
         for item, row, values in accepted:
+            if self.by_warehouse and values[_STORES] is not None:
+                values = self._joined([getattr(item, name) for name in INVENTORY_COLUMNS], values)
             given = dict(zip(INVENTORY_COLUMNS, values, strict=True))
             free = [name for name in self.columns if not item.pinned >> INVENTORY_COLUMNS.index(name) & 1]
             after = {name: given[name] for name in free if getattr(item, name) != given[name]}

@@ -79,14 +79,20 @@ class Parsing:
         """The head of the first file, empty before it was read."""
         return self.headings[0] if self.headings else Heading()
 
-    def read(self, job: Job, policy: str, sku_column: str) -> Tally:
-        """Stage the job's file whole, from the start even after an interruption. Raises SupplierError, Stopped, LostLease."""
+    def read(self, job: Job, sku_column: str, delta: bool = False) -> Tally:
+        """Stage the job's file whole, from the start even after an interruption. `delta`: it holds only what changed.
+
+        Raises SupplierError, Stopped, LostLease.
+        """
         self._restart(None)
         with readers.told_by(job.dump()) as told:
             for kind, value in told:
                 getattr(self, f"_{kind}")(value)
         settled = duplicates.Settling(self.work, self.stage, self.tally, self.cells)
-        settled.settle(self.doubled, policy, sku_column, self.bases)
+        by_warehouse = bool(job.rules.get("warehouse_rows"))
+        settled.settle(self.doubled, job.rules.get("duplicates") or "last", sku_column, self.bases, by_warehouse)
+        if by_warehouse and delta:
+            settled.keep_other_warehouses()
         self.stage.finish()
         return self.tally
 

@@ -89,7 +89,7 @@ class Terms:
 def written_columns(rules: Mapping[str, Any]) -> tuple[str, ...]:
     """The columns that these mapping rules speak for; a run leaves all others as they are."""
     named = set(rules.get("fields", {}))
-    if rules.get("warehouses"):
+    if rules.get("warehouses") or rules.get("warehouse_rows"):
         named |= {"quantity", "warehouses"}
     if rules.get("custom"):
         named.add("custom")

@@ -12,7 +12,7 @@ from typing import Any
 from portal import documents, failpoints, file_looks, mapping, read_files
 from portal.errors import SupplierError
 from portal.intake.job import Job
-from portal.inventory import contract, duplicates, feed_states, fetching, guards, parsing, plan, stage, words
+from portal.inventory import contract, duplicates, feed_states, fetching, guards, parsing, plan, roles, stage, words
 from portal.inventory.baseline import Baseline
 from portal.inventory.feed_states import Memory
 from portal.inventory.guards import Facts, Verdict
@@ -118,7 +118,8 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     )  # fmt: skip
     reader = Parsing(work, held)
     try:
-        tally = reader.read(job, rules.get("duplicates") or "last", words.column_of(rules, "sku"))
+        delta = roles.feed_of(reading.version.integration) == "delta"
+        tally = reader.read(job, words.column_of(rules, "sku"), delta)
     except SupplierError as error:
         raise _of_part(work, reading, reader, error) from error
     if tally.duplicates:

@@ -154,6 +154,8 @@ def renamed(rules: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any
     changed["fields"] = {key: of(rule) for key, rule in (rules.get("fields") or {}).items()}
     if rules.get("custom"):
         changed["custom"] = [of(rule) for rule in rules["custom"]]
+    if rules.get("warehouse_rows"):
+        changed["warehouse_rows"] = of(rules["warehouse_rows"])
     if rules.get("warehouses"):
         changed["warehouses"] = [{**one, "column": names.get(one["column"], one["column"])} for one in rules["warehouses"]]
     return changed

@@ -14,7 +14,7 @@ from portal.fields import INVENTORY_BY_KEY, INVENTORY_COLUMNS, LARGEST_QUANTITY,
 from portal.mapping import amounts, kinds, mending
 from portal.mapping.amounts import Unfit
 from portal.mapping.kinds import Parse
-from portal.mapping.rules import Rules, constant, needed_columns
+from portal.mapping.rules import LONGEST_NAME, Rules, constant, needed_columns
 from portal.mapping.transforms import Change, compose
 from portal.records import CellProblem, Row
 
@@ -25,6 +25,7 @@ _Problems = list[CellProblem]
 Read = Callable[[_Cells, _Problems], Any]
 
 LONGEST_SHOWN = 200
+NO_WAREHOUSE = "Names no warehouse"
 BETWEEN = "\x1f"
 """What stands between the values that a content hash is taken of."""
 
@@ -37,7 +38,7 @@ _UNIT_OF = {"weight": "weight_unit", "length": "dimension_unit", "width": "dimen
 class Readings(NamedTuple):
     """What rules make of a row's cells: the values that never change, by position in INVENTORY_COLUMNS, and how the others are read.
 
-    `stock` gives (sum, JSON) of the warehouses; `sums`: the sum is the quantity.
+    `stock` gives (sum, JSON) of the warehouses; `sums`: the sum is the quantity. With a row a warehouse it is the row's own quantity.
     """
 
     blank: list[Any]
@@ -65,6 +66,8 @@ def readings_of(rules: Rules, headers: Sequence[str], decimal_mark: str) -> Read
     fields: Mapping[str, Any] = rules.get("fields") or {}
     for key, rule in fields.items():
         field, unit = INVENTORY_BY_KEY[key], unit_of_field(rules, key)
+        if key == "quantity" and rules.get("warehouse_rows"):
+            continue  # read with the name of its warehouse
         if not rule.get("columns"):
             blank[_AT[key]] = _fixed(field, str(rule["fixed"]), unit)
         else:
@@ -73,6 +76,8 @@ def readings_of(rules: Rules, headers: Sequence[str], decimal_mark: str) -> Read
         blank[_AT[key]] = blank[_AT[key]] or rules.get(key)
     if rules.get("custom"):
         readings.append((_AT["custom"], _custom(rules["custom"], index, decimal_mark)))
+    if rules.get("warehouse_rows"):
+        return Readings(blank, readings, _own_warehouse(rules, index, decimal_mark), True)
     stock = _warehouses(rules["warehouses"], index, decimal_mark) if rules.get("warehouses") else None
     return Readings(blank, readings, stock, "quantity" not in fields)
 
@@ -266,6 +271,25 @@ def _warehouses(
         if total > LARGEST_QUANTITY:
             problems.append(CellProblem("quantity", "", str(total), amounts.TOO_LARGE_QUANTITY))
         return total, "{" + ",".join([f"{name}{units}" for name, units in held]) + "}"
+
+    return stock
+
+
+def _own_warehouse(rules: Rules, index: Mapping[str, int], mark: str) -> Callable[[_Cells, _Problems], tuple[int | None, str | None]]:
+    """A row's quantity and the one warehouse that the row names: 4 and {"East": 4} as canonical JSON."""
+    read_quantity = _reading(INVENTORY_BY_KEY["quantity"], rules["fields"]["quantity"], index, mark, None)
+    rule = rules["warehouse_rows"]
+    column, field = " + ".join(rule["columns"]), Field("warehouses", "Warehouse", "identifier", longest=LONGEST_NAME)
+    read_name = _reading(field, rule, index, mark, None)
+
+    def stock(cells: _Cells, problems: _Problems) -> tuple[int | None, str | None]:
+        units, before = read_quantity(cells, problems), len(problems)
+        name = read_name(cells, problems)
+        if name is None:
+            del problems[before:]
+            problems.append(CellProblem("warehouses", column, cells[index[rule["columns"][0]]][:LONGEST_SHOWN], NO_WAREHOUSE))
+            return None, None
+        return units, None if units is None else f"{{{encode_basestring(name)}:{units}}}"
 
     return stock
 

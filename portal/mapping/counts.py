@@ -17,7 +17,7 @@ from portal.records import Row
 EXAMPLES = 3
 SET_ASIDE = "row set aside"
 LEFT_OUT = "value left out"
-_SKU = INVENTORY_COLUMNS.index("sku")
+_SKU, _WAREHOUSES = INVENTORY_COLUMNS.index("sku"), INVENTORY_COLUMNS.index("warehouses")
 
 
 @dataclass
@@ -60,11 +60,14 @@ class Tally:
         return [failure for failure in self.failures if failure.field == key]
 
 
-def tally(mapper: Mapper, rows: Iterable[Row], limit: int | None = None, duplicates: str = "sum") -> Tally:
-    """Map up to `limit` rows and count what happens, with `duplicates` the policy of rules. Memory: two numbers and an entry a SKU."""
+def tally(mapper: Mapper, rows: Iterable[Row], limit: int | None = None, duplicates: str = "sum", by_warehouse: bool = False) -> Tally:
+    """Map up to `limit` rows and count what happens, with `duplicates` the policy of rules. Memory: two numbers and an entry a SKU.
+
+    `by_warehouse`: each row is of one warehouse, so that only a SKU and warehouse that come again are duplicates.
+    """
     counted = Tally()
     found: dict[tuple[str, str, str, bool], Failure] = {}
-    seen: dict[int, int] = {}
+    seen: dict[int, dict[str, int]] = {}
     filled = [0] * len(INVENTORY_COLUMNS)
     for row in islice(rows, limit):
         values, problems = mapper(row)
@@ -80,25 +83,31 @@ def tally(mapper: Mapper, rows: Iterable[Row], limit: int | None = None, duplica
             continue
         counted.ok += 1
         filled = [count + (value is not None) for count, value in zip(filled, values, strict=True)]
-        _note_sku(counted, seen, row.number, values[_SKU])
+        _note_sku(counted, seen, row.number, values[_SKU], _store(values[_WAREHOUSES]) if by_warehouse else "")
     counted.failures = sorted(found.values(), key=lambda failure: -failure.count)
     counted.filled = dict(zip(INVENTORY_COLUMNS, filled, strict=True))
     _settle(counted, seen, duplicates)
     return counted
 
 
-def _settle(counted: Tally, seen: dict[int, int], policy: str) -> None:
+def _settle(counted: Tally, seen: dict[int, dict[str, int]], policy: str) -> None:
     """What the policy makes of rows that share a SKU: all are used (sum), one of them (first, last), or none (set_aside)."""
-    counted.items = sum(times == 1 for times in seen.values()) if policy == "set_aside" else len(seen)
-    used = counted.ok if policy == "sum" else counted.items
+    usable = [stores for stores in seen.values() if policy != "set_aside" or all(times == 1 for times in stores.values())]
+    counted.items = len(usable)
+    used = counted.ok if policy == "sum" else sum(map(len, usable))
     counted.set_aside += counted.ok - used
     counted.ok = used
 
 
-def _note_sku(counted: Tally, seen: dict[int, int], number: int, sku: str) -> None:
-    key = hash(sku)
-    seen[key] = seen.get(key, 0) + 1
-    if seen[key] == 1:
+def _store(warehouses: str | None) -> str:
+    """What a row of one warehouse says of it, up to its quantity."""
+    return (warehouses or "").rpartition(":")[0]
+
+
+def _note_sku(counted: Tally, seen: dict[int, dict[str, int]], number: int, sku: str, store: str) -> None:
+    stores = seen.setdefault(hash(sku), {})
+    stores[store] = stores.get(store, 0) + 1
+    if stores[store] == 1:
         return
     counted.duplicates += 1
     if len(counted.duplicate_examples) < EXAMPLES:

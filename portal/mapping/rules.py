@@ -1,7 +1,8 @@
 """The rules JSON of an inventory mapping: which columns it needs, and what is wrong with it.
 
 {"fields": {key: {"columns": [...], "steps": [...], "join": " ", "fixed": "…", "fallback": "…", "separator": "|"}},
- "warehouses": [{"name", "column", "steps"}], "custom": [{"name", "columns", "steps", …}],
+ "warehouses": [{"name", "column", "steps"}], "warehouse_rows": {"columns", "steps", "join"} for a row a SKU and warehouse,
+ "custom": [{"name", "columns", "steps", …}],
  "duplicates": "first", "weight_unit": "pound", "dimension_unit": "inch"}
 """
 
@@ -43,6 +44,8 @@ def needed_columns(rules: Rules) -> list[str]:
 def _each_rule(rules: Rules) -> Iterator[Mapping[str, Any]]:
     yield from (rules.get("fields") or {}).values()
     yield from rules.get("custom") or ()
+    if rules.get("warehouse_rows"):
+        yield rules["warehouse_rows"]
 
 
 def constant(field: Field, text: str, unit: str | None = None) -> Any:
@@ -70,7 +73,7 @@ def check_rules(rules: Rules, headers: Sequence[str]) -> None:
         if problem:
             errors.setdefault(key, problem)
     for key, problem in (
-        ("warehouses", _warehouses_problem(rules.get("warehouses") or [], headers)),
+        ("warehouses", _warehouses_problem(rules.get("warehouses") or [], headers) or _rows_problem(rules, headers)),
         ("custom", _custom_problem(rules.get("custom") or [], headers)),
         ("duplicates", None if rules.get("duplicates", "last") in DUPLICATES else "Choose what happens to a SKU that comes twice"),
         ("weight_unit", _unit_problem(rules.get("weight_unit"), WEIGHT_UNITS)),
@@ -131,6 +134,21 @@ def _warehouses_problem(warehouses: Any, headers: Sequence[str]) -> str | None:
         if problem := _columns_problem([one["column"]], headers) or _steps_problem(one.get("steps") or []):
             return problem
     return _names_problem([one.get("name") for one in warehouses], "warehouse")
+
+
+def _rows_problem(rules: Rules, headers: Sequence[str]) -> str | None:
+    """What is wrong with a row a SKU and warehouse."""
+    rule = rules.get("warehouse_rows")
+    if not rule:
+        return None
+    if not isinstance(rule, Mapping) or not rule.get("columns"):
+        return "Choose the column that names the warehouse of each row"
+    if rules.get("warehouses"):
+        return "A file has one row or one column for each warehouse, not both"
+    quantity = (rules.get("fields") or {}).get("quantity")
+    if not isinstance(quantity, Mapping) or not quantity.get("columns"):
+        return "Choose the column of the Quantity, which each row then gives for its warehouse"
+    return _rule_problem({**rule, "fallback": ""}, headers, None)
 
 
 def _custom_problem(custom: Any, headers: Sequence[str]) -> str | None:

@@ -35,7 +35,7 @@ def act(draft: Draft, do: str, new_step: Mapping[str, Any] | None = None, seen: 
 def place_of(do: str) -> str:
     """The row that a button belongs to; "" for one of the whole editor."""
     parts = do.split(":")
-    return parts[1] if len(parts) > 1 and parts[1][:2] in ("f.", "w.", "x.") else ""
+    return parts[1] if len(parts) > 1 and parts[1][:2] in ("f.", "w.", "x.", "r.") else ""
 
 
 def _open(draft: Draft, place: str) -> None:
@@ -62,7 +62,7 @@ def _add(draft: Draft, rest: str) -> None:
 def _remove(draft: Draft, place: str) -> None:
     """Take a row out; those after it move up, with their open panels."""
     kind, _, number = place.partition(".")
-    rows = draft.listed(kind)
+    rows = draft.listed(kind) if kind in ("w", "x") else []
     if not number.isdecimal() or int(number) >= len(rows):
         return
     gone = int(number)

@@ -20,7 +20,8 @@ MOST_ENTRIES = 500  # of any one list: steps, values, columns, warehouses, custo
 
 @dataclass
 class RuleDraft:
-    """One field's row as typed. `place` is its name in the form: "f.sku", "w.0" for a warehouse, "x.0" for a custom field.
+    """One field's row as typed. `place` is its name in the form: "f.sku", "w.0" for a warehouse, "r.0" for the
+    column that names the warehouse of a row, "x.0" for a custom field.
 
     `choice`: "" (not mapped), "fixed" or "c:" + column. `more`: further columns, in the same way, joined by `join`.
     Each step is {"do": key, parameter: text, "pairs": a list of [their value, our value]}.
@@ -61,6 +62,7 @@ class Draft:
     fields: dict[str, RuleDraft] = field(default_factory=dict)
     warehouses: list[RuleDraft] = field(default_factory=list)
     custom: list[RuleDraft] = field(default_factory=list)
+    by_row: list[RuleDraft] = field(default_factory=lambda: [RuleDraft("r.0")])
     duplicates: str = "last"
     weight_unit: str = ""
     dimension_unit: str = ""
@@ -76,13 +78,13 @@ class Draft:
         return rows[int(key)] if key.isdecimal() and int(key) < len(rows) else None
 
     def listed(self, kind: str) -> list[RuleDraft]:
-        """The rows that a person may add and remove: "w" warehouses, "x" custom fields."""
-        return self.warehouses if kind == "w" else self.custom if kind == "x" else []
+        """The rows of a kind: "w" warehouses and "x" custom fields, which a person may add and remove, and the one of "r"."""
+        return {"w": self.warehouses, "x": self.custom, "r": self.by_row}.get(kind, [])
 
     @property
     def rows(self) -> list[RuleDraft]:
         """Every field's row, then the warehouses' and the custom fields'."""
-        return [*self.fields.values(), *self.warehouses, *self.custom]
+        return [*self.fields.values(), *self.warehouses, *self.by_row, *self.custom]
 
 
 def tree(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -119,6 +121,7 @@ def read(pairs: Iterable[tuple[str, str]], headers: Sequence[str], ours: Sequenc
         fields=fields,
         warehouses=[_rule(f"w.{n}", node, known) for n, node in enumerate(entries(root.get("w")))],
         custom=[_rule(f"x.{n}", node, known) for n, node in enumerate(entries(root.get("x")))],
+        by_row=[_rule("r.0", _node(root, "r", "0"), known)],
         duplicates=_text(root, "duplicates") or "last",
         weight_unit=_text(root, "weight_unit"),
         dimension_unit=_text(root, "dimension_unit"),
@@ -134,6 +137,7 @@ def draft_of(rules: Mapping[str, Any], ours: Sequence[Field] = INVENTORY_FIELDS)
         fields={one.key: _rule_of(f"f.{one.key}", given.get(one.key, {})) for one in ours},
         warehouses=[_rule_of(f"w.{n}", {**one, "columns": [one["column"]]}) for n, one in enumerate(rules.get("warehouses", []))],
         custom=[_rule_of(f"x.{n}", one) for n, one in enumerate(rules.get("custom", []))],
+        by_row=[_rule_of("r.0", rules.get("warehouse_rows") or {})],
         duplicates=rules.get("duplicates", "last"),
         weight_unit=rules.get("weight_unit", ""),
         dimension_unit=rules.get("dimension_unit", ""),
@@ -145,6 +149,8 @@ def rules_of(draft: Draft) -> dict[str, Any]:
     rules: dict[str, Any] = {"fields": {key: _rule_json(rule) for key, rule in draft.fields.items() if rule.used}}
     rules["warehouses"] = [_warehouse_json(rule) for rule in draft.warehouses if rule.used or rule.name.strip()]
     rules["custom"] = [{"name": rule.name.strip(), **_rule_json(rule)} for rule in draft.custom if rule.used or rule.name.strip()]
+    if draft.by_row[0].columns:
+        rules["warehouse_rows"] = _rule_json(draft.by_row[0])
     rules["duplicates"] = draft.duplicates
     for unit in ("weight_unit", "dimension_unit"):
         if getattr(draft, unit):

@@ -18,7 +18,6 @@ from portal.web import mapping_damage
 from portal.web.mapping_damage import Hurt
 from portal.web.mapping_form import COLUMN, FIXED, Draft, RuleDraft, rules_of
 
-SECTION_OF = {"w": "warehouses", "x": "custom"}
 EXACT = ("same_as_last", "header")
 CUT_STARTS = CUT.partition("{")[0]
 
@@ -66,6 +65,7 @@ class Editor:
     unused: list[Line]
     warehouses: list[Line]
     custom: list[Line]
+    by_row: list[Line]
     preview: Sequence[MappedRow]
     columns: Sequence[str]
     tally: Tally | None
@@ -77,7 +77,7 @@ class Editor:
     @property
     def all_lines(self) -> list[Line]:
         """Every line, in page order."""
-        return [*self.lines, *self.unused, *self.warehouses, *self.custom]
+        return [*self.lines, *self.unused, *self.warehouses, *self.by_row, *self.custom]
 
     @property
     def matched(self) -> int:
@@ -110,11 +110,11 @@ def build(sample: Sample, matches: Sequence[Match], draft: Draft, errors: Mappin
     for line in lines:
         line.opened, line.hurts = line.rule.place in draft.opened, mapping_damage.of_line(line.rule, hurt)
         _add_results(line, sample, preview, tally, unfit)
-    of = {kind: [line for line in lines if line.rule.place.startswith(kind + ".")] for kind in ("f", "w", "x")}
+    of = {kind: [line for line in lines if line.rule.place.startswith(kind + ".")] for kind in ("f", "w", "x", "r")}
     used = [line for line in of["f"] if line.rule.used or line.needed or line.opened or line.error]
     return Editor(
         draft=draft, sample=sample, lines=used, unused=[line for line in of["f"] if line not in used], warehouses=of["w"],
-        custom=of["x"], preview=preview, columns=_columns(rules), tally=tally, ignored=_ignored(sample, rules),
+        custom=of["x"], by_row=of["r"], preview=preview, columns=_columns(rules), tally=tally, ignored=_ignored(sample, rules),
         errors=shown_errors, problem=problem, repairs=mapping_damage.sentences([(line.label, line.hurts) for line in lines]),
     )  # fmt: skip
 
@@ -171,7 +171,12 @@ def _line(sample: Sample, rule: RuleDraft, by_field: Mapping[str, Sequence[Match
 
 
 def _own_line(sample: Sample, rule: RuleDraft, kind: str, by_field: Mapping[str, Sequence[Match]]) -> Line:
-    """A warehouse or a custom field: its name is the merchant's."""
+    """A warehouse or a custom field, whose name is the merchant's; or the column that names the warehouse of a row."""
+    if kind == "r":
+        words = "Chosen: each row is of the warehouse that it names" if rule.columns else ""
+        return Line(
+            rule, "Warehouse of a row", "For files with a row for each SKU and warehouse", words=words, samples=_samples(sample, rule)
+        )
     if kind == "x":
         return Line(rule, rule.name.strip() or "New field", samples=_samples(sample, rule))
     found = next((one for one in by_field.get("warehouses", ()) if rule.columns == [one.column]), None)
@@ -193,7 +198,7 @@ def _mapped(sample: Sample, rules: Mapping[str, Any]) -> tuple[Tally | None, Seq
 def _add_results(line: Line, sample: Sample, preview: Sequence[MappedRow], tally: Tally | None, unfit: Mapping[str, str]) -> None:
     """What the draft's rules make of this line's values."""
     kind, _, key = line.rule.place.partition(".")
-    name = {"f": key, "w": "quantity", "x": f"custom:{line.rule.name.strip()}"}[kind]
+    name = {"f": key, "w": "quantity", "r": "warehouses", "x": f"custom:{line.rule.name.strip()}"}[kind]
     if tally is not None and line.rule.used:
         columns = {" + ".join(line.rule.columns), *line.rule.columns}
         found = [failure for failure in tally.of(name) if failure.column in columns]
@@ -250,7 +255,7 @@ def cell(row: MappedRow, column: str) -> str:
 def _columns(rules: Mapping[str, Any]) -> list[str]:
     """The columns that the preview shows: those the rules write."""
     written = set(rules.get("fields", {}))
-    written |= {"quantity", "warehouses"} if rules.get("warehouses") else set()
+    written |= {"quantity", "warehouses"} if rules.get("warehouses") or rules.get("warehouse_rows") else set()
     written |= {"custom"} if rules.get("custom") else set()
     written |= {unit for unit in ("weight_unit", "dimension_unit") if rules.get(unit) and written & _measured(unit)}
     return [column for column in INVENTORY_COLUMNS if column in written]

@@ -26,7 +26,7 @@ from portal.web.typed import TypedErrors, whole_number
 DUPLICATE_HINTS = {
     "first": "The row nearest the top counts, later ones are listed and not used",
     "last": "The row nearest the end counts, earlier ones are listed and not used",
-    "sum": "For files with one row a warehouse: other fields come from one row, quantities are added",
+    "sum": "For files that list a SKU in parts: other fields come from one row, quantities are added",
     "set_aside": "None of them changes anything until the file is clear",
 }
 NUMBERS = frozenset(key for key, one in INVENTORY_BY_KEY.items() if one.kind in ("quantity", "money", "measure"))

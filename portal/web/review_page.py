@@ -187,6 +187,8 @@ def mapping_lines(rules: Mapping[str, Any]) -> list[str]:
         f"{INVENTORY_BY_KEY[key].label}: {_rule_words(rule)}" for key, rule in sorted(fields.items(), key=lambda one: ORDER.index(one[0]))
     ]
     lines += [f"Warehouse {one['name']}: {one['column']}" for one in rules.get("warehouses", [])]
+    if rules.get("warehouse_rows"):
+        lines.append(f"One row for each warehouse, named by {_rule_words(rules['warehouse_rows'])}")
     lines += [f"{one['name']}: {_rule_words(one)} (custom)" for one in rules.get("custom", [])]
     lines.append(f"A SKU that comes more than once: {DUPLICATES[rules.get('duplicates', 'last')].lower()}")
     return lines

@@ -276,3 +276,15 @@ def test_after_remove_inventory_every_file_is_new(feed: FolderFeed) -> None:
     runs.work_available(work.HANDLERS)
     assert feed.items() == {}
     assert feed.run().counts["new"] == 5
+
+
+def test_a_file_for_each_warehouse_adds_up_and_a_later_one_of_the_same_warehouse_counts(feed: FolderFeed) -> None:
+    feed.map(warehouse_rows={"columns": ["maker"], "steps": []})
+    feed.put("stock_east_1.csv", [["A", "Lamp", "East", 5, "1"], ["B", "Lamp", "East", 1, "1"]], 1)
+    feed.put("stock_west.csv", [["A", "Lamp", "West", 3, "1"]], 2)
+    feed.put("stock_east_2.csv", [["A", "Lamp", "East", 7, "1"]], 3)
+    run = feed.run()
+    assert (run.counts["new"], run.counts["replaced"], run.counts["set_aside"]) == (2, 1, 0)
+    assert {sku: (item.quantity, item.warehouses) for sku, item in feed.items().items()} == {
+        "A": (10, '{"East":7,"West":3}'), "B": (1, '{"East":1}'),
+    }  # fmt: skip
