@@ -22,6 +22,7 @@ check: $(VENV)/.dev  ## lint, format, types, templates, architecture
 
 bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run
 	@$(BIN)/python -m tests.bench.bench
+	@$(BIN)/python -m tests.bench.pages
 
 fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
 	@$(BIN)/python -m tests.fuzz.campaign

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import time
 from types import FrameType
 from typing import Any
 
-import psycopg
 from huey.consumer import Consumer
-from peewee import InterfaceError, OperationalError
 
 from portal import leases, runs, schedules
 from portal.config import Config
 from portal.models.database import database
 from tasks import huey, ring, work
+from tasks.indexing import AWAY, Indexing
 
 log = logging.getLogger(__name__)
 
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, sqlite3.OperationalError)  # peewee's, and those of the doorbell
 LOOK_EVERY = 5.0  # seconds between two looks for runs that nobody rang for
 LONGEST_WAIT = 0.5  # seconds an idle thread sleeps between two looks at the doorbell
 LONGEST_GOODBYE = 6.0  # seconds that runs get to finish their chunk and give themselves back
@@ -70,6 +67,7 @@ def main(config: Config) -> int:
     """Work until SIGTERM or SIGINT. The caller has connected the database and loaded the key."""
     worker = Worker(config.workers)
     worker._set_signal_handlers()  # before the first run is taken, not after
+    Indexing().start()
     log.info("worker with %d threads for %s", config.workers, ", ".join(work.HANDLERS))
     worker.run()
     return 0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from operator import and_
+from itertools import islice
 from typing import Any
 
 from peewee import JOIN
@@ -15,30 +14,31 @@ from peewee import JOIN
 from portal import read_files
 from portal.errors import Invalid, NotFound
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import arrivals
+from portal.inventory import arrivals, finding, paging, queries, search_index
+from portal.inventory.paging import SORTS, Place, Scope, Seen
 from portal.models import InventoryChange, InventoryItem, Merchant, Run, Source
 
 PAGE_SIZE = 50
-LONGEST_QUERY = 200
-EVERYTHING = "everything"  # archived items too; lists leave them out but for their own filter
-
-SORTS: dict[str, tuple[Any, bool]] = {
-    "sku": (InventoryItem.sku, False),
-    "quantity": (InventoryItem.quantity, True),
-    "cost": (InventoryItem.cost, True),
-    "changed": (InventoryItem.changed_at, True),
-}
-STOCK_FILTERS = ("in", "out", "missing", "archived")
+MOST_EXACT = 100
+_SHOWN = (
+    InventoryItem.id, InventoryItem.public_id, InventoryItem.sku, InventoryItem.title, InventoryItem.upc, InventoryItem.mpn,
+    InventoryItem.quantity, InventoryItem.cost, InventoryItem.missing_since, InventoryItem.archived_at, InventoryItem.archived_by,
+    InventoryItem.changed_at, InventoryItem.source,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of items. `exact` are hits on a whole SKU, UPC or MPN, shown before the rest."""
+    """One page of items. `exact` are hits on a whole SKU, UPC or MPN, shown before the rest on the first page.
+
+    `unknown`: of several codes that were asked for at once, those that no item carries.
+    """
 
     items: list[Any]
     exact: list[Any]
     next_cursor: str
     previous_cursor: str
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,22 +65,36 @@ def search(
 ) -> Page:
     """One page of at most PAGE_SIZE items of live, paused or draft sources, ordered by `sort` then age.
 
-    `query` matches the start of a SKU or MPN, a whole UPC, or every word in the title. `cursor` is
-    what an earlier Page gave; one that was tampered with raises Invalid.
+    `query` matches words anywhere in SKU, MPN, title and brand (see `queries`), a whole UPC in any of its lengths, and whole SKUs and
+    MPNs, also several at once. `cursor` is what an earlier Page gave; one that was tampered with raises Invalid.
     """
-    query = query.strip()[:LONGEST_QUERY]
-    scope = _scope(merchant, source, stock)
-    exact = _exact_hits(scope, query) if query and not cursor else []
-    if query:
-        scope = scope.where(_matches(query))
-    if exact:
-        scope = scope.where(InventoryItem.id.not_in([item.id for item in exact]))
-    return _page(scope, exact, sort if sort in SORTS else "sku", cursor)
+    asked, sort = queries.read(query), sort if sort in SORTS else "sku"
+    backwards, after = _read_cursor(cursor, sort)
+    filters = stock if stock in paging.STOCK_FILTERS else ""
+    scope = Scope(_sources(merchant, source), filters, SORTS[sort], SORTS[sort].descending != backwards, after)
+    exact = _exact(merchant, scope, asked)
+    found = finding.page(merchant.id, scope, asked, {item.id for item in exact}, PAGE_SIZE + 1)
+    more, found = len(found) > PAGE_SIZE, found[:PAGE_SIZE]
+    if backwards:
+        found.reverse()
+    first = after is None or (backwards and not more)
+    return Page(
+        _rows(seen[paging.ID] for seen in found),
+        exact if first else [],
+        _write_cursor("n", sort, found[-1]) if found and (more or backwards) else "",
+        "" if first or not found else _write_cursor("p", sort, found[0]),
+        queries.unknown(asked, [(item.sku, item.mpn, item.upc) for item in exact]) if first and len(exact) < MOST_EXACT else (),
+    )
+
+
+def is_behind(merchant: Merchant) -> bool:
+    """Whether so much is not indexed yet that a search of the merchant's items takes longer. It finds everything all the same."""
+    return search_index.usable() and search_index.behind(_sources(merchant, None)) is None
 
 
 def find(merchant: Merchant, public_id: str) -> InventoryItem:
     """The merchant's item with its source, or NotFound. Items of deleted sources are not found."""
-    item: InventoryItem | None = _scope(merchant, None, EVERYTHING).where(InventoryItem.public_id == public_id).first()
+    item: InventoryItem | None = _live(merchant, public_id).first()
     if item is None:
         raise NotFound(public_id)
     return item
@@ -117,89 +131,46 @@ def origins(item: InventoryItem) -> dict[str, Change]:
     return found
 
 
-def _scope(merchant: Merchant, source: Source | None, stock: str) -> Any:
-    rows = (
-        InventoryItem.select(InventoryItem, Source)
-        .join(Source, JOIN.INNER)
-        .where((InventoryItem.merchant == merchant.id) & (Source.merchant == merchant.id) & (Source.state != "deleted"))
-    )
-    if source is not None:
-        rows = rows.where(InventoryItem.source == source.id)
-    if stock != EVERYTHING:
-        rows = rows.where(InventoryItem.archived_at.is_null(stock != "archived"))
-    if stock == "in":
-        rows = rows.where(InventoryItem.quantity > 0)
-    elif stock == "out":
-        rows = rows.where(InventoryItem.quantity == 0)
-    elif stock == "missing":
-        rows = rows.where(InventoryItem.missing_since.is_null(False))
-    return rows
+def _live(merchant: Merchant, public_id: str) -> Any:
+    rows = InventoryItem.select(InventoryItem, Source).join(Source, JOIN.INNER).where(InventoryItem.public_id == public_id)
+    return rows.where((InventoryItem.merchant == merchant.id) & (Source.merchant == merchant.id) & (Source.state != "deleted"))
 
 
-def _exact_hits(scope: Any, query: str) -> list[Any]:
-    whole = (InventoryItem.sku == query) | (InventoryItem.upc == query) | (InventoryItem.mpn == query)
-    return list(scope.where(whole).order_by(InventoryItem.id).limit(PAGE_SIZE))
+def _sources(merchant: Merchant, source: Source | None) -> tuple[int, ...]:
+    rows = Source.select(Source.id).where((Source.merchant == merchant.id) & (Source.state != "deleted"))
+    return tuple(row.id for row in (rows if source is None else rows.where(Source.id == source.id)).order_by(Source.id))
 
 
-def _matches(query: str) -> Any:
-    words = [InventoryItem.title.contains(word) for word in query.split()]
-    return InventoryItem.sku.startswith(query) | InventoryItem.mpn.startswith(query) | (InventoryItem.upc == query) | reduce(and_, words)
+def _exact(merchant: Merchant, scope: Scope, asked: queries.Query) -> list[Any]:
+    """Items whose whole SKU, UPC or MPN was asked for and that meet the filter, wherever the page is."""
+    anywhere = Scope(scope.sources, scope.stock, SORTS["sku"], False)
+    ids = finding.Finder(merchant.id, anywhere, asked).codes(MOST_EXACT)
+    return _rows(seen[paging.ID] for seen in islice(paging.choose(anywhere, ids), MOST_EXACT)) if ids else []
 
 
-def _page(scope: Any, exact: list[Any], sort: str, cursor: str) -> Page:
-    backwards, after = _read_cursor(cursor, sort)
-    column, descending = SORTS[sort]
-    downwards = descending != backwards
-    if after is not None:
-        scope = scope.where(_beyond(column, after, downwards))
-    rows = list(scope.order_by(*_order(column, downwards)).limit(PAGE_SIZE + 1))
-    more = len(rows) > PAGE_SIZE
-    rows = rows[:PAGE_SIZE]
-    if backwards:
-        rows.reverse()
-    has_next = more if not backwards else True
-    has_previous = (after is not None) if not backwards else more
-    return Page(
-        rows,
-        exact,
-        _write_cursor("n", sort, rows[-1]) if rows and has_next else "",
-        _write_cursor("p", sort, rows[0]) if rows and has_previous else "",
-    )
+def _rows(ids: Iterable[int]) -> list[Any]:
+    """The items of these ids, in this order, with what a list shows of them."""
+    order = list(ids)
+    rows = InventoryItem.select(*_SHOWN, Source).join(Source, JOIN.INNER).where(InventoryItem.id << order)
+    known = {item.id: item for item in rows}
+    return [known[item] for item in order if item in known]
 
 
-def _order(column: Any, downwards: bool) -> tuple[Any, Any]:
-    """Empty values come last going down and first going up, on both databases."""
-    if downwards:
-        return column.desc(nulls="LAST"), InventoryItem.id.desc()
-    return column.asc(nulls="FIRST"), InventoryItem.id.asc()
-
-
-def _beyond(column: Any, after: tuple[Any, int], downwards: bool) -> Any:
-    value, item_id = after
-    tie = InventoryItem.id < item_id if downwards else InventoryItem.id > item_id
-    if value is None:
-        same = column.is_null() & tie
-        return same if downwards else same | column.is_null(False)
-    if downwards:
-        return (column < value) | ((column == value) & tie) | column.is_null()
-    return (column > value) | ((column == value) & tie)
-
-
-def _write_cursor(direction: str, sort: str, item: Any) -> str:
-    value = getattr(item, SORTS[sort][0].name)
+def _write_cursor(direction: str, sort: str, seen: Seen) -> str:
+    value = seen[paging.VALUE]
     told = value.isoformat(" ") if hasattr(value, "isoformat") else value
-    return base64.urlsafe_b64encode(json.dumps([direction, sort, told, item.id]).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps([direction, sort, told, seen[paging.ID]]).encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, sort: str) -> tuple[bool, tuple[Any, int] | None]:
+def _read_cursor(cursor: str, sort: str) -> tuple[bool, Place | None]:
     if not cursor:
         return False, None
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         direction, told_sort, value, item_id = json.loads(base64.urlsafe_b64decode(padded))
-        value = SORTS[sort][0].python_value(value) if isinstance(value, str) else value
-        if told_sort != sort or direction not in "np" or not isinstance(item_id, int):
+        if told_sort != sort or direction not in ("n", "p") or type(item_id) is not int or abs(item_id) >= 2**63:
             raise ValueError(cursor)
+        value = paging.read_value(SORTS[sort], value)
     except (ValueError, TypeError, KeyError) as error:
         raise Invalid({"page": "This page link is out of date. Start from the first page."}) from error
     return direction == "p", (value, item_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -66,6 +67,16 @@ def analyze(*tables: str) -> None:
     if is_postgres():
         for table in tables:
             database.execute_sql(f"ANALYZE {table}")
+
+
+def any_of() -> str:
+    """SQL after an integer expression: it is one of the values of a parameter made by `as_list`."""
+    return "= ANY(?)" if is_postgres() else "IN (SELECT value FROM json_each(?))"
+
+
+def as_list(values: Iterable[int]) -> Any:
+    """Integers as one parameter."""
+    return list(values) if is_postgres() else json.dumps(list(values))
 
 
 def differs(left: str, right: str) -> str:

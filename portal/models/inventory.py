@@ -76,11 +76,17 @@ class InventoryItem(ItemColumns):
     class Meta:
         indexes = (
             (("source", "sku"), True),
-            (("merchant", "sku", "id"), False),
             (("merchant", "upc"), False),
             (("merchant", "mpn"), False),
             (("added_run_id", "id"), False),
+            (("source", "quantity", "id"), False),
+            (("source", "cost", "id"), False),
+            (("source", "changed_at", "id"), False),
         )
+
+
+InventoryItem.add_index(InventoryItem.source, where=InventoryItem.missing_since.is_null(False), name="inventory_item_missing")
+InventoryItem.add_index(InventoryItem.source, where=InventoryItem.archived_at.is_null(False), name="inventory_item_archived")
 
 
 class FreshRow(ItemColumns):

@@ -82,6 +82,7 @@ def _listing(page: str, source: Any) -> Response:
         found=found,
         asked=asked,
         problem=problem,
+        behind=bool(asked["q"]) and browse.is_behind(g.merchant),
         sorts=SORT_WORDS,
         stocks=STOCK_WORDS,
         next_url=_page_url(found.next_cursor, asked, source, chosen),
