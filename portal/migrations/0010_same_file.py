@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import SQL, CharField
+from peewee import CharField
 
 
 def up(migrator: Any, _: Any) -> None:
     for name, longest in (("etag", 200), ("asked", 64)):
-        migrator.migrate(migrator.add_column("document", name, CharField(max_length=longest, default="", constraints=[SQL("DEFAULT ''")])))
+        migrator.migrate(migrator.add_column("document", name, CharField(max_length=longest, default="")))
