@@ -14,6 +14,7 @@ from typing import Any
 from portal.fields import DIMENSION_UNITS, WEIGHT_UNITS, Field
 from portal.mapping import kinds, warehouse_rows
 from portal.mapping.amounts import Unfit, quantity_reader, scaled
+from portal.mapping.rules import MOST_WAREHOUSES
 from portal.mapping.transforms import compose
 from portal.records import Match
 
@@ -210,7 +211,7 @@ def _by_warehouse(found: dict[str, Match], free: dict[str, None], fields: Sequen
         return []
     candidates = [column for column in looks if column in free or (total and column == total.column)]
     columns = [column for column in candidates if warehouse_name(column) and looks[column].whole >= LOOK_SHARE]
-    if len(columns) < 2:
+    if not 2 <= len(columns) <= MOST_WAREHOUSES:
         return []
     if total and total.column:
         free[total.column] = None

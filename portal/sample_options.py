@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +22,25 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 TEXT = ("delimited", "fixed_width")
 MOST_SHOWN = 60
+MOST_PLACES, DEEPEST_SHOWN = 300, 8
 _SEPARATORS = {"xml": "/", "json": ".", "jsonl": "."}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One path of the document as its tree shows it: `depth` levels in, `name` its last part, `branch` what was seen there.
+
+    `row_path`: its path if what is there may be the rows, else ""; `variants`: its path from the present rows, if each of it may be
+    a row of its own, else "". `is_rows`, `is_variants`: whether that is chosen now.
+    """
+
+    branch: feeds.Branch
+    depth: int
+    name: str
+    row_path: str = ""
+    variants: str = ""
+    is_rows: bool = False
+    is_variants: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +53,8 @@ class Options:
     row_paths: dict[str, str]
     variants: dict[str, str]
     members: Sequence[str]
-    tree: Sequence[feeds.Branch]
+    tree: Sequence[Place]
+    more_paths: int = 0
 
 
 def of(path: Path | None, form: FeedFormat, detected: str) -> Options:
@@ -47,7 +66,25 @@ def of(path: Path | None, form: FeedFormat, detected: str) -> Options:
     shown_kinds = {kind: feeds.KINDS[kind] for kind in kinds if kind in feeds.KINDS}
     shown_sheets = _with({"": "The first one with rows", **{name: name for name in sheets}}, form.sheet)
     shown_rows = _with({"": "What fits best", **rows}, form.row_path)
-    return Options(names, shown_kinds, shown_sheets, shown_rows, _with(_variants(form, tree), form.variants), members, tree[:MOST_SHOWN])
+    places = _places(form, tree)
+    return Options(
+        names, shown_kinds, shown_sheets, shown_rows, _with(_variants(form, tree), form.variants), members, places[:MOST_PLACES],
+        max(0, len(places) - MOST_PLACES),
+    )  # fmt: skip
+
+
+def _places(form: FeedFormat, tree: Sequence[feeds.Branch]) -> list[Place]:
+    """The tree in the order of its branches, each with what a click on it may choose."""
+    separator, names = _SEPARATORS.get(form.kind, "."), OPTIONS.get(form.kind, ())
+    above = (form.row_path or "$") + separator
+    places = []
+    for one in sorted(tree, key=lambda one: one.path.split(separator)):
+        parts, may = one.path.strip("/").split(separator), one.holds and bool(one.fields)
+        inside = one.path.removeprefix(above) if may and one.path.startswith(above) else ""
+        rows = one.path if may and "row_path" in names else ""
+        shown = Place(one, min(len(parts) - 1, DEEPEST_SHOWN), parts[-1], rows, inside, bool(rows) and rows == form.row_path)
+        places.append(replace(shown, is_variants=bool(inside) and inside == form.variants))
+    return places
 
 
 def _looked(path: Path | None, form: FeedFormat) -> tuple[Sequence[str], Sequence[str], Sequence[feeds.Branch]]:

@@ -133,6 +133,11 @@ def test_numbered_images_follow_the_first():
     assert said(columns) == {("images", "image_1"): SURE, ("images", "image_2"): SURE, ("images", "Image 3"): SURE}
 
 
+def test_more_warehouses_than_a_mapping_may_have_are_not_proposed():
+    assert said({"sku": SKUS, **{f"qty_wh{n}": ["1"] * 4 for n in range(101)}}) == {("sku", "sku"): SURE}
+    assert len(said({"sku": SKUS, **{f"qty_wh{n}": ["1"] * 4 for n in range(100)}})) == 101
+
+
 def test_quantities_by_warehouse_are_used_when_no_column_holds_their_total():
     found = said({"sku": SKUS, "qty_east": ["1", "2", "", "4"], "Stock WH2": ["1"] * 4, "min_qty": ["5"] * 4})
     assert found == {

@@ -89,6 +89,11 @@ def save_file(source_id: str, which: str) -> Response:
     if act == "preview":
         typed = {name: str(form[name].data or "") for name in (*CHOICE, *FORMAT)}
         return saved(address("connections.file", source, which=which, typed=1, **typed), "")
+    if act.startswith(("path:", "variants:")):
+        what, _, path = act.partition(":")
+        typed = {name: str(form[name].data or "") for name in (*CHOICE, *FORMAT)}
+        typed |= {"variants": path} if what == "variants" else {"row_path": path, "variants": ""}
+        return saved(address("connections.file", source, which=which, typed=1, tree=1, **typed) + "#tree", "")
     if act.startswith("folder:"):
         looked_in = {"folder": act.removeprefix("folder:")[:LONGEST], "match": "newest", "pattern": ""}
         return tested(source, "", looked_in, "connections.file", which)
@@ -157,6 +162,7 @@ def _page(source: Any, which: str, form: Any, status: int = 200) -> Response:
         above=file_choice.parent_of(here), integration=file_choice.integration_of(source, which),
         inside=file_choice.inside, fits=file_choice.fitting(entries, choice["match"], choice["pattern"]) if choice["pattern"] else [],
         seen=file_choice.preview(source, form.format(chosen.format), which) if chosen.sample else None,
+        tree_open=bool(request.values.get("tree")),
         run=run, running=connection_checks.is_running(run), stuck=connection_checks.is_stuck(run), labels=connection_checks.LABELS,
         now=next((one for one in results if one.state == "running"), None),
         stopped_at=next((one for one in results if one.state in ("failed", "question")), None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zipfile
 from typing import Any
 
@@ -121,3 +122,51 @@ def test_an_uploaded_web_page_is_answered_by_another_file(client: Any, uploaded:
     source = uploaded(b"<!doctype html><title>Sign in</title>", "stock.csv")
     seen = client.get(f"/sources/{source.public_id}/connection/checks").get_data(as_text=True)
     assert "The file is a web page, not a feed" in seen and ">Upload another file</a>" in seen and "Check the address" not in seen
+
+
+NESTED = json.dumps({
+    "shops": [{"id": 1, "name": "A"}, {"id": 2, "name": "B"}],
+    "products": [
+        {"title": f"Shirt {n}", "brand": "K", "variants": [{"sku": f"S{n}{m}", "qty": n} for m in "ab"], "images": [{"src": "x"}] * 3}
+        for n in range(9)
+    ],
+}).encode()  # fmt: skip
+
+
+def pressed(text: str) -> set[str]:
+    """What the tree shows as chosen."""
+    return set(re.findall(r'aria-pressed="true" aria-label="([^"]*)"', text))
+
+
+@pytest.mark.parametrize("kind", ["json", "xml"])
+def test_what_repeats_is_chosen_in_the_tree_without_javascript(client: Any, uploaded: Any, kind: str) -> None:
+    source = uploaded(NESTED if kind == "json" else XML, f"stock.{kind}")
+    path, other = ("$.products", "$.shops") if kind == "json" else ("/feed/products/product", "/feed/shops/shop")
+    assert f"Rows: {path}" in pressed(page(client, source))
+    answer = client.send_form(f"/sources/{source.public_id}/file", {"act": f"path:{other}"})
+    assert answer.status_code == 303 and answer.headers["Location"].endswith("#tree")
+    seen = client.get(answer.headers["Location"]).get_data(as_text=True)
+    assert pressed(seen) == {f"Rows: {other}"} and '<details id="tree" open>' in seen
+    fields = dict(client.form_values(seen, f"/sources/{source.public_id}/file"))
+    assert (fields["row_path"], fields["variants"]) == (other, "")
+    client.post(f"/sources/{source.public_id}/file", data={**fields, "act": "save"})
+    assert kept(source).row_path == other and kept(source).columns == (("id", "name") if kind == "json" else ("@id",))
+
+
+def test_a_row_of_each_entry_is_chosen_and_taken_back_in_the_tree(client: Any, uploaded: Any) -> None:
+    source = uploaded(NESTED, "stock.json")
+    assert pressed(page(client, source)) == {"Rows: $.products", "A row each: $.products.variants"}
+    address = f"/sources/{source.public_id}/file"
+    back = client.get(client.send_form(address, {"act": "variants:"}).headers["Location"]).get_data(as_text=True)
+    assert pressed(back) == {"Rows: $.products"} and 'value="variants:images"' in back
+    query = {"typed": "1", "row_path": "$.products", "variants": "images", "tree": "1", "act": "variants:images"}
+    swapped = client.get(address, query_string=query, headers={"HX-Request": "true", "HX-Target": "file-page"}).get_data(as_text=True)
+    assert pressed(swapped) == {"Rows: $.products", "A row each: $.products.images"} and "<html" not in swapped
+    assert "images.src" in swapped
+
+
+def test_the_tree_is_indented_in_the_order_of_the_document_and_says_what_it_leaves_out(client: Any, uploaded: Any) -> None:
+    many = {"items": [{"sku": f"A{n}", "data": {f"k{m}": 1 for m in range(400)}} for n in range(3)]}
+    seen = page(client, uploaded(json.dumps(many).encode(), "stock.json"))
+    assert '<span class="in-1" title="$.items">items</span>' in seen and '<span class="in-2" title="$.items.sku">sku</span>' not in seen
+    assert "The first 300 paths are shown" in seen

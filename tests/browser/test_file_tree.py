@@ -1,0 +1,44 @@
+"""What repeats in a document is chosen by a click in its tree, or by the keyboard; the first rows follow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from portal.models import Source
+from tests.browser.conftest import axe_problems, keyboard_on, sideways
+from tests.web.setting_up import path, select
+from tests.web.test_file_page import NESTED
+
+pytestmark = pytest.mark.one_database
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
+def test_a_click_in_the_tree_chooses_the_rows(
+    open_page: Callable[..., Page], client: Any, make_source: Callable[..., Source], run_work: Any, scheme: str, width: int
+) -> None:
+    source = make_source("Northwind Distribution")
+    select(client, source)
+    files = {"file": (io.BytesIO(NESTED), "stock.json")}
+    client.send_form(path(source, "/connection/file"), files, page=path(source, "/connection"), content_type="multipart/form-data")
+    run_work()
+    page = open_page(scheme=scheme, width=width)
+    page.goto(path(source, "/file"))
+    page.click("#tree-open")
+    rows = page.get_by_role("button", name="Rows: $.products", exact=True)
+    each = page.get_by_role("button", name="A row each: $.products.images")
+    expect(rows).to_have_attribute("aria-pressed", "true")
+    each.click()
+    expect(each).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#preview")).to_contain_text("images.src")
+    assert axe_problems(page) == [] and sideways(page) == 0
+    shops = page.get_by_role("button", name="Rows: $.shops", exact=True)
+    shops.focus()
+    page.keyboard.press("Enter")
+    expect(shops).to_have_attribute("aria-pressed", "true")
+    keyboard_on(page, shops.get_attribute("id") or "")
+    assert "csrf" not in page.url and page.locator("#row_path").input_value() == "$.shops"
