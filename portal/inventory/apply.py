@@ -5,6 +5,7 @@ Nothing is ever deleted: an item that is missing gets quantity 0 and `missing_si
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +16,14 @@ from portal.inventory import plan, stage, stale
 from portal.inventory.plan import PRICE, PRICES, REMOVALS_FROM, STOCK, ZERO, Summary, differs, written_columns
 from portal.leases import Work
 from portal.models import ItemPin, MappingVersion, Run, Source, bulk
+from portal.models.database import is_postgres
 from portal.runs import Outcome
 
 CHUNK = 2_000
+LEAST, MOST = 500, 10_000
+HELD_SECONDS = 0.025
+"""How long a chunk may lock other writers out of SQLite: the next one is made larger or smaller by how long the last one took."""
+
 UNKNOWN_HASH = 0
 """Content hash of an item that no longer is what its file said; the next file is compared value by value."""
 
@@ -90,21 +96,23 @@ class Applying:
         self._each_chunk(key, "SELECT n FROM plan_row WHERE run_id = ? AND n > ? AND n <= ?", low, high, total, act)
 
     def _each_chunk(self, key: str, rows: str, low: int, high: int, total: int, act: Callable[[int, int], None]) -> None:
-        chunk = f"{rows} ORDER BY n LIMIT {CHUNK}"
-        after = self.work.checkpoint.get(key, low)
+        chunk = f"SELECT max(n), count(*) FROM ({rows} ORDER BY n LIMIT ?) AS chunk"
+        after, most = self.work.checkpoint.get(key, low), CHUNK
         while True:
             self.work.look_for_stop()
-            last, size = bulk.one(f"SELECT max(n), count(*) FROM ({chunk}) AS chunk", (self.planned, after, high))
+            last, size = bulk.one(chunk, (self.planned, after, high, most))
             if last is None:
                 return
             counts = dict(self.counts)
             try:
                 with self.work.transaction():
+                    began = time.monotonic()
                     act(after, last)
                     self.work.save_checkpoint(**{key: last, "counts": self.counts})
             except BaseException:
                 self.counts = counts
                 raise
+            most = _next_size(most, time.monotonic() - began)
             failpoints.reach("applied-chunk")
             after, self.done = last, self.done + size
             self.work.progress(min(self.done, total), total)
@@ -191,6 +199,13 @@ class Applying:
     def _values(self, side: str, columns: tuple[str, ...]) -> str:
         """SQL: the JSON of one side's values, of the columns that differ."""
         return bulk.json_object([(name, f'{side}."{name}"', differs(name, self.pins)) for name in columns])
+
+
+def _next_size(size: int, seconds: float) -> int:
+    """Rows of the next chunk after one of `size` rows that took `seconds`. Postgres locks no other writer out, so that chunks grow."""
+    wanted = HELD_SECONDS / max(seconds, 0.001)
+    step = 1.25 if is_postgres() else min(max(wanted, 0.8), 1.25)  # small steps: now and then a commit also tidies the log up
+    return max(min(int(size * step), MOST), min(size, LEAST))
 
 
 def hold(work: Work, rows: str, marks: int, removals: bool, everything: bool) -> int:

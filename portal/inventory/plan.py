@@ -30,8 +30,8 @@ BY_FEED = "get_inventory"
 """How `archived_by` begins when a feed archived the item; a person's archiving is never undone by a feed."""
 
 _INSERT = "INSERT INTO plan_row (run_id, n, action, sku, item_id, row_number, state, marks) "
-_ACTIONS = {"add": 1, "change": 2, "zero": 3, "back": 4, "missing": 5}
-_WORD = (1 << 64) - 1
+_WEIGHTS = {"add": 3, "change": 5, "zero": 7, "back": 9, "missing": 11}
+_SUMS = "sum(s.content_hash >> 32), sum(s.content_hash & 4294967295)"  # in halves: SQLite's sums end at 64 bits
 
 
 @dataclass(frozen=True)
@@ -281,21 +281,25 @@ def _summarize(work: Work, held: Stage, usable: int, known: int, in_stock: int) 
 
 
 def _hash_of_plan(work: Work, held: Stage) -> str:
-    sql = f"""
-        SELECT p.action, p.sku, coalesce(s.content_hash, 0) FROM plan_row p
-        LEFT JOIN {held.table} s ON s.run_id = p.run_id AND s.row_number = p.row_number WHERE p.run_id = ?"""
-    return _digest(sum(_mixed(*row) for row in bulk.run(sql, (work.run.id,))))
+    rows = f"plan_row p JOIN {held.table} s ON s.run_id = p.run_id AND s.row_number = p.row_number WHERE p.run_id = ?"
+    total = _summed(f"SELECT p.action, {_SUMS} FROM {rows} GROUP BY p.action", work.run.id)
+    after: int | None = REMOVALS_FROM - 1
+    chunk = f"SELECT n, sku FROM plan_row WHERE run_id = ? AND n > ? ORDER BY n LIMIT {CHUNK}"
+    while after is not None:
+        gone = bulk.run(chunk, (work.run.id, after)).fetchall()
+        total += sum(sku_hash(sku) for _, sku in gone) * _WEIGHTS["missing"]
+        after = gone[-1][0] if gone else None
+    return _digest(total)
 
 
 def _hash_of_adds(work: Work, held: Stage) -> str:
-    sql = f"SELECT 'add', sku, content_hash FROM {held.table} WHERE run_id = ? AND used = 1"
-    return _digest(sum(_mixed(*row) for row in bulk.run(sql, (work.run.id,))))
+    return _digest(_summed(f"SELECT 'add', {_SUMS} FROM {held.table} s WHERE s.run_id = ? AND s.used = 1", work.run.id))
 
 
-def _mixed(action: str, sku: str, content: int) -> int:
-    """One planned row as a number; a plan's digest is their sum, so that the order of rows does not matter."""
-    mixed = (sku_hash(sku) * 0x9E3779B97F4A7C15 ^ (content & _WORD) * 0xC2B2AE3D27D4EB4F) & _WORD
-    return (mixed ^ (mixed >> 29)) * (2 * _ACTIONS[action] + 1)
+def _summed(sql: str, run_id: int) -> int:
+    """The content hashes of planned rows, which cover their SKUs, added up by action: the order of rows does not matter."""
+    found = bulk.run(sql, (run_id,)).fetchall()
+    return sum(_WEIGHTS[action] * ((int(high or 0) << 32) + int(low or 0)) for action, high, low in found)
 
 
 def _digest(total: int) -> str:

@@ -11,7 +11,7 @@ from peewee import __exception_wrapper__  # type: ignore[attr-defined]
 
 from portal.models.database import database, is_postgres
 
-PAUSE_SECONDS = 0.02  # SQLite gives the write lock to whoever asks first; without a pause other writers starve
+PAUSE_SECONDS = 0.005  # SQLite gives the write lock to whoever asks first, and a waiting writer asks each 1 to 4 ms (see `database`)
 
 
 def run(sql: str, params: Sequence[Any] = ()) -> Any:
@@ -90,8 +90,9 @@ def as_json(value: str) -> str:
 
 
 def random_id() -> str:
-    """SQL: a public id of 32 letters and digits, at least 122 random bits."""
-    return "replace(gen_random_uuid()::text, '-', '')" if is_postgres() else "lower(hex(randomblob(16)))"
+    """SQL: a public id of 32 letters and digits, 74 random bits after the time: ids made together lie together in their index."""
+    made = f"{time.time_ns() // 1_000_000:012x}"
+    return f"'{made}' || " + ("left(replace(gen_random_uuid()::text, '-', ''), 20)" if is_postgres() else "lower(hex(randomblob(10)))")
 
 
 def json_object(pairs: Sequence[tuple[str, str, str]]) -> str:

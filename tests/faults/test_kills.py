@@ -344,14 +344,12 @@ def locks_nobody_out(run: Run) -> bool:
             with database.atomic():
                 database.execute_sql("SELECT id FROM run WHERE id = %s FOR UPDATE NOWAIT", (run.id,))
         else:
-            database.execute_sql("PRAGMA busy_timeout = 1")
-            with database.atomic("IMMEDIATE"):
-                pass
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("portal.models.database.PATIENCE", 0)
+                with database.atomic("IMMEDIATE"):
+                    pass
     except OperationalError:
         return False
-    finally:
-        if not is_postgres():
-            database.execute_sql("PRAGMA busy_timeout = 10000")
     return True
 
 

@@ -74,6 +74,7 @@ def _prepare(order: Order) -> None:
     if order.chunk:
         for module in (plan, apply, fixes, revert):
             setattr(module, "CHUNK", order.chunk)  # noqa: B010
+        apply.LEAST = apply.MOST = order.chunk
         parsing.BLOCK = order.chunk * 40
     if order.die_in_transaction:
         _die_in_transaction(order.die_in_transaction)
