@@ -20,8 +20,9 @@ check: $(VENV)/.dev  ## lint, format, types, templates, architecture
 	@$(BIN)/djlint templates --lint --profile jinja --quiet
 	@$(BIN)/python -m pytest tests/test_architecture.py
 
-bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run
-	@$(BIN)/python -m tests.bench.bench
+bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run; BENCH="--rows 1000000 --rounds 1" for the goals
+	@$(MAKE) -s .venv-bench/.done || echo "The packages of some peers could not be installed."
+	@$(BIN)/python -m tests.bench.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.pages
 
 fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
@@ -35,7 +36,12 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-bench
+
+.venv-bench/.done: requirements-bench.lock
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)

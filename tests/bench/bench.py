@@ -1,6 +1,6 @@
-"""`make bench`: a feed through `import-feed`, beside plain Peewee and the database's own bulk loader. Prints; asserts no time.
+"""`make bench`: a feed through `import-feed`, beside peers, a bare sketch and floors. Prints ratios of one run; asserts no time.
 
-Whole processes, interleaved rounds on fresh databases with durable settings, medians. Read the ratios: seconds are this machine's.
+Whole processes, interleaved rounds on fresh databases with durable settings. Read the ratios: seconds are this machine's.
 """
 
 from __future__ import annotations
@@ -10,55 +10,46 @@ import json
 import os
 import platform
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from portal.models import connect, database
-from tests.bench import feed_file, peers
+from tests.bench import feed_file, formats, goals, peers, sampling, writers
+from tests.bench.goals import OURS, STEPS, Measured
+from tests.bench.sampling import ROOT, measured
 from tests.conftest import Databases, close_database, create_schema
 
-ROOT = Path(__file__).resolve().parents[2]
-STEPS = ("first", "unchanged", "1% changed")
-OURS = "import-feed"
-NAMES = {
-    "sqlite": {"peewee": "Peewee insert_many", "loader": "sqlite3 .import"},
-    "postgres": {"peewee": "Peewee insert_many", "loader": "COPY"},
-}
-
-
-@dataclass
-class Measured:
-    """Seconds and peak memory (MB) of each round, by contestant and step; seconds of our stages."""
-
-    seconds: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    peak: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    stages: dict[str, list[dict[str, float]]] = field(default_factory=dict)
-
-    def add(self, who: str, step: str, seconds: float, peak: float) -> None:
-        self.seconds.setdefault((who, step), []).append(seconds)
-        self.peak.setdefault((who, step), []).append(peak)
+OTHERS = ROOT / ".venv-bench"
+OTHERS_PYTHON = OTHERS / "bin" / "python"
+CONTESTANTS: dict[str, tuple[str, ...]] = {
+    "digest": ("identical",), "records": ("reordered",), "sketch": STEPS, "executemany": ("first",), "loader": ("first",),
+    "polars": ("first", "changed"), "dlt": ("first", "changed"), "peewee": ("first", "changed"),
+}  # fmt: skip
+FLOORS, PACKAGED = ("digest", "records"), ("dlt", "polars")
+KEEPS_GONE = ("dlt", "peewee")  # they never take out what is gone
+SLOW = ("dlt", "peewee")
+SLOW_FROM = 300_000  # rows from which on the slow ones do one round only
 
 
 @dataclass
 class Bench:
-    """One bench: where its files lie, and how to get an empty database of each kind."""
+    """One bench: where its files lie, what was chosen, and how to get an empty database of each kind."""
 
     folder: Path
     databases: Databases
     feeds: dict[str, Path]
-    prepared: dict[str, Path]
+    prepared: Path
+    chosen: list[str]
+    rows: int
 
     def fresh(self, kind: str) -> str:
         """The address of a new database with all tables."""
         if kind == "sqlite":
             url = f"sqlite:///{self.folder}/bench.db"
-            for path in self.folder.glob("bench.db*"):
+            for path in self.folder.glob("bench*.db*"):
                 path.unlink()
         else:
             url = self.databases.empty_postgres("bench")
@@ -69,102 +60,112 @@ class Bench:
         create_schema(url)
         return url
 
-    def measure(self, kind: str, found: Measured) -> None:
-        """One round: every contestant does every step, each from a fresh database."""
-        self.import_feed(kind, found)
-        for who in peers_on(kind):
-            files = self.prepared if who == "loader" else self.feeds
-            self.peer(kind, who, files, found)
+    def measure(self, kind: str, number: int, found: Measured) -> None:
+        """One round: every contestant does its steps, each from a fresh database."""
+        for who in self.chosen:
+            if who in SLOW and number and self.rows >= SLOW_FROM:
+                continue
+            if who == OURS:
+                self.import_feed(kind, number, found)
+            else:
+                self.peer(kind, who, number, found)
 
-    def import_feed(self, kind: str, found: Measured) -> None:
-        url = self.fresh(kind)
-        data = self.folder / "data"
-        settings = {**os.environ, "DATA_DIR": str(data), "DATABASE_URL": url, "DEMO": "0"}
-        flask = [sys.executable, "-m", "flask", "--app", "app"]
-        timed([*flask, "create-merchant", "Bench", "--json"], settings)
+    def import_feed(self, kind: str, number: int, found: Measured) -> None:
+        """Our whole process, with a saved mapping."""
+        url, settings = self.ready(kind, "csv")
         for step in STEPS:
-            words = [*flask, "import-feed", "--merchant", "Bench", "--source", "Bench", "--create", "--json", str(self.feeds[step])]
-            seconds, peak, out = timed(words, settings)
-            found.add(OURS, step, seconds, peak)
-            told = json.loads(out)
+            sample, told = imported(self.feeds[step], settings)
+            found.add(OURS, step, number, sample)
             found.stages.setdefault(step, []).append(told["stages"])
-            print(f"    {kind} {OURS} {step}: {seconds:.1f} s, {told['status']}", file=sys.stderr, flush=True)
-            self.check(url, step, OURS)
-        shutil.rmtree(data)
+            tell(kind, f"{OURS} {step}", sample, told["status"])
+            self.check(step, OURS, peers.totals(url))
+        shutil.rmtree(self.folder / "data")
 
-    def peer(self, kind: str, who: str, files: dict[str, Path], found: Measured) -> None:
+    def ready(self, kind: str, file_kind: str) -> tuple[str, dict[str, str]]:
+        """A fresh database with a mapped source: (its address, the settings that `import-feed` runs with)."""
         url = self.fresh(kind)
-        peers.make_source(url)
-        for step in STEPS:
-            seconds, peak, _ = timed([sys.executable, "-m", "tests.bench.peers", who, url, str(files[step])], dict(os.environ))
-            found.add(who, step, seconds, peak)
-            print(f"    {kind} {who} {step}: {seconds:.1f} s", file=sys.stderr, flush=True)
-            self.check(url, step, who)
+        settings = {**os.environ, "DATA_DIR": str(self.folder / "data"), "DATABASE_URL": url, "DEMO": "0"}
+        measured([sys.executable, "-m", "tests.bench.merchant", file_kind], settings)
+        return url, settings
 
-    def check(self, url: str, step: str, who: str) -> None:
-        """A contestant that did not do the work has no time. insert_many never takes out what is gone."""
+    def peer(self, kind: str, who: str, number: int, found: Measured) -> None:
+        """One peer or floor."""
+        url = "" if who in FLOORS else self.fresh(kind)
+        if url:
+            peers.make_source(url)
+            close_database()
+        state = self.folder / "state"
+        state.mkdir()
+        for step in CONTESTANTS[who]:
+            file = self.prepared if who == "loader" else self.feeds[step]
+            words = [sys.executable, "-m", "tests.bench.peers", who, url, str(file)]
+            if who in FLOORS:
+                words = [sys.executable, "tests/bench/floors.py", who, str(file)]
+            elif who in PACKAGED:
+                words = [str(OTHERS_PYTHON), "-W", "ignore", "tests/bench/others.py", who, url, str(file), str(state)]
+            sample = measured(words, dict(os.environ))
+            found.add(who, step, number, sample)
+            tell(kind, f"{who} {step}", sample, "")
+            if url:
+                seen = json.loads(sample.out.splitlines()[-1]) if who == "dlt" else {}
+                self.check(step, who, tuple(seen.values()) or peers.totals(url))
+        shutil.rmtree(state)
+        (self.folder / "sketch.npz").unlink(missing_ok=True)
+
+    def check(self, step: str, who: str, seen: tuple[int, ...]) -> None:
+        """A contestant that did not do the work has no time."""
         expected = totals_of(self.feeds[step])
-        seen = peers.totals(url)
-        if who == "peewee" and step == STEPS[2]:
-            seen, expected = (min(seen[0], expected[0]), 0, 0), (expected[0], 0, 0)
+        close_database()
+        if step == "changed" and who in KEEPS_GONE:
+            there = totals_of(self.feeds["first"])[0]
+            expected, seen = (there + self.rows // 1000,), seen[:1]
         if seen != expected:
             sys.exit(f"{who} ended with {seen} after {step}, not with {expected} (items, units, money)")
 
 
-def peers_on(kind: str) -> list[str]:
-    """The contestants beside us: SQLite's loader is its shell, which a machine may lack."""
-    return ["peewee"] if kind == "sqlite" and shutil.which("sqlite3") is None else ["peewee", "loader"]
+def imported(feed: Path, settings: dict[str, str]) -> tuple[sampling.Sample, dict[str, Any]]:
+    """One `import-feed`: what it took and what it told."""
+    words = [sys.executable, "-m", "flask", "--app", "app", "import-feed", "--merchant", "Bench", "--source", "Bench", "--json", str(feed)]
+    sample = measured(words, settings)
+    return sample, json.loads(sample.out)
+
+
+def tell(kind: str, what: str, sample: sampling.Sample, status: str) -> None:
+    """One line of progress."""
+    print(f"    {kind} {what}: {sample.seconds:.1f} s, {sample.peak:.0f} MB {status}", file=sys.stderr, flush=True)
 
 
 def totals_of(feed: Path) -> tuple[int, int, int]:
     """Items, units and money of a feed."""
-    rows = list(peers.items(feed, 1, 1))
-    return len(rows), sum(row["quantity"] for row in rows), sum(row["cost"] for row in rows)
+    count = units = money = 0
+    for row in peers.items(feed):
+        count, units, money = count + 1, units + row[6], money + row[7]
+    return count, units, money
 
 
-def timed(words: list[str], settings: dict[str, str]) -> tuple[float, float, str]:
-    """Run a process: wall seconds, peak resident memory in MB (its children's too), and what it printed. Exits when it fails."""
-    with tempfile.TemporaryFile("w+") as out:
-        began = time.monotonic()
-        process = subprocess.Popen(words, cwd=ROOT, env=settings, stdin=subprocess.DEVNULL, stdout=out)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        told = out.read()
-    if process.returncode:
-        sys.exit(f"{' '.join(words)} ended with {process.returncode}: {told}")
-    return seconds, usage.ru_maxrss / 1024, told
+def contestants(only: str) -> list[str]:
+    """Those that were asked for and can run here; says why another cannot."""
+    asked = [OURS, *CONTESTANTS] if not only else only.split(",")
+    unknown = [who for who in asked if who not in (OURS, *CONTESTANTS, "formats", "writers")]
+    if unknown:
+        sys.exit(f"Unknown: {', '.join(unknown)}. Choose among: {', '.join([OURS, *CONTESTANTS, 'formats', 'writers'])}")
+    if not (OTHERS / ".done").exists():
+        left = [who for who in asked if who in PACKAGED]
+        asked = [who for who in asked if who not in left]
+        if left:
+            print(f"Left out: {', '.join(left)}, whose packages are not installed in {OTHERS.name} (make bench does it).")
+    return asked
 
 
-def report(kind: str, found: Measured) -> None:
-    """The table of one database: medians, and each time as a multiple of ours in the same step."""
-    print(f"\n{kind}")
-    print(f"  {'':22}" + "".join(f"{step:>26}" for step in STEPS))
-    for who in (OURS, *peers_on(kind)):
-        cells = []
-        for step in STEPS:
-            seconds = statistics.median(found.seconds[who, step])
-            pairs = zip(found.seconds[who, step], found.seconds[OURS, step], strict=True)
-            ratio = statistics.median(theirs / ours for theirs, ours in pairs)
-            cells.append(f"{seconds:8.2f} s {ratio:6.2f}x {max(found.peak[who, step]):4.0f} MB")
-        print(f"  {NAMES[kind].get(who, who):22}" + "".join(f"{cell:>26}" for cell in cells))
-    for step in STEPS:
-        names = found.stages[step][0]
-        medians = {name: statistics.median(told.get(name, 0.0) for told in found.stages[step]) for name in names}
-        print(f"  {OURS}, {step}: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in medians.items()))
-
-
-def opened(folder: Path, rows: int) -> Bench:
+def opened(folder: Path, rows: int, chosen: list[str]) -> Bench:
     """Feeds and loader files written."""
-    first, changed = folder / "first.csv", folder / "changed.csv"
+    first, other, changed = (folder / f"{name}.csv" for name in ("first", "reordered", "changed"))
     feed_file.write(first, rows)
+    feed_file.reorder(first, other)
     feed_file.write(changed, rows, changed=0.01)
-    feeds = dict(zip(STEPS, (first, first, changed), strict=True))
-    prepared = {step: path.with_suffix(".table") for step, path in feeds.items()}
-    for step in (STEPS[0], STEPS[2]):
-        peers.prepare(feeds[step], prepared[step])
-    return Bench(folder, Databases(folder), feeds, prepared)
+    peers.prepare(first, folder / "first.table")
+    feeds = dict(zip(STEPS, (first, first, other, changed), strict=True))
+    return Bench(folder, Databases(folder), feeds, folder / "first.table", chosen, rows)
 
 
 def main() -> None:
@@ -172,28 +173,42 @@ def main() -> None:
     chosen.add_argument("--rows", type=int, default=100_000)
     chosen.add_argument("--rounds", type=int, default=3)
     chosen.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
+    chosen.add_argument("--only", default="", help="contestants, parted by commas; also: formats, writers")
+    chosen.add_argument("--formats", type=int, default=20_000, help="rows of XML and JSON lines; half of them as XLSX; 0: leave out")
+    chosen.add_argument("--written", type=int, default=100_000, help="rows applied while another writer is timed; 0: leave out")
     given = chosen.parse_args()
     kinds = ["sqlite", "postgres"] if given.database == "both" else [given.database]
+    asked = contestants(given.only)
     folder = Path(tempfile.mkdtemp(prefix="bench"))
-    found: dict[str, Any] = {kind: Measured() for kind in kinds}
-    bench = opened(folder, given.rows)
+    bench = opened(folder, given.rows, [who for who in asked if who not in ("formats", "writers")])
     try:
-        size = bench.feeds[STEPS[0]].stat().st_size / 1e6
-        print(f"{given.rows:,} rows x {len(feed_file.HEADERS)} columns, {size:.0f} MB; {given.rounds} interleaved rounds; whole processes;")
-        print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start.", flush=True)
-        if peers_on("sqlite") == ["peewee"]:
-            print("The sqlite3 shell is not installed: its .import is left out.")
-        for number in range(given.rounds):
-            print(f"  round {number + 1}", file=sys.stderr, flush=True)
-            for kind in kinds:
-                bench.measure(kind, found[kind])
-        for kind in kinds:
-            report(kind, found[kind])
-        print(f"\nMedians; Nx = times import-feed in the same round; MB = highest peak. Load {os.getloadavg()[0]:.1f} at the end.")
-        print("insert_many and the loaders neither compare, judge nor journal; insert_many never takes out what is gone.")
+        run(bench, kinds, given, asked)
     finally:
         bench.databases.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(bench: Bench, kinds: list[str], given: argparse.Namespace, asked: list[str]) -> None:
+    """Everything that was asked for, and its tables."""
+    size = bench.feeds["first"].stat().st_size / 1e6
+    print(f"{bench.rows:,} rows x {len(feed_file.HEADERS)} columns, {size:.0f} MB, 14 mapped with 6 transforms; {given.rounds} rounds;")
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start.", flush=True)
+    found = {kind: Measured() for kind in kinds}
+    for number in range(given.rounds if bench.chosen else 0):
+        print(f"  round {number + 1}", file=sys.stderr, flush=True)
+        for kind in kinds:
+            bench.measure(kind, number, found[kind])
+    for kind in kinds if bench.chosen else ():
+        print(goals.table(kind, found[kind]))
+        print(goals.judged(kind, found[kind], bench.rows), flush=True)
+    for kind in kinds:
+        if given.formats and (not given.only or "formats" in asked):
+            print(formats.compared(bench, kind, given.formats), flush=True)
+        if given.written and (not given.only or "writers" in asked):
+            print(writers.compared(bench, kind, given.written), flush=True)
+    print(f"\nMedians of whole processes; MB = highest peak of the process tree. Load {os.getloadavg()[0]:.1f} at the end.")
+    print(f"The goals are meant for {goals.LARGE:,} rows: with fewer, the start of a process weighs more.")
+    print("Peers neither check, judge nor journal; the sketch trusts its own record; dlt and peewee never take out what is gone.")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 import random
+from collections.abc import Iterable
 from pathlib import Path
+from xml.sax.saxutils import escape
+
+import orjson
+import xlsxwriter
 
 HEADERS = [
     "item_no", "parent_sku", "product_name", "long_description", "brand", "upc", "mpn", "qty_avail", "dealer_price", "msrp",
     "map_price", "weight", "length", "width", "height", "category", "subcategory", "image_1", "condition", "warehouse_note",
 ]  # fmt: skip
+NUMBERS = frozenset(range(7, 15))  # places of numbers in HEADERS
 ADJECTIVES = ("Bright", "Fold-out", "Quiet", "Größe L", "Weatherproof", "Café", "Compact", "Heavy duty")
 NOUNS = ("lamp", "shelf", "garden hose", "drill", "kettle", "backpack", "desk", "bike rack")
 BRANDS = ("Kestrel", "Northwind", "Harbor & Pine", "Lumen", "Ostrava", "Bluefin")
@@ -29,6 +35,49 @@ def write(path: Path, rows: int, changed: float = 0.0, seed: int = 7) -> None:
                 row[7], row[8] = (int(row[7]) + 3) % 500 + 1, f"{float(row[8]) + 1:.2f}"
             if n >= shift and (changed or n < rows):
                 writer.writerow(row)
+
+
+def reorder(feed: Path, target: Path, seed: int = 3) -> None:
+    """Write the same rows in another order."""
+    with feed.open(newline="", encoding="utf-8") as file:
+        headers, *rows = list(csv.reader(file))
+    random.Random(seed).shuffle(rows)
+    with target.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([headers, *rows])
+
+
+def write_as(kind: str, feed: Path, target: Path) -> None:
+    """Write a feed's rows as another format: xlsx, xml or jsonl."""
+    with feed.open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        {"xlsx": _as_workbook, "xml": _as_xml, "jsonl": _as_json_lines}[kind](next(lines), lines, target)
+
+
+def _as_workbook(headers: list[str], rows: Iterable[list[str]], target: Path) -> None:
+    with xlsxwriter.Workbook(str(target), {"constant_memory": True, "strings_to_urls": False}) as book:
+        sheet = book.add_worksheet("Stock")
+        for number, cells in enumerate((headers, *rows)):
+            for place, cell in enumerate(cells):
+                if number and place in NUMBERS:
+                    sheet.write_number(number, place, float(cell))
+                else:
+                    sheet.write_string(number, place, cell)
+
+
+def _as_xml(headers: list[str], rows: Iterable[list[str]], target: Path) -> None:
+    with target.open("w", encoding="utf-8") as file:
+        file.write("<?xml version='1.0' encoding='UTF-8'?>\n<feed>\n")
+        for cells in rows:
+            values = "".join(f"<{name}>{escape(cell)}</{name}>" for name, cell in zip(headers, cells, strict=True))
+            file.write(f"<product>{values}</product>\n")
+        file.write("</feed>\n")
+
+
+def _as_json_lines(headers: list[str], rows: Iterable[list[str]], target: Path) -> None:
+    with target.open("wb") as file:
+        for cells in rows:
+            values = [float(cell) if place in NUMBERS else cell for place, cell in enumerate(cells)]
+            file.write(orjson.dumps(dict(zip(headers, values, strict=True))) + b"\n")
 
 
 def _row(n: int, rng: random.Random) -> list[object]:
