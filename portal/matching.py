@@ -203,22 +203,23 @@ def _more_images(found: Mapping[str, Match], free: dict[str, None], fields: Sequ
 
 
 def _by_warehouse(found: dict[str, Match], free: dict[str, None], fields: Sequence[Field], looks: Mapping[str, _Look]) -> list[Match]:
-    """Quantities by warehouse, when no column holds their total and at least two such columns are there."""
+    """Quantities by warehouse, when no column holds their total and two such columns are there."""
     total = found.get("quantity")
-    if not any(field.key == "quantity" for field in fields) or not any(field.key == "bin_location" for field in fields):
+    if not {"quantity", "bin_location"} <= {field.key for field in fields}:
         return []
     if total and total.how != GUESS:
         return []
     candidates = [column for column in looks if column in free or (total and column == total.column)]
     columns = [column for column in candidates if warehouse_name(column) and looks[column].whole >= LOOK_SHARE]
-    if not 2 <= len(columns) <= MOST_WAREHOUSES:
+    if len(columns) < 2:
         return []
     if total and total.column:
         free[total.column] = None
         del found["quantity"]
     for column in columns:
-        free.pop(column, None)
-    return [Match(WAREHOUSES, column, HEADER, f"One warehouse: {warehouse_name(column)}", True) for column in columns]
+        free.pop(column, None)  # more of them than a mapping may have are no total either
+    used = columns if len(columns) <= MOST_WAREHOUSES else []
+    return [Match(WAREHOUSES, column, HEADER, f"One warehouse: {warehouse_name(column)}", True) for column in used]
 
 
 def warehouse_name(header: str) -> str:
@@ -356,8 +357,7 @@ def _warehouse_rows(fields: dict[str, dict[str, Any]], headers: Sequence[str], r
     place = warehouse_rows.column_of(headers, rows, fields["sku"]["columns"][0])
     if place and fields.get("bin_location", {}).get("columns") == [place]:
         del fields["bin_location"]
-    taken = {column for rule in fields.values() for column in rule["columns"]}
-    return None if place in taken else place
+    return None if any(place in rule["columns"] for rule in fields.values()) else place
 
 
 def unit_in(header: str, what: str) -> str | None:

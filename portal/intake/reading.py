@@ -209,7 +209,7 @@ class Reading:
     def _rows_of(self, records: Sequence[bytes], numbers: Sequence[int], digests: list[int], base: int) -> Batch:
         places, found = self.reader.rows_of(records, numbers)
         rows = self._raised(found, base)
-        if len(set(places)) == len(records):
+        if len(places) == len(records) == len(set(places)):
             return zip(digests, rows, strict=True)
         times = Counter(places)
         return [(READ_AGAIN if times[place] > 1 else digests[place], row) for place, row in zip(places, rows, strict=True)]
