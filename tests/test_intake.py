@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portal.intake import feed_record
 from portal.intake.feed_record import READ_AGAIN, FeedRecord
@@ -90,3 +92,18 @@ def test_skus_move_together_once_half_of_their_bytes_are_of_no_use():
     few = many.only(np.arange(100) % 10 == 3)
     assert few.skus(range(10)) == [f"SKU-{n}" for n in range(100) if n % 10 == 3]
     assert len(few.blob) < len(many.blob) / 5
+
+
+def test_a_record_comes_back_from_its_file_as_it_was_even_an_empty_one(tmp_path):
+    for made in (record(A=11, Größe=22), record(), record(A=11).joined(record(B=22)), record(A=1, B=2).only(np.array([False, True]))):
+        made.save(tmp_path / "one.record", "key")
+        back = feed_record.load(tmp_path / "one.record", "key")
+        assert back is not None
+        assert back.skus(range(len(back))) == made.skus(range(len(made)))
+        assert (back.hashes.tolist(), back.sku_hashes.tolist()) == (made.hashes.tolist(), made.sku_hashes.tolist())
+
+
+@given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)))
+def test_hashes_are_found_among_others(values, chosen):
+    found = feed_record.among(np.array(values, np.uint64), np.array(chosen, np.uint64))
+    assert found.tolist() == [value in chosen for value in values]

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
+from xxhash import xxh3_64_intdigest, xxh3_128, xxh3_128_hexdigest
 
 MAGIC = b"QSFR1\n"
 READ_AGAIN = 0
 LONGEST_SKU = 65_535  # bytes
+_BLOCK = 1 << 18
 
 _Hashes = NDArray[np.uint64]
 _ARRAYS: tuple[tuple[str, Any], ...] = (("hashes", np.uint64), ("sku_hashes", np.uint64), ("starts", np.uint64), ("lengths", np.uint16))
@@ -32,7 +33,7 @@ class FeedRecord:
     sku_hashes: _Hashes
     starts: NDArray[np.uint64]
     lengths: NDArray[np.uint16]
-    blob: bytes
+    blob: bytes | bytearray | memoryview
 
     @classmethod
     def of(cls, hashes: Sequence[int] | _Hashes, skus: Iterable[str]) -> FeedRecord:
@@ -50,7 +51,7 @@ class FeedRecord:
     def skus(self, places: Iterable[int]) -> list[str]:
         """The SKUs of some entries."""
         blob, starts, lengths = self.blob, self.starts, self.lengths
-        return [blob[(at := int(starts[n])) : at + int(lengths[n])].decode("utf-8", "surrogatepass") for n in places]
+        return [str(blob[(at := int(starts[n])) : at + int(lengths[n])], "utf-8", "surrogatepass") for n in places]
 
     def only(self, chosen: NDArray[np.bool_]) -> FeedRecord:
         """The entries that `chosen` marks; their SKUs move together once half of the blob is of no use."""
@@ -61,30 +62,35 @@ class FeedRecord:
 
     def joined(self, other: FeedRecord) -> FeedRecord:
         """The entries of both."""
+        if not len(self) or not len(other):
+            return self if len(self) else other
         return FeedRecord(
             np.concatenate([self.hashes, other.hashes]),
             np.concatenate([self.sku_hashes, other.sku_hashes]),
             np.concatenate([self.starts, other.starts + np.uint64(len(self.blob))]),
             np.concatenate([self.lengths, other.lengths]),
-            self.blob + other.blob,
+            b"".join([self.blob, other.blob]),
         )
 
     def read_again(self, sku_hashes: Iterable[int]) -> None:
         """Forget the record hashes of some SKUs, so that they are read whatever they look like."""
         listed = np.fromiter(sku_hashes, np.uint64)
         if len(listed):
-            self.hashes = np.where(np.isin(self.sku_hashes, listed), np.uint64(READ_AGAIN), self.hashes)
+            self.hashes = np.where(among(self.sku_hashes, listed), np.uint64(READ_AGAIN), self.hashes)
 
     def save(self, path: Path, key: str) -> None:
         """Write the file durably under its final name. `key`: what reading depended on."""
-        arrays = [np.ascontiguousarray(getattr(self, name), kind).tobytes() for name, kind in _ARRAYS]
-        body = b"".join([*arrays, self.blob])
-        head = json.dumps({"key": key, "entries": len(self), "blob": len(self.blob), "sum": xxh3_128_hexdigest(body)}).encode() + b"\n"
+        parts: list[Any] = [*(np.ascontiguousarray(getattr(self, name), kind) for name, kind in _ARRAYS), self.blob]
+        digest = xxh3_128()
+        for one in parts:
+            digest.update(one)
+        head = json.dumps({"key": key, "entries": len(self), "blob": len(self.blob), "sum": digest.hexdigest()}).encode() + b"\n"
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         with part.open("wb") as file:
             file.write(MAGIC + head)
-            file.write(body)
+            for one in parts:  # one after the other: together they may be hundreds of megabytes
+                file.write(one)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -110,4 +116,15 @@ def load(path: Path, key: str | None = None) -> FeedRecord | None:
     for name, kind in _ARRAYS:
         arrays[name] = np.frombuffer(body, kind, entries, at)
         at += arrays[name].nbytes
-    return FeedRecord(**arrays, blob=bytes(body[at:]))
+    return FeedRecord(**arrays, blob=body[at:])
+
+
+def among(values: _Hashes, chosen: _Hashes) -> NDArray[np.bool_]:
+    """Which values are among the chosen ones; in blocks, so that it needs little memory besides its answer."""
+    found = np.zeros(len(values), np.bool_)
+    if len(chosen):
+        ordered = np.sort(chosen)
+        for start in range(0, len(values), _BLOCK):
+            some = values[start : start + _BLOCK]
+            found[start : start + _BLOCK] = ordered[np.minimum(np.searchsorted(ordered, some), len(ordered) - 1)] == some
+    return found

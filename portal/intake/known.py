@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from portal.intake.feed_record import LONGEST_SKU, READ_AGAIN, FeedRecord
+from portal.intake.feed_record import LONGEST_SKU, READ_AGAIN, FeedRecord, among
 from portal.intake.hashing import sku_hash
 
 _NONE = FeedRecord.of([], [])
@@ -54,7 +54,7 @@ class Known:
 
     def forced(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
         """Places of the hashes that `settle` asked to be read after all."""
-        return np.flatnonzero(np.isin(hashes, np.fromiter(self._again, np.uint64)))
+        return np.flatnonzero(among(hashes, np.fromiter(self._again, np.uint64)))
 
     def add(self, record: int, sku: str, row: int, used: bool) -> None:
         """Enter a row that was read: its record's hash (READ_AGAIN when it must be read every time), SKU and row number."""
@@ -81,9 +81,9 @@ class Known:
     def settle(self) -> bool:
         """After the first reading: whether records that were ticked off must be read too, as their SKU stands twice."""
         fresh = np.frombuffer(self.sku_hashes, np.uint64)[np.frombuffer(self.used, np.int8) == 1] if len(self.used) else _NONE.hashes
-        both = self.seen & np.isin(self.before.sku_hashes, fresh)
-        twice = self.seen & np.isin(self.before.hashes, np.fromiter(self._again, np.uint64)) if self._again else both
-        doomed = both | twice
+        doomed = self.seen & among(self.before.sku_hashes, fresh)
+        if self._again:
+            doomed |= self.seen & among(self.before.hashes, np.fromiter(self._again, np.uint64))
         self._again.update(int(one) for one in self.before.hashes[doomed])
         self.seen[doomed] = False
         return bool(doomed.any())
@@ -93,8 +93,9 @@ class Known:
         if not len(self.used):
             return []
         keys, used = np.frombuffer(self.sku_hashes, np.uint64), np.frombuffer(self.used, np.int8) == 1
-        values, times = np.unique(keys[used], return_counts=True)
-        double = np.isin(keys, values[times > 1])
+        ordered = keys[used]
+        ordered.sort()
+        double = among(keys, ordered[1:][ordered[1:] == ordered[:-1]])
         for place in np.flatnonzero(double):
             self.hashes[place] = READ_AGAIN
         rows, places = np.frombuffer(self.rows, np.uint64), np.flatnonzero(double & used)
@@ -105,10 +106,13 @@ class Known:
 
     def gone(self) -> list[str]:
         """SKUs of the last accepted feed that this one does not name."""
-        missing = ~self.seen & ~np.isin(self.before.sku_hashes, self.before.sku_hashes[self.seen])
+        keys = self.before.sku_hashes
+        missing = np.flatnonzero(~self.seen)
+        named = keys[self.seen & among(keys, keys[missing])]  # by another record that is still there
+        missing = missing[~among(keys[missing], named)]
         if len(self.sku_hashes):
-            missing &= ~np.isin(self.before.sku_hashes, np.frombuffer(self.sku_hashes, np.uint64))
-        return list(dict.fromkeys(self.before.skus(np.flatnonzero(missing))))
+            missing = missing[~among(keys[missing], np.frombuffer(self.sku_hashes, np.uint64))]
+        return list(dict.fromkeys(self.before.skus(missing)))
 
     def after(self, delta: bool) -> FeedRecord:
         """The record of this feed. `delta`: what it does not name stays in it."""
@@ -118,8 +122,8 @@ class Known:
             starts = np.zeros(len(lengths), np.uint64)
             np.cumsum(lengths[:-1], dtype=np.uint64, out=starts[1:])
             hashes, keys = np.frombuffer(self.hashes, np.uint64), np.frombuffer(self.sku_hashes, np.uint64)
-            fresh = FeedRecord(hashes, keys, starts, lengths, bytes(self.blob))
+            fresh = FeedRecord(hashes, keys, starts, lengths, self.blob)
         kept = self.seen
         if delta and len(self.before):
-            kept = ~np.isin(self.before.sku_hashes, fresh.sku_hashes)
+            kept = ~among(self.before.sku_hashes, fresh.sku_hashes)
         return self.before.only(kept).joined(fresh)

@@ -11,6 +11,7 @@ import os
 import random
 import re
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -345,7 +346,7 @@ def locks_nobody_out(run: Run) -> bool:
                 database.execute_sql("SELECT id FROM run WHERE id = %s FOR UPDATE NOWAIT", (run.id,))
         else:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("portal.models.database.PATIENCE", 0)
+                patch.setattr(sys.modules["portal.models.database"], "PATIENCE", 0)
                 with database.atomic("IMMEDIATE"):
                     pass
     except OperationalError:

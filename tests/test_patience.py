@@ -1,0 +1,81 @@
+"""Writers of SQLite that wait for each other, and chunks that fit the time they may hold the lock."""
+
+from __future__ import annotations
+
+import importlib
+import sqlite3
+import threading
+import time
+
+import pytest
+from peewee import OperationalError
+
+from portal.inventory import apply
+from portal.models import Merchant, database
+from portal.models.database import is_postgres
+
+handle = importlib.import_module("portal.models.database")  # whose name in its package is the database itself
+
+
+@pytest.fixture
+def locked(db):
+    """A function: hold SQLite's write lock for so many seconds from another connection."""
+    if is_postgres():
+        pytest.skip("Postgres locks no other writer out")
+    path = db.removeprefix("sqlite:///")
+    holding: list[threading.Thread] = []
+
+    def hold(seconds: float) -> None:
+        held = threading.Event()
+
+        def act() -> None:
+            other = sqlite3.connect(path, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            held.set()
+            time.sleep(seconds)
+            other.execute("COMMIT")
+            other.close()
+
+        holding.append(threading.Thread(target=act))
+        holding[-1].start()
+        assert held.wait(10)
+
+    yield hold
+    for thread in holding:
+        thread.join()
+
+
+def test_a_writer_waits_for_another_one_in_a_transaction_and_by_itself(locked):
+    locked(0.3)
+    with database.atomic():
+        Merchant.create(name="First", data_key="")
+    locked(0.3)
+    Merchant.create(name="Second", data_key="")
+    assert {row.name for row in Merchant.select()} == {"First", "Second"}
+
+
+def test_a_writer_gives_up_when_its_patience_ends(locked, monkeypatch):
+    monkeypatch.setattr(handle, "PATIENCE", 0.05)
+    locked(1.0)
+    with pytest.raises(OperationalError, match="locked"), database.atomic():
+        Merchant.create(name="First", data_key="")
+    with pytest.raises(OperationalError, match="locked"):
+        Merchant.create(name="First", data_key="")
+    assert not Merchant.select().exists()
+
+
+def test_other_errors_are_not_waited_for(db):
+    began = time.monotonic()
+    with pytest.raises(OperationalError if not is_postgres() else Exception, match="nothing_like_it"):
+        database.execute_sql("SELECT 1 FROM nothing_like_it")
+    assert time.monotonic() - began < handle.PATIENCE / 2
+
+
+def test_chunks_shrink_when_they_hold_the_lock_too_long_and_grow_when_not(db):
+    after = apply._next_size(2_000, 10 * apply.HELD_SECONDS)
+    assert (after > 2_000) if is_postgres() else (after == 1_600)
+    assert apply._next_size(2_000, 0.0) == 2_500
+    assert apply._next_size(2_000, apply.HELD_SECONDS) == (2_500 if is_postgres() else 2_000)
+    assert apply._next_size(apply.LEAST, 99) >= apply.LEAST
+    assert apply._next_size(10, 99) >= 8
+    assert apply._next_size(apply.MOST, 0.0) == apply.MOST
