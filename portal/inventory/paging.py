@@ -72,8 +72,11 @@ Seen = tuple[Any, ...]
 ID, VALUE, FITS, FIRST_TEXT = 0, 1, 2, 3
 
 
-def walk(scope: Scope, sizes: Iterable[int]) -> Iterator[list[Seen]]:
-    """The items of the scope's sources in their order, from its place on, in windows of at least these sizes."""
+def walk(scope: Scope, sizes: Iterable[int], *, bare: bool = False) -> Iterator[list[Seen]]:
+    """The items of the scope's sources in their order, from its place on, in windows of these sizes.
+
+    `bare`: only ids and values, which the index alone tells.
+    """
     sizes = iter(sizes)
     parts = [False, True] if scope.downwards else [True, False]
     if not scope.sort.nullable:
@@ -84,7 +87,7 @@ def walk(scope: Scope, sizes: Iterable[int]) -> Iterator[list[Seen]]:
     for empty in parts:
         while True:
             size = next(sizes)
-            window = _window(replace(scope, after=place), empty, size)
+            window = _window(replace(scope, after=place), empty, size, bare)
             yield window
             if len(window) < size:
                 break
@@ -159,7 +162,7 @@ def read_value(sort: Sort, value: Any) -> Any:
     return value
 
 
-def _window(scope: Scope, empty: bool, size: int) -> list[Seen]:
+def _window(scope: Scope, empty: bool, size: int, bare: bool) -> list[Seen]:
     arms, params = [], []
     for source, begin in product(scope.sources, scope.begins or ("",)):
         sql, given = _arm(replace(scope, begins=(begin,) if begin else ()), source, empty, size)
@@ -170,14 +173,12 @@ def _window(scope: Scope, empty: bool, size: int) -> list[Seen]:
         arms = [f"SELECT * FROM ({' UNION ALL '.join(group)}) AS arms" for group in groups]
     if not arms:
         return []
-    order = f"place {scope.direction}, id {scope.direction}"
-    join = "JOIN" if is_postgres() else "CROSS JOIN"
-    found: list[Seen] = bulk.run(
-        f"""SELECT i.id, m.place, CASE WHEN {STOCK_FILTERS[scope.stock]} THEN 1 ELSE 0 END, {TEXTS}
-        FROM (SELECT id, place FROM ({arms[0]}) AS every ORDER BY {order} LIMIT ?) AS m {join} inventory_item i ON i.id = m.id
-        ORDER BY m.place {scope.direction}, m.id {scope.direction}""",
-        (*params, size),
-    ).fetchall()
+    order, join = f"place {scope.direction}, id {scope.direction}", "JOIN" if is_postgres() else "CROSS JOIN"
+    sql = f"SELECT id, place FROM ({arms[0]}) AS every ORDER BY {order} LIMIT ?"
+    if not bare:
+        sql = f"""SELECT i.id, m.place, CASE WHEN {STOCK_FILTERS[scope.stock]} THEN 1 ELSE 0 END, {TEXTS}
+            FROM ({sql}) AS m {join} inventory_item i ON i.id = m.id ORDER BY m.place {scope.direction}, m.id {scope.direction}"""
+    found: list[Seen] = bulk.run(sql, (*params, size)).fetchall()
     return found
 
 
