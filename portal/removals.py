@@ -145,7 +145,7 @@ def remove_inventory(work: Any) -> Any:
     work.stage("remove", unit="items")
     with work.transaction():
         Integration.update(last_accepted_run_id=None, last_accepted_at=None, failures=0).where(
-            Integration.source == source.id, Integration.kind == "get_inventory_primary"
+            Integration.source == source.id, Integration.kind << stale.KINDS
         ).execute()
         ItemPin.delete().where(ItemPin.source == source.id).execute()
         stale.forget(source.id)

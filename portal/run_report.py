@@ -67,6 +67,8 @@ COUNT_LABELS = (
     ("missing", "Missing"),
     ("zeroed", "Went to 0"),
     ("back", "Back again"),
+    ("archived", "Archived"),
+    ("unknown", "Not in your inventory"),
     ("set_aside", "Set aside"),
     ("noted", "Values left out"),
     ("replaced", "Replaced by a later file"),

@@ -33,6 +33,9 @@ MOST_INTERRUPTIONS = 5
 RETRY_MINUTES = (2, 5, 15, 30, 60)  # after the first, second … temporary failure; then the run has failed
 RETRIED_KINDS = ("inventory",)
 SYNC_KINDS = {"get_inventory_primary": "inventory", "get_inventory_secondary": "inventory"}
+WRITERS = ("inventory", "accept_removals", "fixed_rows", "revert", "silence", "remove_inventory")
+"""Kinds of which one at a time works on a source: two feeds of it, or a feed and a revert, never write side by side."""
+
 DRY_RUN = "dry_run"
 KEPT_WHEN_RETRIED = ("files",)  # of the checkpoint: a set of files stays the same set
 GOOD = ("finished", "warnings", "no_change")
@@ -91,6 +94,8 @@ def start(
         unfinished = _unfinished_of(integration, kind)
         if unfinished is not None:
             return _brought_forward(unfinished, kind, cause)
+        if claimed and kind in WRITERS and (writer := _writer_of(source.id)):
+            raise AlreadyRunning(writer)
         last = Run.select(fn.MAX(Run.number)).where(Run.merchant == source.merchant_id).scalar()
         try:
             with database.atomic():
@@ -164,6 +169,8 @@ def claim() -> Run | None:
             run: Run | None = query.for_update(skip_locked=True).first() if is_postgres() else query.first()
             if run is None:
                 return None
+            if run.kind in WRITERS and run.state == "queued" and _writer_of(run.source_id):
+                continue  # another worker was faster, and began a run of the same source
             if _take(run):
                 return run
     return None
@@ -307,7 +314,9 @@ def _hold(fence: int, attempt: int) -> dict[str, Any]:
 
 def _waiting() -> Any:
     now = clock.now()
-    due = (Run.state == "queued") & (Run.due_at <= now)
+    writer = Run.alias()
+    busy = writer.select(writer.id).where(writer.source == Run.source, writer.state == "running", writer.kind << WRITERS)
+    due = (Run.state == "queued") & (Run.due_at <= now) & (Run.kind.not_in(WRITERS) | ~fn.EXISTS(busy))
     deserted = (Run.state == "running") & (Run.lease_until < now)
     return Run.select().where(due | deserted)
 
@@ -316,6 +325,13 @@ def _lock_numbers(merchant_id: int) -> None:
     """Two transactions must not give the same next number. SQLite has one writer anyway."""
     if is_postgres():
         database.execute_sql("SELECT id FROM merchant WHERE id = %s FOR NO KEY UPDATE", (merchant_id,))
+
+
+def _writer_of(source_id: int | None) -> Run | None:
+    """The run that writes the source's inventory now. Its source is locked until the transaction ends, so that no two begin at once."""
+    if is_postgres():
+        database.execute_sql("SELECT id FROM source WHERE id = %s FOR NO KEY UPDATE", (source_id,))
+    return Run.get_or_none(Run.source == source_id, Run.state == "running", Run.kind << WRITERS)
 
 
 def _unfinished_of(integration: Integration | None, kind: str) -> Run | None:

@@ -42,13 +42,13 @@ def text_of(rows: Sequence[Sequence[Any]], headers: Sequence[str] = HEADERS) -> 
 
 
 class Feed:
-    """The Get Inventory integration of an upload source, mapped and switched on."""
+    """The Get Inventory integration of an upload source, mapped and switched on; `kind` is Primary unless another is said."""
 
-    def __init__(self, source: Source, **rules: Any) -> None:
+    def __init__(self, source: Source, kind: str = "get_inventory_primary", **rules: Any) -> None:
         Source.update(supplier="file-upload", state="live").where(Source.id == source.id).execute()
         self.source = Source.get_by_id(source.id)
         settings = {"format": FORMAT}
-        self.integration = Integration.create(source=self.source, kind="get_inventory_primary", enabled=True, settings=settings)
+        self.integration = Integration.create(source=self.source, kind=kind, enabled=True, settings=settings)
         self.map(**rules)
 
     def map(self, headers: Sequence[str] = HEADERS, **rules: Any) -> None:
@@ -58,6 +58,11 @@ class Feed:
         self.integration = Integration.get_by_id(self.integration.id)
         self.integration.mapping_version = number
         self.integration.save()
+
+    def policy(self, **parts: Any) -> None:
+        """Set parts of the integration's policies."""
+        kept = Integration.get_by_id(self.integration.id).policies
+        Integration.update(policies={**kept, **parts}).where(Integration.id == self.integration.id).execute()
 
     def start(self, rows: Sequence[Sequence[Any]] | bytes, headers: Sequence[str] = HEADERS, modified: datetime | None = None) -> Run:
         """Queue a run of a file that holds these rows."""

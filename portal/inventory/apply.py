@@ -1,21 +1,25 @@
 """Carry out a plan: chunks of a transaction each, the checkpoint in it, old and new values journaled. Removals come last.
 
-Nothing is ever deleted: an item that is missing gets quantity 0 and `missing_since`. Items that are added carry their run's id.
+Nothing is ever deleted: an item that is missing gets quantity 0 and `missing_since`. Items that are added carry their run's id. What
+the other feed owns of an item stays as it is (see roles).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from portal import clock, failpoints, runs
 from portal.errors import Refused
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import plan, stage, stale
-from portal.inventory.plan import PRICE, PRICES, REMOVALS_FROM, STOCK, ZERO, Summary, differs, written_columns
+from portal.inventory import lineage, plan_rows, role_sql, roles, stage, stale
+from portal.inventory.plan import PRICE, PRICES, REMOVALS_FROM, ZERO, Summary
+from portal.inventory.plan_rows import Move
+from portal.inventory.role_sql import differs
+from portal.inventory.roles import STOCK, Role
 from portal.leases import Work
-from portal.models import ItemPin, MappingVersion, Run, Source, bulk
+from portal.models import ItemPin, Run, Source, bulk
 from portal.models.database import is_postgres
 from portal.runs import Outcome
 
@@ -31,20 +35,21 @@ STAGED = "staged_row"
 _JOURNAL = "INSERT INTO inventory_change (merchant_id, source_id, run_id, item_id, sku, action, row_number, before, after, at) "
 _CHUNK = "p.run_id = ? AND p.n > ? AND p.n <= ? AND p.state = ?"
 _SAME_ROW = "s.run_id = p.run_id AND s.row_number = p.row_number"
-_COUNTS = ("add", "change", "zero", "back", "missing", "in_stock")
+_COUNTS = ("add", "change", "zero", "back", "missing", "note", "archive", "in_stock")
 
 
 class Applying:
     """Carries out the plan of run `planned`: that run itself, or the held one whose rest a person accepted.
 
-    `columns`: those the mapping writes; all others stay as they are. `rows`: the table its rows lie in.
+    `role`: what it may write; all else stays as it is. `rows`: the table its rows lie in.
     """
 
-    def __init__(self, work: Work, columns: tuple[str, ...], rows: str, planned: int | None = None) -> None:
-        self.work, self.columns, self.rows = work, columns, rows
+    def __init__(self, work: Work, role: Role, rows: str, planned: int | None = None) -> None:
+        self.work, self.role, self.columns, self.rows = work, role, role.columns, rows
         self.run_id, self.source_id, self.merchant_id = work.run.id, work.run.source_id, work.run.merchant_id
         self.planned = planned or work.run.id
-        self.pins = ItemPin.select().where(ItemPin.source == self.source_id).exists()
+        self.locks = role_sql.kept(role, ItemPin.select().where(ItemPin.source == self.source_id).exists())
+        self.others = stale.others(work.run.source_id, work.run.integration_id) if role.adds else []
         self.counts: dict[str, int] = dict.fromkeys(_COUNTS, 0) | work.checkpoint.get("counts", {})
         self.done = 0
         # CROSS JOIN pins the order on SQLite: a chunk of the plan, then its rows, then their items, each by its key.
@@ -132,6 +137,7 @@ class Applying:
             FROM {rows} WHERE {chosen} ORDER BY {order}"""
         added = bulk.run(items, (self.merchant_id, self.source_id, self.run_id, self.run_id, now, now, *scope)).rowcount
         if added:
+            self._mark_others(f"SELECT s.sku FROM {rows} WHERE {chosen}", scope)
             stocked = bulk.one(f"SELECT count(*) FROM {rows} WHERE {chosen} AND s.quantity > 0", scope)[0]
             Source.update(item_count=Source.item_count + added).where(Source.id == self.source_id).execute()
             self._count("add", added)
@@ -146,59 +152,108 @@ class Applying:
         chosen = f"{_CHUNK} AND p.action <> 'add' AND {_SAME_ROW}{and_}{unlike}"
         joined = f"{self._from} CROSS JOIN inventory_item i WHERE {chosen} AND i.id = p.item_id"
         journal = f"""{_JOURNAL}
-            SELECT ?, ?, ?, i.id, p.sku, {action}, p.row_number, {self._values("i", columns)}, {self._values("s", columns)}, ?
+            SELECT ?, ?, ?, i.id, p.sku, {action}, p.row_number, {self._was(columns)}, {self._will_be(columns)}, ?
             FROM {joined} ORDER BY p.n"""
         if not bulk.run(journal, (self.merchant_id, self.source_id, self.run_id, now, *scope)).rowcount:
             return
         for name, number in bulk.run(f"SELECT {action}, count(*) FROM {joined} GROUP BY 1", scope).fetchall():
             self._count(name, number)
+        self._mark_others(f"SELECT p.sku FROM {joined} AND {action} = 'back'", scope)
         stocked = "sum(CASE WHEN coalesce({}.quantity, 0) > 0 THEN 1 ELSE 0 END)"
         if "quantity" in columns:
             moved = f"coalesce({stocked.format('s')}, 0) - coalesce({stocked.format('i')}, 0)"
-            free = f" AND (i.pinned & {plan.bit('quantity')}) = 0" if self.pins else ""
-            self._count("in_stock", int(bulk.one(f"SELECT {moved} FROM {joined}{free}", scope)[0]))
+            free = role_sql.free("quantity", self.locks)
+            self._count("in_stock", int(bulk.one(f"SELECT {moved} FROM {joined} AND {free}", scope)[0]))
         # chosen rows may differ no longer once the first of them is written, so all are in one statement
         sets = "".join(f'"{name}" = {self._new_value(name)}, ' for name in columns)
         content = self._content_hash() if whole else str(UNKNOWN_HASH)
         update = f"""
-            UPDATE inventory_item AS i SET {sets}content_hash = {content}, missing_since = NULL, archived_at = NULL, archived_by = '',
+            UPDATE inventory_item AS i SET {sets}content_hash = {content}, {self._standing()}
                 last_run_id = ?, last_row = s.row_number, changed_at = ?
             FROM {self._from} WHERE {chosen} AND i.id = p.item_id"""
         bulk.run(update, (self.run_id, now, *scope))
 
     def _new_value(self, name: str) -> str:
-        return f'CASE WHEN (i.pinned & {plan.bit(name)}) = 0 THEN s."{name}" ELSE i."{name}" END' if self.pins else f's."{name}"'
+        return f'CASE WHEN {role_sql.free(name, self.locks)} THEN s."{name}" ELSE i."{name}" END' if self.locks else f's."{name}"'
+
+    def _standing(self) -> str:
+        """SQL: what becomes of who speaks for the item and of its being missing or archived."""
+        held = role_sql.away(self.role)
+        gone = {"missing_since": "NULL", "archived_at": "NULL", "archived_by": "''"}
+        if held:
+            gone = {name: f"CASE WHEN {held} THEN i.{name} ELSE {value} END" for name, value in gone.items()}
+        told = {**gone, "missing_in": role_sql.named_now(self.role), "secondary": role_sql.taken_now(self.role)}
+        return "".join(f"{name} = {value}, " for name, value in told.items())
+
+    def _was(self, columns: tuple[str, ...]) -> str:
+        """SQL: the JSON of what the item was, of all that differs."""
+        return bulk.json_object(self._pairs("i", columns) + [(name, was, when) for name, was, _, when in self._moves()])
+
+    def _will_be(self, columns: tuple[str, ...]) -> str:
+        """SQL: the JSON of what it becomes."""
+        return bulk.json_object(self._pairs("s", columns) + [(name, becomes, when) for name, _, becomes, when in self._moves()])
+
+    def _moves(self) -> list[tuple[str, str, str, str]]:
+        """(column, was, becomes, when it does) of the columns that say how the item stands, as SQL."""
+        back, null = role_sql.comes_back(self.role), "CAST(NULL AS text)"
+        noted = {"missing_in": role_sql.named_now(self.role), "secondary": role_sql.taken_now(self.role)}
+        return [
+            ("missing_since", bulk.moment("i.missing_since"), null, f"i.missing_since IS NOT NULL AND {back}"),
+            ("archived_at", bulk.moment("i.archived_at"), null, f"i.archived_at IS NOT NULL AND {back}"),
+            ("archived_by", "i.archived_by", "CAST('' AS text)", f"i.archived_at IS NOT NULL AND {back}"),
+            *((name, f"i.{name}", becomes, f"i.{name} <> {becomes}") for name, becomes in noted.items()),
+        ]
 
     def _content_hash(self) -> str:
         """SQL: the fresh row's hash, where the item is all that row says: nothing is pinned or left of columns that others wrote."""
         others = [f'i."{name}" IS NULL' for name in INVENTORY_COLUMNS if name not in self.columns and name != "sku"]
-        others += ["i.pinned = 0"] if self.pins else []
+        others += [f"{self.locks} = 0"] if self.locks else []
         return f"CASE WHEN {' AND '.join(others)} THEN s.content_hash ELSE {UNKNOWN_HASH} END" if others else "s.content_hash"
 
     def _remove(self, after: int, last: int, state: str) -> None:
+        """Missing items go to 0, those missing for long are archived, and what is lacked twice is noted."""
         now, scope = clock.now(), (self.planned, after, last, state)
-        joined = f"plan_row p CROSS JOIN inventory_item i WHERE {_CHUNK} AND i.id = p.item_id AND i.missing_since IS NULL"
-        free = f"(i.pinned & {plan.bit('quantity')}) = 0"
-        was, will = plan.removed_values()
-        journal = f"""{_JOURNAL}
-            SELECT ?, ?, ?, i.id, p.sku, p.action, NULL, {was}, {will}, ?
-            FROM {joined} ORDER BY p.n"""
-        removed = bulk.run(journal, (self.merchant_id, self.source_id, self.run_id, now, *scope)).rowcount
-        self._count("missing", removed)
-        self._count("in_stock", -int(bulk.one(f"SELECT count(*) FROM {joined} AND i.quantity > 0", scope)[0]))
+        mine = role_sql.lacking(self.role)
+        joined = f"plan_row p CROSS JOIN inventory_item i WHERE {_CHUNK} AND i.id = p.item_id AND p.action <> 'archive' AND {mine}"
+        free, lacked = plan_rows.may_empty(), role_sql.lacked_now(self.role)
+        self._journal_moves(joined, scope, now, plan_rows.removal_moves(self.role))
+        for name, number in bulk.run(f"SELECT p.action, count(*) FROM {joined} GROUP BY 1", scope).fetchall():
+            self._count(name, number)
+        self._count("in_stock", -int(bulk.one(f"SELECT count(*) FROM {joined} AND i.quantity > 0 AND i.missing_since IS NULL", scope)[0]))
         update = f"""
             UPDATE inventory_item AS i SET
                 quantity = CASE WHEN {free} THEN 0 ELSE i.quantity END, warehouses = CASE WHEN {free} THEN NULL ELSE i.warehouses END,
-                missing_since = ?, content_hash = {UNKNOWN_HASH}, last_run_id = ?, changed_at = ?
-            FROM plan_row p WHERE {_CHUNK} AND i.id = p.item_id AND i.missing_since IS NULL"""
+                missing_in = {lacked}, missing_since = coalesce(i.missing_since, ?), content_hash = {UNKNOWN_HASH}, last_run_id = ?,
+                changed_at = ?
+            FROM plan_row p WHERE {_CHUNK} AND i.id = p.item_id AND p.action <> 'archive' AND {mine}"""
+        bulk.run(update, (now, self.run_id, now, *scope))
+        self._archive(scope, now)
+
+    def _archive(self, scope: tuple[Any, ...], now: Any) -> None:
+        which = f"{_CHUNK} AND i.id = p.item_id AND p.action = 'archive' AND i.archived_at IS NULL AND i.missing_since IS NOT NULL"
+        who, moves = f"'{self.role.kind}'", plan_rows.archive_moves(self.role, bulk.text(lineage.told(now)))
+        self._count("archive", self._journal_moves(f"plan_row p CROSS JOIN inventory_item i WHERE {which}", scope, now, moves))
+        update = f"""UPDATE inventory_item AS i SET archived_at = ?, archived_by = {who}, last_run_id = ?, changed_at = ?
+            FROM plan_row p WHERE {which}"""
         bulk.run(update, (now, self.run_id, now, *scope))
 
-    def _any_differs(self, columns: tuple[str, ...]) -> str:
-        return " OR ".join(f"({differs(column, self.pins)})" for column in columns) or "1 = 0"
+    def _journal_moves(self, joined: str, scope: tuple[Any, ...], now: Any, moves: Sequence[Move]) -> int:
+        """Write the lines of items whose columns move: (column, was, becomes, when); how many."""
+        was, left = plan_rows.both_sides(moves)
+        journal = f"{_JOURNAL} SELECT ?, ?, ?, i.id, p.sku, p.action, NULL, {was}, {left}, ? FROM {joined} ORDER BY p.n"
+        return int(bulk.run(journal, (self.merchant_id, self.source_id, self.run_id, now, *scope)).rowcount)
 
-    def _values(self, side: str, columns: tuple[str, ...]) -> str:
-        """SQL: the JSON of one side's values, of the columns that differ."""
-        return bulk.json_object([(name, f'{side}."{name}"', differs(name, self.pins)) for name in columns])
+    def _mark_others(self, skus: str, scope: tuple[Any, ...]) -> None:
+        """Let the secondary read the records of items again that are new or back: it has not written them yet."""
+        for other in self.others:
+            stale.mark_those(other, skus, scope)
+
+    def _any_differs(self, columns: tuple[str, ...]) -> str:
+        return " OR ".join(f"({differs(column, self.locks)})" for column in columns) or "1 = 0"
+
+    def _pairs(self, side: str, columns: tuple[str, ...]) -> list[tuple[str, str, str]]:
+        """(column, one side's value, whether it differs) as SQL."""
+        return [(name, f'{side}."{name}"', differs(name, self.locks)) for name in columns]
 
 
 def _next_size(size: int, seconds: float) -> int:
@@ -212,7 +267,7 @@ def hold(work: Work, rows: str, marks: int, removals: bool, everything: bool) ->
     """Let planned rows wait for a person, with their rows kept; how many. `marks`: which of them, and what of each row."""
     run_id = work.run.id
     with work.transaction():
-        plan.hold_rows(run_id, marks, removals, everything)
+        plan_rows.hold_rows(run_id, marks, removals, everything)
         names = ", ".join(f's."{name}"' for name in ("run_id", "row_number", "used", "content_hash", *INVENTORY_COLUMNS))
         plain = names.replace("s.", "")
         bulk.run(f"DELETE FROM {STAGED} WHERE run_id = ?", (run_id,))
@@ -222,7 +277,7 @@ def hold(work: Work, rows: str, marks: int, removals: bool, everything: bool) ->
             (run_id,),
         )
         _keep_values(work, rows)
-        return plan.count_held(run_id)
+        return plan_rows.count_held(run_id)
 
 
 def _keep_values(work: Work, rows: str) -> None:
@@ -262,10 +317,9 @@ def accept_removals(work: Work) -> Outcome:
     if not work.checkpoint.get("done"):
         _still_held(held)
         work.stage("apply")
-        version = MappingVersion.get(MappingVersion.integration == held.integration, MappingVersion.number == held.mapping_version)
         work.save(document_id=held.document_id, mapping_version=held.mapping_version)
         total = bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND state = 'held'", (held.id,))[0]
-        applying = Applying(work, written_columns(version.rules), STAGED, planned=held.id)
+        applying = Applying(work, roles.of(held), STAGED, planned=held.id)
         applying.accept_rows(total)
         applying.remove("held", total)
         with work.transaction():

@@ -1,7 +1,7 @@
 """Archived items: no longer offered, quantity 0, out of the lists. A person archives and un-archives, whoever archived.
 
 While archived by a person, feeds pass the item over. Un-archived, the quantity before comes back at once if no feed was read
-since; else it stays 0 until the next feed, which is read whole.
+since; else it stays 0 until the next feed, which is read whole. What a feed archived counts as never missed, once a person un-archives it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from portal import audit, clock
 from portal.errors import Invalid
 from portal.inventory import by_hand, lineage
 from portal.inventory.by_hand import Change
+from portal.inventory.role_sql import BY_FEED
 from portal.models import InventoryItem, ItemPin, Merchant, Source, database
 
 HELD_AT_ZERO = ("quantity", "warehouses")
@@ -63,6 +64,8 @@ def _archived(item: InventoryItem, who: str) -> Change:
 def _offered(item: InventoryItem) -> Change:
     pins = {one.column: one.value for one in ItemPin.select().where(ItemPin.item_id == item.id, ItemPin.column << HELD_AT_ZERO)}
     columns: dict[str, Any] = {"archived_at": None, "archived_by": ""}
+    if item.archived_by.startswith(BY_FEED):  # else the next file that lacks it would archive it at once
+        columns |= {"missing_since": None, "missing_in": 0}
     for column in HELD_AT_ZERO:
         known, value = by_hand.value_before(item, column, "archive")
         if column in pins:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from peewee import fn
 
 from portal import clock
-from portal.inventory import feed_states, words
+from portal.inventory import feed_states, roles, words
 from portal.models import Document, Integration, Run
 
 HISTORY = 10
+LOOKED_AT = 200  # runs, of which some may be of the other kind of feed
 WEEK = timedelta(days=7)
+_READ_BY = ("format", "role")
 _OFFERED = ("new", "changed", "unchanged", "back")
 
 
@@ -70,12 +73,13 @@ def of(run: Run) -> Baseline:
 
 
 def history(integration: Integration, before: int | None = None) -> list[tuple[Run, int]]:
-    """(accepted run, rows of its file) of the last ten before run number `before`, newest first."""
+    """(accepted run, rows of its file) of the last ten before run number `before`, newest first; of full files and deltas apart."""
     accepted = _accepted(integration)
     if before is not None:
         accepted = accepted.where(Run.id < before)
-    told = accepted.order_by(Run.id.desc()).limit(HISTORY)
-    return [(run, _rows(run)) for run in told if "rows" in run.counts]
+    delta = roles.feed_of(integration) == "delta"
+    told = (run for run in accepted.order_by(Run.id.desc()).limit(LOOKED_AT) if roles.was_delta(run) == delta)
+    return [(run, _rows(run)) for run in islice(told, HISTORY) if "rows" in run.counts]
 
 
 def _rows(run: Run) -> int:
@@ -91,7 +95,7 @@ def week_high(integration: Integration) -> tuple[int, datetime | None]:
 def _accepted(integration: Integration) -> Any:
     """Accepted runs, without their long columns, since the inventory was last removed."""
     removed = Run.select(fn.MAX(Run.id)).where(Run.source == integration.source_id, Run.kind == "remove_inventory").scalar() or 0
-    columns = (Run.id, Run.public_id, Run.number, Run.counts, Run.state, Run.created_at, Run.finished_at)
+    columns = (Run.id, Run.public_id, Run.number, Run.counts, Run.state, Run.settings, Run.created_at, Run.finished_at)
     mine = (Run.integration == integration) & (Run.kind == "inventory") & (Run.accepted == True)  # noqa: E712
     return Run.select(*columns).where(mine, Run.id > removed)
 
@@ -116,6 +120,6 @@ def is_unchanged(run: Run, document: Document, before: Baseline) -> bool:
     """Whether the document is the last accepted one again, read the same way, and nothing was written since but by another feed."""
     if before.run is None or before.document is None or before.document.sha256 != document.sha256:
         return False
-    if (before.run.mapping_version, before.run.settings.get("format")) != (run.mapping_version, run.settings.get("format")):
+    if (before.run.mapping_version, *map(before.run.settings.get, _READ_BY)) != (run.mapping_version, *map(run.settings.get, _READ_BY)):
         return False
     return feed_states.is_current(run, before.run)

@@ -21,6 +21,8 @@ from portal.records import FeedFormat
 
 log = logging.getLogger(__name__)
 
+Rules = Mapping[str, Any]
+
 KEPT_FOR = timedelta(days=1)  # a contract is made anew after this, or when other columns came or went
 LOOKED_AT = 2_000  # rows of a new file whose values are compared
 LONGEST_HEADLINE = 60
@@ -56,13 +58,16 @@ class Change:
         return {column.name: column.samples for column in self.new}
 
 
-def check(work: Work, version: MappingVersion, form: FeedFormat, headers: Sequence[str], document: Document) -> bool:
-    """Hold a file's columns against the contract; whether others came or went. Raises SupplierError(columns_missing)."""
+def check(work: Work, version: MappingVersion, rules: Rules, form: FeedFormat, headers: Sequence[str], document: Document) -> bool:
+    """Hold a file's columns against the contract; whether others came or went. `rules`: what is used of the version's.
+
+    Raises SupplierError(columns_missing).
+    """
     old = _columns(version)
     if not old:
         return False
     needed, headerless = (
-        mapping.needed_columns(version.rules),
+        mapping.needed_columns(rules),
         form.header_row == 0 and form.kind in ("delimited", "fixed_width", "spreadsheet"),
     )
     names = [column.name for column in old]

@@ -13,7 +13,7 @@ from typing import Any
 
 from portal import clock, documents, mappings, read_files, readers, runs
 from portal.errors import NotFound, Refused, SupplierError
-from portal.inventory import baseline, feed_states, movers, plan, stage, steps, words
+from portal.inventory import baseline, feed_states, movers, plan_rows, stage, steps, words
 from portal.inventory.baseline import Baseline
 from portal.inventory.parsing import Tally
 from portal.inventory.plan import Summary
@@ -83,7 +83,7 @@ def _perform(work: Work) -> Outcome:
     held, memory = stage.opened(work), feed_states.nothing(work)
     tally = steps.parse(work, reading, held, memory)
     with held.attached():
-        summary = steps.make_plan(work, held, plan.written_columns(reading.rules), tally, before, memory)
+        summary = steps.make_plan(work, held, reading.role, tally, before, memory)
         _judge(work, reading, tally, summary, before)
         _keep_rows(work, reading, summary)
     steps.erase_stage(work)
@@ -95,7 +95,7 @@ def _judge(work: Work, reading: Reading, tally: Tally, summary: Summary, before:
     work.stage("guard")
     verdicts = [*steps.judge_age(work, reading.document, before), *steps.judge_plan(work, tally, summary, before)]
     steps.keep_verdicts(work, verdicts)
-    same = "rules" not in work.run.settings and len(reading.documents) == 1 and baseline.is_unchanged(work.run, reading.document, before)
+    same = "rules" not in work.run.settings and steps.is_unchanged(work, reading, before)
     refused = any(verdict.verdict == "refuse" for verdict in verdicts)
     holds = any(verdict.verdict == "hold" for verdict in verdicts)
     would = "no_change" if same else "refused" if refused else "held" if holds else "applied"
@@ -106,17 +106,17 @@ def _keep_rows(work: Work, reading: Reading, summary: Summary) -> None:
     """Give each planned row its values, and those that a sync would hold their mark."""
     if work.checkpoint.get("rows_kept"):
         return
-    held, columns = stage.opened(work), plan.written_columns(reading.rules)
+    held = stage.opened(work)
     if summary.whole and summary.add:
-        plan.list_adds(work, held)
+        plan_rows.list_adds(work, held)
     pins = ItemPin.select().where(ItemPin.source == work.run.source_id).exists()
-    plan.keep_values(work, held, columns, pins)
+    plan_rows.keep_values(work, held, reading.role, pins)
     holds = Holds(**work.checkpoint["holds"])
     with work.transaction():
         if holds != Holds():
-            plan.hold_rows(work.run.id, holds.marks, holds.removals, holds.everything)
-        waiting = plan.count_held(work.run.id)
-        work.save_checkpoint(rows_kept=True, waiting=waiting, movers=movers.of(work.run.id, columns))
+            plan_rows.hold_rows(work.run.id, holds.marks, holds.removals, holds.everything)
+        waiting = plan_rows.count_held(work.run.id)
+        work.save_checkpoint(rows_kept=True, waiting=waiting, movers=movers.of(work.run.id, reading.role.columns))
 
 
 def _counts(work: Work, tally: Tally, summary: Summary) -> dict[str, int]:
@@ -124,6 +124,7 @@ def _counts(work: Work, tally: Tally, summary: Summary) -> dict[str, int]:
         "rows": tally.rows, "add": summary.add, "change": summary.change, "zero": summary.zero, "missing": summary.missing,
         "back": summary.back, "unchanged": summary.unchanged, "set_aside": tally.set_aside, "noted": tally.noted,
         "duplicates": tally.duplicates, "waits": work.checkpoint["waiting"],
+        **{name: number for name, number in (("archive", summary.archive), ("note", summary.note), ("unknown", summary.unknown)) if number},
     }  # fmt: skip
 
 

@@ -9,11 +9,18 @@ from typing import Any
 from portal import read_files
 from portal.errors import NotFound
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import lineage
+from portal.inventory import lineage, roles
 from portal.inventory.export import shown
+from portal.inventory.role_sql import IN_BOTH, IN_PRIMARY, IN_SECONDARY
+from portal.inventory.roles import PRIMARY, SECONDARY
 from portal.mapping import TRANSFORMS
-from portal.models import Document, InventoryChange, InventoryItem, ItemPin, MappingVersion, Run
+from portal.models import Document, Integration, InventoryChange, InventoryItem, ItemPin, MappingVersion, Run
 
+_LACKED = {
+    IN_PRIMARY: "because the last accepted file does not hold the item",
+    IN_SECONDARY: "because the last accepted file of Get Inventory Secondary does not hold the item",
+    IN_BOTH: "because neither file holds the item",
+}
 PERSON = ("pin", "archive", "unpin", "unarchive")
 
 
@@ -30,6 +37,7 @@ class Explanation:
     """Why a value is what it is. What is not known is None or empty, never guessed.
 
     `origin`: the run that brought the value; `row`: of its file. `later`: reverts since, newest first, that led back to it.
+    `spoken_by`: the integration kind whose files write the value, where the source has two.
     `rule`: sentences; `version`: of the mapping. `equation`: terms whose sum is the value, for the quantity only.
     """
 
@@ -48,6 +56,7 @@ class Explanation:
     pin: ItemPin | None = None
     held: Run | None = None
     equation: list[Term] = field(default_factory=list)
+    spoken_by: str = ""
 
 
 def of(item: InventoryItem, column: str) -> Explanation:
@@ -69,7 +78,7 @@ def of(item: InventoryItem, column: str) -> Explanation:
         origin=origin, document=document, row=row, at=line.at if line else item.added_at,
         version=origin.mapping_version if origin and by_feed else 0, rule=rule_in_words(rules, column),
         verdicts=list(origin.verdicts) if origin and by_feed else [], later=_reverts(column, lines, line), pin=pin,
-        held=_held(origin), equation=[],
+        held=_held(origin), equation=[], spoken_by=_spoken_by(item, column),
     )  # fmt: skip
     if column == "quantity" and item.quantity is not None:
         told.equation.extend(_equation(item, told))
@@ -94,6 +103,16 @@ def rule_in_words(rules: Mapping[str, Any], column: str) -> list[str]:
     if column in ("weight_unit", "dimension_unit") and rules.get(column):
         return [f"Every item gets “{rules[column]}”, the unit of the mapping."]
     return []
+
+
+def _spoken_by(item: InventoryItem, column: str) -> str:
+    secondary = Integration.get_or_none(
+        Integration.source == item.source_id, Integration.kind == SECONDARY, Integration.removed_at.is_null()
+    )
+    if secondary is None:
+        return ""
+    taken = item.secondary >> INVENTORY_COLUMNS.index(column) & 1
+    return SECONDARY if taken and column in roles.standing(secondary).owned else PRIMARY
 
 
 def _field(rule: Mapping[str, Any]) -> list[str]:
@@ -155,7 +174,7 @@ def _equation(item: InventoryItem, told: Explanation) -> list[Term]:
     elif item.archived_at is not None:
         words = "because the item is archived"
     elif item.missing_since is not None:
-        words = "because the last accepted file does not hold the item"
+        words = _LACKED[item.missing_in]
     elif told.document is not None:
         words = f"in {told.document.name}" + (f", row {told.row:,}" if told.row else "")
     return [Term(item.quantity, words)]

@@ -12,7 +12,7 @@ from peewee import JOIN
 
 from portal import read_files
 from portal.fields import INVENTORY_BY_KEY
-from portal.inventory import arrivals
+from portal.inventory import arrivals, lineage
 from portal.models import InventoryChange, InventoryItem, Run, SetAsideRow
 
 CHUNK = 2_000
@@ -50,7 +50,7 @@ def shown(column: str, value: Any) -> Any:
 
 def label_of(column: str) -> str:
     """Our label of an item's column."""
-    ours = {"warehouses": "Warehouses", "custom": "Custom fields"}
+    ours = {"warehouses": "Warehouses", "custom": "Custom fields", "missing_since": "Missing since", "archived_at": "Archived"}
     return INVENTORY_BY_KEY[column].label if column in INVENTORY_BY_KEY else ours.get(column, column)
 
 
@@ -59,7 +59,7 @@ def changes_csv(run: Run) -> Iterator[str]:
     parts = _FileColumn(run)
     yield line(["SKU", "Item", "Action", "Field", "Was", "Is", *parts.heads])
     for change, title in _changes(run):
-        columns = sorted({*(change.before or {}), *(change.after or {})}) or [""]
+        columns = sorted({*(change.before or {}), *(change.after or {})} - set(lineage.NOTES)) or [""]
         for column in columns:
             before, after = (change.before or {}).get(column), (change.after or {}).get(column)
             label = label_of(column)

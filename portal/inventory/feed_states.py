@@ -13,7 +13,7 @@ from pathlib import Path
 
 from portal import clock
 from portal.intake.hashing import sku_hash
-from portal.inventory import stage
+from portal.inventory import roles, stage, stale
 from portal.inventory.apply import summed
 from portal.inventory.parsing import Tally
 from portal.inventory.plan import WHOLE, Summary
@@ -75,6 +75,7 @@ def forget(work: Work) -> None:
     """The run begins to write: what was remembered holds no longer."""
     with work.transaction():
         FeedState.delete().where(FeedState.integration == work.run.integration_id).execute()
+        stale.forget_counts(work.run.source_id)  # of the other feed of the source, too
 
 
 def remember(work: Work, summary: Summary, counts: dict[str, int]) -> None:
@@ -87,7 +88,8 @@ def remember(work: Work, summary: Summary, counts: dict[str, int]) -> None:
     name = f"integration-{integration_id}-{work.run.id}.record"
     fresh.replace(stage.folder() / name)
     looked_at = datetime.fromisoformat(work.checkpoint["looked_at"])
-    known, in_stock = summed(summary, counts)
+    # what the secondary speaks for changes by more than its own runs, so it is counted each time
+    known, in_stock = summed(summary, counts) if roles.of(work.run).adds else (UNKNOWN, 0)
     with work.transaction():
         mine = StaleRecord.integration == integration_id
         StaleRecord.delete().where(mine, StaleRecord.marked_at < looked_at).execute()

@@ -17,10 +17,9 @@ from typing import IO, Any
 from portal import clock, documents, failpoints, file_looks, mapping, read_files, runs
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import duplicates, stale
+from portal.inventory import duplicates, lineage, role_sql, roles, stale, standing
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.inventory.export import RISKY
-from portal.inventory.plan import written_columns
 from portal.leases import Work
 from portal.models import InventoryChange, InventoryItem, MappingVersion, Run, SetAsideRow, Source, bulk
 from portal.models.database import is_postgres
@@ -32,7 +31,7 @@ MOST_ROWS = 50_000
 ROW, WHAT, WHY = "Quayside row", "Quayside result", "Quayside reasons"
 OURS = (ROW, WHAT, WHY)
 _QUANTITY, _STORES = INVENTORY_COLUMNS.index("quantity"), INVENTORY_COLUMNS.index("warehouses")
-FED = ("add", "change", "zero", "back", "missing")
+FED = ("add", "change", "zero", "back", "missing", "note")
 
 _JOURNAL = ("merchant_id", "source_id", "run_id", "item_id", "sku", "action", "row_number", "before", "after", "at")
 _ASIDE = ("run_id", "row_number", "sku", "fatal", "problems", "cells")
@@ -149,9 +148,10 @@ class Taking:
         self.work, self.listed, self.run = work, listed, work.run
         self.at = headers.index(ROW)
         mark = (listed.settings.get("format") or {}).get("decimal_mark", ".")
-        self.mapper = mapping.compile_rules(rules, headers, mark)
-        self.columns = written_columns(rules)
         self.by_warehouse = bool(rules.get("warehouse_rows"))
+        self.role = roles.of(listed)
+        self.mapper = mapping.compile_rules(self.role.within(rules), headers, mark)
+        self.locks = role_sql.kept(self.role, pins=True)
 
     def take(self, rows: Sequence[Row], tally: Tally) -> None:
         """Judge the rows and write what is accepted, in the transaction that is open."""
@@ -192,6 +192,8 @@ class Taking:
         sku, beside = values[0], self._beside(chunk, values)
         if waiting.sku and sku != waiting.sku and not any(one["field"] == "sku" for one in waiting.problems):
             reason = f"This row was for {waiting.sku}, and its SKU was not what was wrong"
+        elif not self.role.adds and not self._is_known(sku):
+            reason = "No item of the source has this SKU, and this feed never adds items"
         elif not beside and (sku in chunk.accepted or self._written(sku)):
             reason = "Another row that was mended has the same SKU"
         else:
@@ -203,6 +205,9 @@ class Taking:
             row, values = earlier[0], self._joined(earlier[1], values)
         chunk.accepted[sku] = (row, values)
         chunk.used.append(waiting.row_number)
+
+    def _is_known(self, sku: str) -> bool:
+        return InventoryItem.select().where(InventoryItem.source == self.run.source_id, InventoryItem.sku == sku).exists()
 
     def _beside(self, chunk: _Chunk, values: tuple[Any, ...]) -> bool:
         """Whether rows are of one warehouse each, and this one's was not mended in this chunk yet."""
@@ -258,19 +263,21 @@ class Taking:
         tally.new += len(rows)
 
     def _change(self, accepted: Sequence[tuple[InventoryItem, Row, tuple[Any, ...]]], tally: Tally) -> None:
-        now, lines = clock.now(), []
+        now, lines, standings = clock.now(), [], standing.of([item.id for item, _, _ in accepted], self.role, self.locks)
         for item, row, values in accepted:
             if self.by_warehouse and values[_STORES] is not None:
                 values = self._joined([getattr(item, name) for name in INVENTORY_COLUMNS], values)
-            given = dict(zip(INVENTORY_COLUMNS, values, strict=True))
-            free = [name for name in self.columns if not item.pinned >> INVENTORY_COLUMNS.index(name) & 1]
+            given, (locks, stands) = dict(zip(INVENTORY_COLUMNS, values, strict=True)), standings[item.id]
+            free = [name for name in self.role.columns if not locks >> INVENTORY_COLUMNS.index(name) & 1]
             after = {name: given[name] for name in free if getattr(item, name) != given[name]}
-            if not after and item.missing_since is None:
+            after |= {name: value for name, value in stands.items() if getattr(item, name) != value}
+            if not after:
                 tally.unchanged += 1
                 continue
-            before = {name: getattr(item, name) for name in after}
+            before = {name: lineage.told(getattr(item, name)) for name in after}
             zero = "quantity" in after and (before["quantity"] or 0) > 0 and not after["quantity"]
-            action = "back" if item.missing_since is not None else "zero" if zero else "change"
+            noted = after.keys() <= set(lineage.NOTES)
+            action = "back" if set(lineage.TIMES) & after.keys() else "zero" if zero else "note" if noted else "change"
             self._write(item, row, after)
             lines.append(
                 (item.merchant_id, item.source_id, self.run.id, item.id, item.sku, action, row.number, _json(before), _json(after), now)
@@ -281,9 +288,7 @@ class Taking:
     def _write(self, item: InventoryItem, row: Row, after: Mapping[str, Any]) -> None:
         sets = "".join(f'"{name}" = ?, ' for name in after)
         sql = f"""
-            UPDATE inventory_item SET {sets}content_hash = {UNKNOWN_HASH}, missing_since = NULL, last_run_id = ?, last_row = ?,
-                changed_at = ?
-            WHERE id = ?"""
+            UPDATE inventory_item SET {sets}content_hash = {UNKNOWN_HASH}, last_run_id = ?, last_row = ?, changed_at = ? WHERE id = ?"""
         bulk.run(sql, (*after.values(), self.run.id, row.number, clock.now(), item.id))
 
     def _report(self, chunk: _Chunk, tally: Tally) -> None:

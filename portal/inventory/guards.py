@@ -14,6 +14,7 @@ from typing import Any
 from portal.errors import Problem
 
 MONTH_DAYS = 30  # a source's first days, when a low match rate is no sign of anything
+FEW_OF_DELTA = 10  # bad quantities that never refuse a delta: it may have very few rows, and they do not come again
 ORDER = ("refuse", "hold", "warn", "apply")
 
 
@@ -49,7 +50,8 @@ class Facts:
     `history`: rows of up to ten accepted runs, newest first. `known`, `lost`, `in_stock`, `zeroed`: items before the run, and
     of them those that the file lacks or takes to 0. `priced`: known items of the file with a cost or price; `price_moved`: those
     that move past `Limits.price_step`. `matched`: SKUs of the file that were known, None when nobody counted. `high`: most items
-    after an accepted run of the last seven days, `high_at` when, fit to show. `days` since the first accepted run.
+    after an accepted run of the last seven days, `high_at` when, fit to show. `days` since the first accepted run. `delta`: the file
+    names only what changed. `secondary`: it is of Get Inventory Secondary; then the items are those that this feed speaks for.
     """
 
     rows: int
@@ -70,6 +72,8 @@ class Facts:
     days: int = 0
     broken: int = 0
     duplicates: int = 0
+    delta: bool = False
+    secondary: bool = False
 
     @property
     def usual(self) -> int | None:
@@ -100,8 +104,14 @@ DEFAULTS = Limits()
 
 
 def judge(facts: Facts, limits: Limits = DEFAULTS) -> list[Verdict]:
-    """Every guard's verdict on a file that was read to its end, those that refuse first."""
-    guards = (_rows, _shrunk, _quantities, _broken, _lost, _lost_slowly, _zeroed, _prices, _matched, _duplicates)
+    """Every guard's verdict on a file that was read to its end, those that refuse first.
+
+    A delta is of any size and removes nothing, so neither its rows nor lost SKUs nor known SKUs are judged, and it may be empty; prices
+    are judged as a share of all items. The first file of a secondary changes what is there, so its prices and zeros are judged, too.
+    """
+    sized = (_shrunk, _lost, _lost_slowly, _matched)
+    every = (_rows, _shrunk, _quantities, _broken, _lost, _lost_slowly, _zeroed, _prices, _matched, _duplicates)
+    guards = [guard for guard in every if not (facts.delta and guard in sized)]
     verdicts = [verdict for guard in guards if (verdict := guard(facts, limits))]
     return sorted(verdicts, key=lambda verdict: ORDER.index(verdict.verdict))
 
@@ -135,6 +145,8 @@ def _rows(facts: Facts, _: Limits) -> Verdict:
     against = {"rows": list(facts.history)}
     if facts.usable:
         return Verdict("rows_present", 1, facts.usable, "apply", f"{facts.usable:,} usable rows.", against)
+    if facts.rows == 0 and facts.delta:
+        return Verdict("rows_present", 0, 0, "apply", "The file names no change.")
     if facts.rows == 0:
         body = f"{_usual(facts)}We kept your stock as it was."
         problem = Problem("header_only", "The feed has headers but no rows", body, "Review the feed", "file")
@@ -173,7 +185,8 @@ def _quantities(facts: Facts, limits: Limits) -> Verdict | None:
         return None
     limit = int(facts.rows * limits.bad_quantities / 100)
     told = f"{facts.bad_quantity:,} of {facts.rows:,} rows have a quantity that cannot be used"
-    if not over(facts.bad_quantity, facts.rows, limits.bad_quantities):
+    few = facts.delta and facts.bad_quantity <= FEW_OF_DELTA
+    if few or not over(facts.bad_quantity, facts.rows, limits.bad_quantities):
         return Verdict("too_many_bad_rows", limit, facts.bad_quantity, "apply", f"{told}.")
     wrong = f"More than {limits.bad_quantities:g}% means the wrong column."
     body = f"{told}: negative, fractional, too large or no number. {wrong} Your stock is as it was."
@@ -238,7 +251,7 @@ def _zeroed(facts: Facts, limits: Limits) -> Verdict | None:
 
 
 def _prices(facts: Facts, limits: Limits) -> Verdict | None:
-    if facts.before is None:
+    if facts.before is None and not facts.secondary:
         return None
     limit = int(facts.priced * limits.prices_moved / 100)
     against = {"priced": facts.priced, "step": limits.price_step}
@@ -257,7 +270,7 @@ def _matched(facts: Facts, limits: Limits) -> Verdict | None:
     limit = -int(-facts.usable * limits.match_rate // 100)
     against = {"known": facts.known, "days": facts.days}
     sentence = f"{facts.matched:,} of {facts.usable:,} SKUs in the file are known."
-    if facts.matched >= limit or facts.days < MONTH_DAYS:
+    if facts.matched >= limit or facts.days < MONTH_DAYS or facts.secondary:  # what a secondary does not know it leaves out
         return Verdict("match_rate", limit, facts.matched, "apply", sentence, against)
     body = f"Only {facts.matched:,} of {facts.usable:,} are yours; it may be another catalogue or SKU column. Nothing of it was applied."
     problem = Problem("match_rate", "Most SKUs of the file are not known", body, "Decide", "acceptance")

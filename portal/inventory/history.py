@@ -84,7 +84,7 @@ def as_of(source: Source, moment: datetime, *, after: str = "", prefix: str = ""
 
 def as_of_csv(source: Source, moment: datetime, prefix: str = "") -> Iterator[str]:
     """The source as of a moment, every column, a line an item."""
-    columns = [column for column in lineage.COLUMNS if column not in ("archived_at", "archived_by")]
+    columns = [column for column in lineage.SHOWN if column not in ("archived_at", "archived_by")]
     yield _line([lineage.label(column) for column in columns])
     after = ""
     while True:
@@ -255,7 +255,7 @@ def _state(
 
 
 def _values(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    return [(column, was.get(column), now.get(column)) for column in lineage.COLUMNS if was.get(column) != now.get(column)]
+    return [(column, was.get(column), now.get(column)) for column in lineage.SHOWN if was.get(column) != now.get(column)]
 
 
 def _line(values: Iterable[Any]) -> str:

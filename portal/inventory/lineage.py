@@ -14,7 +14,11 @@ from portal.fields import INVENTORY_BY_KEY, INVENTORY_COLUMNS
 from portal.models import InventoryChange, InventoryItem, Run
 
 TIMES = ("missing_since", "archived_at")
-COLUMNS = (*INVENTORY_COLUMNS, *TIMES, "archived_by")
+NOTES = ("missing_in", "secondary")
+"""What feeds note for themselves (see models.inventory); it goes back with a revert, and is not shown."""
+
+SHOWN = (*INVENTORY_COLUMNS, *TIMES, "archived_by")
+COLUMNS = (*SHOWN, *NOTES)
 """All that a run may change of an item."""
 
 IDENTITY = ("public_id", "added_at", "added_run_id", "added_row", "last_run_id", "last_row")
@@ -29,7 +33,7 @@ Values = dict[str, Any]
 
 _LABELS = {
     "warehouses": "Warehouses", "custom": "Your own fields", "missing_since": "Missing from the file since",
-    "archived_at": "Archived", "archived_by": "Archived by",
+    "archived_at": "Archived", "archived_by": "Archived by", "missing_in": "Files that lack it", "secondary": "Kept by the secondary feed",
 }  # fmt: skip
 
 
@@ -51,7 +55,7 @@ def values_of(item: InventoryItem) -> Values:
 def touched(line: InventoryChange) -> dict[str, tuple[Any, Any]]:
     """Column -> (before, after) of one line. That an item went missing or came back is told by the action alone.
 
-    What `missing_since` was before an item came back is not in its line: None, see `missing_before`.
+    What `missing_since` was before an item came back is not in older lines: None, see `missing_before`.
     """
     before, after = line.before or {}, line.after or {}
     changes = {column: (before.get(column), after.get(column)) for column in (*before, *after) if column in COLUMNS}
@@ -143,6 +147,7 @@ def rewound(present: Mapping[str, Any] | None, lines: Sequence[InventoryChange])
             kept = line.before or {}
             state = {column: kept.get(column) for column in COLUMNS} | {
                 "archived_by": kept.get("archived_by") or "", "added_at": kept.get("added_at"),
+                **{name: kept.get(name) or 0 for name in NOTES},
             }  # fmt: skip
         elif state is not None:
             state |= {column: was for column, (was, _) in touched(line).items()}

@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from portal import policies
+from portal import clock, policies
 from portal.errors import Invalid
 from portal.fields import INVENTORY_BY_KEY
-from portal.models import Integration
+from portal.models import Integration, Run
 
 ACTS = {"leave": "Leave them as they are", "zero": "Set their quantity to 0", "archive": "Set to 0, and archive them later"}
 SCOPES = {"own": "Only items whose quantity this feed wrote", "all": "All items of the source"}
@@ -33,6 +34,7 @@ FILTERS = {key: INVENTORY_BY_KEY[key].label for key in ("brand", "category_1", "
 MOST_RUNS = 1_000
 MOST_HOURS = 24 * 365
 MOST_VALUES = 100
+MOST_LOOKED_AT = 3 * MOST_RUNS
 LONGEST_VALUE = 255
 SECONDARY = "get_inventory_secondary"
 
@@ -85,6 +87,27 @@ class Missing:
 
 ZERO_ALL = Missing()
 LEAVE = Missing("leave", scope="own")
+
+
+def archive_before(run: Run, chosen: Missing) -> datetime | None:
+    """Items that have been missing since then are archived by the run; None for none.
+
+    Of N files: since the accepted full run with N - 1 others after it and before this one, a byte-identical file counting too.
+    """
+    if chosen.act != "archive":
+        return None
+    befores = [clock.now() - timedelta(hours=chosen.after_hours)] if chosen.after_hours else []
+    if chosen.after_runs:
+        mine = (Run.integration == run.integration_id) & (Run.kind == "inventory") & (Run.accepted == True)  # noqa: E712
+        earlier = (
+            Run.select(Run.finished_at, Run.settings)
+            .where(mine, Run.id < run.id, Run.document_id.is_null(False))
+            .order_by(Run.id.desc())
+            .limit(MOST_LOOKED_AT)
+        )
+        full = [one.finished_at for one in earlier if not (one.settings.get("role") or {}).get("delta")]
+        befores += full[chosen.after_runs - 1 : chosen.after_runs]
+    return max(befores, default=None)
 
 
 def default(kind: str) -> Missing:

@@ -12,7 +12,15 @@ from portal.models import InventoryItem, PlanRow, Run
 
 SHOWN = 50
 CHUNK = 2_000
-ACTIONS = {"add": "Add", "change": "Change", "zero": "Goes to 0", "missing": "Missing", "back": "Back again"}
+ACTIONS = {
+    "add": "Add",
+    "change": "Change",
+    "zero": "Goes to 0",
+    "missing": "Missing",
+    "back": "Back again",
+    "archive": "Archive",
+    "note": "Kept by the other file",
+}
 VERDICTS = {"apply": "Passes", "warn": "Passes, with a warning", "hold": "Would be held", "refuse": "Would be refused"}
 GUARDS = {
     "older_than_last": "Age of the file", "rows_present": "Usable rows", "too_few_rows": "Rows of the file",
@@ -140,7 +148,7 @@ def _told(row: PlanRow, item: InventoryItem | None) -> Planned:
 def _waits(row: PlanRow) -> str:
     if row.state != "held":
         return ""
-    if row.action == "missing":
+    if row.action in ("missing", "archive"):
         return "The removal waits"
     return {ZERO: "The quantity waits", PRICE: "Costs and prices wait", ZERO | PRICE: "Quantity and prices wait"}.get(
         row.marks, "All waits"

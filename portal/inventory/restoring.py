@@ -105,8 +105,9 @@ def write(work: Work, steps: Sequence[Step], *, mark: bool) -> None:
 
 
 def _unheard_of(step: Step) -> bool:
-    """Whether the item is offered again though the last feed may not have named it: only a feed that is read whole misses it again."""
-    return step.act == "readd" or any(name in step.will and step.will[name] is None for name in lineage.TIMES)
+    """Whether a feed no longer lacks the item though its last file may not have named it: only one that is read whole misses it again."""
+    offered = any(name in step.will and step.will[name] is None for name in lineage.TIMES)
+    return step.act == "readd" or offered or "missing_in" in step.will
 
 
 def _items(condition: Any, lock: bool) -> dict[int, InventoryItem]:
@@ -214,7 +215,7 @@ def _insert(work: Work, step: Step) -> int:
         "merchant_id": run.merchant_id, "source_id": run.source_id, "content_hash": UNKNOWN_HASH, "pinned": 0, "changed_at": clock.now(),
         "added_at": lineage.stored("added_at", kept["added_at"]), "archived_by": kept.get("archived_by", ""),
     }  # fmt: skip
-    absent = dict.fromkeys(lineage.IDENTITY, 0)
+    absent = dict.fromkeys((*lineage.IDENTITY, *lineage.NOTES), 0)
     row = {name: fixed[name] if name in fixed else lineage.stored(name, kept.get(name, absent.get(name))) for name in _ITEM}
     columns, values = tuple(row), tuple(row.values())
     if step.item_id:

@@ -31,7 +31,7 @@ KINDS = ("inventory", "accept_removals", "fixed_rows", "silence", "revert")
 """Runs that can be taken back. What a person did to single items has its own way back: unpin, un-archive."""
 
 FIELDS: dict[str, tuple[str, ...]] = {
-    "quantity": ("quantity", "warehouses", "missing_since"),
+    "quantity": ("quantity", "warehouses", "missing_since", "missing_in", "archived_at", "archived_by"),
     "weight": ("weight", "weight_unit"),
     "dimensions": ("length", "width", "height", "dimension_unit"),
     "custom": ("custom",),

@@ -17,7 +17,7 @@ from portal.errors import Invalid
 from portal.fields import INVENTORY_BY_KEY, INVENTORY_COLUMNS
 from portal.inventory import missing
 from portal.inventory.missing import Missing
-from portal.models import Integration, MappingVersion, Source
+from portal.models import Integration, MappingVersion, Run, Source
 
 PRIMARY, SECONDARY = "get_inventory_primary", "get_inventory_secondary"
 STOCK = ("quantity", "warehouses")
@@ -53,6 +53,24 @@ class Role:
     def removes(self) -> bool:
         """Whether a full file of it takes items away. The secondary does only where it owns the quantity."""
         return not self.delta and self.missing.takes and (self.adds or "quantity" in self.owned)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is as of a source with one feed and nothing set otherwise."""
+        return self == Role(columns=self.columns)
+
+    def within(self, rules: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The mapping rules without what this feed may not write."""
+        if self.adds:
+            return rules
+        fields = {key: rule for key, rule in (rules.get("fields") or {}).items() if key == "sku" or key in self.columns}
+        kept = {"fields": fields, "duplicates": rules.get("duplicates", "last")}
+        stores = ("warehouses", "warehouse_rows") if "warehouses" in self.columns else ()
+        return kept | {name: rules[name] for name in stores if rules.get(name)}
+
+    def keyed(self, rules: Mapping[str, Any]) -> dict[str, Any]:
+        """The rules with all else that a record of the feed depends on: after any change of that, the next file is read whole."""
+        return dict(rules) if self.is_plain else {**rules, "role": self.told()}
 
     def told(self) -> dict[str, Any]:
         """As JSON."""
@@ -135,6 +153,22 @@ def contested(source: Source) -> dict[str, bool]:
     return {column: column in owned for column in OWNABLE if column in theirs and column in ours}
 
 
+def of(run: Run) -> Role:
+    """What a run may do, as it was fixed when it fetched its file."""
+    told = run.settings
+    if "role" in told:
+        return Role.from_told(told["role"])
+    if "rules" in told:  # a dry run's, which were not saved
+        return Role(columns=written_columns(told["rules"]))
+    version = MappingVersion.get(MappingVersion.integration == run.integration_id, MappingVersion.number == run.mapping_version)
+    return Role(columns=written_columns(version.rules))
+
+
+def was_delta(run: Run) -> bool:
+    """Whether the file of the run was declared to name only what changed."""
+    return bool((run.settings.get("role") or {}).get("delta"))
+
+
 def now_of(integration: Integration, version: MappingVersion) -> Role:
     """What a run of the integration with that mapping may do, as things are now."""
     primary, secondary = _of(integration.source_id, PRIMARY), _of(integration.source_id, SECONDARY)
@@ -150,6 +184,13 @@ def now_of(integration: Integration, version: MappingVersion) -> Role:
     owned = _owned(columns, _mapped(secondary), owns(secondary))
     theirs = _taking(missing.policy(secondary), feed_of(secondary)) if "quantity" in owned else missing.LEAVE
     return Role(PRIMARY, columns, owned, delta, mine, theirs)
+
+
+def standing(integration: Integration) -> Role:
+    """What a run of the integration may do as things are now; nothing while it has no mapping."""
+    number = integration.mapping_version
+    version = MappingVersion.get_or_none(MappingVersion.integration == integration, MappingVersion.number == number)
+    return Role(integration.kind) if version is None else now_of(integration, version)
 
 
 def _taking(policy: Missing, feed: str) -> Missing:

@@ -1,6 +1,7 @@
 """After so many hours without an accepted feed: keep the stock, reduce it, or set it to 0. The next accepted feed undoes it.
 
-A run of its own does it, once for each silence; it is journaled like every other run.
+A run of its own does it, once for each silence; it is journaled like every other run. Of two feeds each lowers the items whose
+quantity is its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from peewee import JOIN
 from portal import clock, failpoints, policies, runs
 from portal.errors import Invalid, Problem
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import stale, words
+from portal.inventory import role_sql, roles, stale, words
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.leases import Work
 from portal.models import Integration, Merchant, Run, Source, bulk, database
@@ -124,9 +125,8 @@ def perform(work: Work) -> Outcome:
 
 def _lower(work: Work, chosen: Silence) -> int:
     after, changed = int(work.checkpoint.get("after", 0)), int(work.checkpoint.get("changed", 0))
-    some = f"""
-        SELECT id FROM inventory_item WHERE source_id = ? AND id > ? AND quantity > 0 AND missing_since IS NULL
-        AND (pinned & {_PINNED}) = 0 ORDER BY id LIMIT {CHUNK}"""
+    mine = _mine(Integration.get_by_id(work.run.integration_id))
+    some = f"SELECT i.id FROM inventory_item i WHERE i.source_id = ? AND i.id > ? AND {mine} ORDER BY i.id LIMIT {CHUNK}"
     while True:
         work.look_for_stop()
         last = bulk.one(f"SELECT max(id) FROM ({some}) AS chunk", (work.run.source_id, after))[0]
@@ -135,7 +135,7 @@ def _lower(work: Work, chosen: Silence) -> int:
         with work.transaction():
             if not after:
                 stale.forget(work.run.source_id)  # the next feed is read whole, also when it is the same again
-            changed += _write(work, after, last, chosen)
+            changed += _write(work, after, last, chosen, mine)
             work.save_checkpoint(after=last, changed=changed)
         failpoints.reach("silenced-chunk")
         after = last
@@ -143,10 +143,16 @@ def _lower(work: Work, chosen: Silence) -> int:
         bulk.pause()
 
 
-def _write(work: Work, after: int, last: int, chosen: Silence) -> int:
+def _mine(integration: Integration) -> str:
+    """SQL: items in stock whose quantity is of that feed, and not pinned."""
+    owner = f" AND {role_sql.owns_quantity(roles.standing(integration))}"
+    return f"i.quantity > 0 AND i.missing_since IS NULL AND (i.pinned & {_PINNED}) = 0{owner}"
+
+
+def _write(work: Work, after: int, last: int, chosen: Silence, mine: str) -> int:
     now, run = clock.now(), work.run
     lower = "0" if chosen.act == "zero" else f"(i.quantity * {100 - chosen.percent}) / 100"
-    which = f"i.source_id = ? AND i.id > ? AND i.id <= ? AND i.quantity > 0 AND i.missing_since IS NULL AND (i.pinned & {_PINNED}) = 0"
+    which = f"i.source_id = ? AND i.id > ? AND i.id <= ? AND {mine}"
     scope = (run.source_id, after, last)
     was = bulk.json_object([("quantity", "i.quantity", "1 = 1"), ("warehouses", "i.warehouses", "i.warehouses IS NOT NULL")])
     left = bulk.json_object([("quantity", lower, "1 = 1"), ("warehouses", "CAST(NULL AS text)", "i.warehouses IS NOT NULL")])
@@ -166,7 +172,7 @@ def _write(work: Work, after: int, last: int, chosen: Silence) -> int:
 
 def _watched() -> list[Any]:
     on = (Integration.enabled == True) & (Integration.paused == False) & (Source.state == "live")  # noqa: E712
-    silent = (Integration.kind == "get_inventory_primary") & Integration.last_accepted_at.is_null(False)
+    silent = (Integration.kind << stale.KINDS) & Integration.last_accepted_at.is_null(False)
     with database.atomic():
         rows = Integration.select(Integration, Source, Merchant).join(Source).join(Merchant, JOIN.INNER)
         return list(rows.where(on & silent & (Integration.last_accepted_at < clock.now() - timedelta(hours=1))))

@@ -12,12 +12,13 @@ from typing import Any
 from portal import documents, failpoints, file_looks, mapping, read_files
 from portal.errors import SupplierError
 from portal.intake.job import Job
-from portal.inventory import contract, duplicates, feed_states, fetching, guards, parsing, plan, roles, stage, words
+from portal.inventory import baseline, contract, duplicates, feed_states, fetching, guards, missing, parsing, plan, roles, stage, words
 from portal.inventory.baseline import Baseline
 from portal.inventory.feed_states import Memory
 from portal.inventory.guards import Facts, Verdict
 from portal.inventory.parsing import Parsing, Tally
 from portal.inventory.plan import PRICE, ZERO, Summary, Terms
+from portal.inventory.roles import Role
 from portal.leases import Work
 from portal.models import Document, Integration, ItemPin, MappingVersion, RunFile
 from portal.models.staging import Stage
@@ -30,11 +31,12 @@ ALL_HELD_BY = {"match_rate"}
 
 @dataclass(frozen=True)
 class Reading:
-    """What one run reads and how: fixed when it was fetched. `documents`: the parts of the feed, in order."""
+    """What one run reads, how, and what it may write: fixed when it was fetched. `documents`: the parts of the feed, in order."""
 
     documents: Sequence[Document]
     format: FeedFormat
     version: MappingVersion
+    role: Role
 
     @property
     def document(self) -> Document:
@@ -43,9 +45,8 @@ class Reading:
 
     @property
     def rules(self) -> Mapping[str, Any]:
-        """The mapping rules of that version."""
-        rules: Mapping[str, Any] = self.version.rules
-        return rules
+        """The mapping rules of that version, as far as this feed may write what they speak for."""
+        return self.role.within(self.version.rules)
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,24 @@ def fetch(work: Work) -> Reading | None:
         if last is not None and not form:
             form = asdict(file_looks.detect(documents.path_of(last), last.name).format)
         with work.transaction():
-            settings = {**work.run.settings, "format": form}
+            role = roles.now_of(integration, _version(work, integration, number))
+            settings = {**work.run.settings, "format": form} | ({} if role.is_plain else {"role": role.told()})
             work.save(document_id=last and last.id, mapping_version=number, settings=settings)
             work.save_checkpoint(fetched=True)
         failpoints.reach("fetch-done")
     read = [documents.find_unscoped(file.document_id) for file in read_files.of_run(work.run, "file")]
     if not read:
         return None
-    return Reading(read, FeedFormat(**work.run.settings["format"]), _version(work, integration, work.run.mapping_version))
+    version = _version(work, integration, work.run.mapping_version)
+    return Reading(read, FeedFormat(**work.run.settings["format"]), version, roles.of(work.run))
+
+
+def is_unchanged(work: Work, reading: Reading, before: Baseline) -> bool:
+    """Whether the file is the last accepted one again and nothing is left to do: no item is due to be archived either."""
+    if len(reading.documents) > 1 or not baseline.is_unchanged(work.run, reading.document, before):
+        return False
+    due = missing.archive_before(work.run, reading.role.missing) if reading.role.removes else None
+    return due is None or not plan.are_due(work.run.source_id, reading.role, due)
 
 
 def _version(work: Work, integration: Integration, number: int) -> MappingVersion:
@@ -112,9 +123,10 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     work.stage("parse")
     paths, rules = [documents.path_of(one) for one in reading.documents], dict(reading.rules)
     job = Job(
-        str(paths[0]), asdict(reading.format), rules, after=str(feed_states.fresh_path(work)), before=memory.path,
-        more=[str(path) for path in paths[1:]], compared=memory.compared, stale=memory.stale, block=parsing.BLOCK, stamp=held.stamp,
-        most_reported=duplicates.MOST_REPORTED, seconds=parsing.job_seconds(sum(path.stat().st_size for path in paths)),
+        str(paths[0]), asdict(reading.format), reading.role.keyed(rules), after=str(feed_states.fresh_path(work)), before=memory.path,
+        more=[str(path) for path in paths[1:]], compared=memory.compared, stale=memory.stale, delta=reading.role.delta,
+        block=parsing.BLOCK, most_reported=duplicates.MOST_REPORTED, stamp=held.stamp,
+        seconds=parsing.job_seconds(sum(path.stat().st_size for path in paths)),
     )  # fmt: skip
     reader = Parsing(work, held)
     try:
@@ -153,7 +165,7 @@ def _check_columns(work: Work, reading: Reading, reader: Parsing) -> bool:
             seen.append(heading.headers)
             reader.part = part
             try:
-                differ |= contract.check(work, reading.version, reading.format, heading.headers, reading.documents[part])
+                differ |= contract.check(work, reading.version, reading.rules, reading.format, heading.headers, reading.documents[part])
             except SupplierError as error:
                 raise _of_part(work, reading, reader, error) from error
     return differ
@@ -175,13 +187,13 @@ def _renamed(reading: Reading, headers: Sequence[str], error: SupplierError) -> 
     """The error, said as a renamed column where it is one; either leads to the page where columns are chosen."""
     if error.problem.code != "columns_missing":
         return error
-    missing = [column for column in mapping.needed_columns(reading.rules) if column not in headers]
-    renamed = words.renamed(reading.version.integration.source.name, missing, reading.version.headers, headers)
+    absent = [column for column in mapping.needed_columns(reading.rules) if column not in headers]
+    renamed = words.renamed(reading.version.integration.source.name, absent, reading.version.headers, headers)
     found = renamed or replace(error.problem, act="Choose the columns")
     return SupplierError(replace(found, act_at="columns"), permanent=True)
 
 
-def make_plan(work: Work, held: Stage, columns: tuple[str, ...], tally: Tally, before: Baseline, memory: Memory) -> Summary:
+def make_plan(work: Work, held: Stage, role: Role, tally: Tally, before: Baseline, memory: Memory) -> Summary:
     """Write the plan of what was staged, once. Inside `held.attached()`."""
     done = summary_of(work)
     if done is not None:
@@ -190,9 +202,11 @@ def make_plan(work: Work, held: Stage, columns: tuple[str, ...], tally: Tally, b
     whole = bool(work.checkpoint["whole"])
     pins = ItemPin.select().where(ItemPin.source == work.run.source_id).exists()
     step = guards.limits(Integration.get_by_id(work.run.integration_id)).price_step / 100
-    terms = Terms(columns, before.run is not None, whole, pins, price_step=step)
+    removals = before.run is not None and role.removes
+    archive = missing.archive_before(work.run, role.missing) if removals else None
+    terms = Terms(role, removals, whole, pins, step, archive, memory.stale)
     usable = tally.known + tally.usable
-    counts = memory.counts if not whole and memory.counts else plan.counted(work.run.source_id)
+    counts = memory.counts if not whole and memory.counts else plan.counted(work.run.source_id, role)
     summary = plan.make(work, held, terms, usable, counts)
     with work.transaction():
         work.save(plan_hash=summary.hash)
@@ -210,15 +224,16 @@ def summary_of(work: Work) -> Summary | None:
 def judge_plan(work: Work, tally: Tally, summary: Summary, before: Baseline) -> list[Verdict]:
     """Every guard's verdict on the file and its plan, those that refuse first."""
     limits = guards.limits(Integration.get_by_id(work.run.integration_id))
-    return guards.judge(_facts(tally, summary, before), limits)
+    return guards.judge(_facts(tally, summary, before, roles.of(work.run)), limits)
 
 
-def _facts(tally: Tally, summary: Summary, before: Baseline) -> Facts:
+def _facts(tally: Tally, summary: Summary, before: Baseline, role: Role) -> Facts:
+    priced = max(summary.matched, summary.known) if role.delta else summary.matched
     return Facts(
         tally.rows - tally.replaced, summary.usable, tally.bad_quantity, before.rows, before.history, summary.known, summary.missing,
-        summary.in_stock, summary.zero, before.source, priced=summary.matched, price_moved=summary.price_moved,
+        summary.in_stock, summary.zero, before.source, priced=priced, price_moved=summary.price_moved,
         matched=summary.matched, high=before.high, high_at=before.high_at, days=before.days, broken=tally.unreadable,
-        duplicates=tally.duplicates,
+        duplicates=tally.duplicates, delta=role.delta, secondary=not role.adds,
     )  # fmt: skip
 
 

@@ -10,12 +10,13 @@ from dataclasses import asdict
 
 from portal import failpoints, read_files, readers
 from portal.errors import Problem, SupplierError
-from portal.inventory import baseline, contract, feed_states, plan, stage, steps, words
+from portal.inventory import baseline, contract, feed_states, plan, stage, stale, steps, unknown, words
 from portal.inventory.apply import Applying, hold
 from portal.inventory.baseline import Baseline
 from portal.inventory.guards import Verdict
 from portal.inventory.parsing import Tally
 from portal.inventory.plan import Summary
+from portal.inventory.roles import Role
 from portal.inventory.steps import Holds
 from portal.leases import Stopped, Work
 from portal.runs import Outcome
@@ -39,17 +40,16 @@ def _perform(work: Work) -> Outcome:
     reading, before = steps.fetch(work), baseline.of(work.run)
     if reading is None:
         return _nothing_new(work, before)
-    if len(reading.documents) == 1 and baseline.is_unchanged(work.run, reading.document, before):
+    if steps.is_unchanged(work, reading, before):
         work.say(f"No change: the file is byte for byte the one from {words.moment(before.document_at, work.merchant)}.")
         return _no_change(work, before)
     _judge(work, steps.judge_age(work, reading.document, before))
     held, memory = stage.opened(work), feed_states.recalled(work)
     tally = steps.parse(work, reading, held, memory)
-    columns = plan.written_columns(reading.rules)
     with held.attached() as rows:
-        summary = steps.make_plan(work, held, columns, tally, before, memory)
+        summary = steps.make_plan(work, held, reading.role, tally, before, memory)
         problem = _guard(work, rows, tally, summary, before)
-        _apply(work, rows, columns, summary)
+        _apply(work, rows, reading.role, summary)
     if problem is None:
         contract.remember(reading.version, reading.document, reading.format, bool(work.checkpoint.get("columns_differ")))
     return _outcome(work, tally, summary, problem)
@@ -93,28 +93,36 @@ def _judge(work: Work, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
     return verdicts
 
 
-def _apply(work: Work, rows: str, columns: tuple[str, ...], summary: Summary) -> None:
+def _apply(work: Work, rows: str, role: Role, summary: Summary) -> None:
     if work.checkpoint.get("done"):
         return
     work.stage("apply")
     stage.erase_earlier(work)  # not before: a file that is refused settles nothing of what an earlier one holds
     feed_states.forget(work)
-    applying = Applying(work, columns, rows)
+    if role.adds and summary.add + summary.back > feed_states.MOST_STALE:
+        with work.transaction():
+            stale.forget_others(work.run.source_id, work.run.integration_id)
+    applying = Applying(work, role, rows)
     if summary.whole:
         applying.add_all(summary.add)
     else:
         applying.apply_rows(summary.listed)
         applying.remove("waiting", summary.listed)
+    if not role.adds:
+        unknown.settle(work, rows, bool(work.checkpoint["whole"]) and not role.delta)
     feed_states.remember(work, summary, applying.counts)
     work.save_checkpoint(done=True)
 
 
 def _outcome(work: Work, tally: Tally, summary: Summary, held: Problem | None) -> Outcome:
     counts = _counts(work, tally, summary)
+    if summary.unknown:
+        work.say(unknown.words(work, summary.unknown), "warning" if summary.unknown == summary.usable else "info")
     _erase(work, keep_held=held is not None)
     if held is not None:
         return Outcome("held", counts, held)
-    return Outcome("warnings" if tally.set_aside or tally.duplicates else "finished", counts, accepted=True)
+    warned = tally.set_aside or tally.duplicates or (summary.unknown and summary.unknown == summary.usable)
+    return Outcome("warnings" if warned else "finished", counts, accepted=True)
 
 
 def _erase(work: Work, keep_held: bool = False) -> None:
@@ -133,4 +141,5 @@ def _counts(work: Work, tally: Tally, summary: Summary | None) -> dict[str, int]
     return counts | {
         "new": done["add"], "changed": done["change"] + done["zero"], "zeroed": done["zero"], "back": done["back"],
         "unchanged": summary.unchanged, "missing": summary.missing, "held": work.checkpoint.get("waiting", 0),
+        **{name: number for name, number in (("archived", done.get("archive", 0)), ("unknown", summary.unknown)) if number},
     }  # fmt: skip

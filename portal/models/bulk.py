@@ -89,6 +89,17 @@ def as_json(value: str) -> str:
     return f"coalesce(to_json({value})::text, 'null')" if is_postgres() else f"json_quote({value})"
 
 
+def text(value: str, kind: str = "text") -> str:
+    """SQL: a text as a literal, whatever is in it. `kind`: what Postgres is to take it for."""
+    digits = value.encode().hex()
+    return f"convert_from('\\x{digits}'::bytea, 'UTF8')::{kind}" if is_postgres() else f"CAST(X'{digits}' AS TEXT)"
+
+
+def moment(value: str) -> str:
+    """SQL: a time as the journal writes it, which is how SQLite keeps it."""
+    return f"replace(to_char({value}, 'YYYY-MM-DD HH24:MI:SS.US'), '.000000', '')" if is_postgres() else value
+
+
 def random_id() -> str:
     """SQL: a public id of 32 letters and digits, 74 random bits after the time: ids made together lie together in their index."""
     made = f"{time.time_ns() // 1_000_000:012x}"

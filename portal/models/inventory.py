@@ -119,7 +119,7 @@ class StagedRow(ItemColumns):
 
 
 class PlanRow(Table):
-    """One thing a run would do. `action`: add, change, zero, missing or back. Unchanged rows are only counted.
+    """One thing a run would do. `action`: add, change, zero, missing, back, note or archive. Unchanged rows are only counted.
 
     `n` grows within the run, removals last, and is the apply checkpoint. `state`: waiting, applied, held or skipped.
     `marks`: 1 quantity goes to zero, 2 a cost or price moves further than the guard's share; several add up.
@@ -145,8 +145,8 @@ class PlanRow(Table):
 class InventoryChange(Table):
     """The journal: what one run did to one item. `before`/`after`: {column: value} of the columns that differ.
 
-    `action`: change, zero, back or missing of a feed; revert, unadd (the item is gone, `before` has all of it), readd, pin, unpin,
-    archive or unarchive of a person. Items that a run added are not in it: they carry `added_run_id`.
+    `action`: change, zero, back, missing, archive or note (see plan) of a feed; revert, unadd (the item is gone, `before` has all of it),
+    readd, pin, unpin, archive or unarchive of a person. Items that a run added are not in it: they carry `added_run_id`.
     """
 
     id = BigAutoField()

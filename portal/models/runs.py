@@ -18,7 +18,7 @@ class Run(Table):
     fixed_rows.
     `state`: queued, running, finished, warnings, no_change, held, failed or stopped.
     `stage`: fetch, parse, plan, guard, apply or done. `stages`: {stage: {"seconds", "count"}}.
-    `counts`: rows, new, changed, unchanged, missing, zeroed, back, set_aside, noted, held, replaced.
+    `counts`: rows, new, changed, unchanged, missing, zeroed, back, archived, unknown, set_aside, noted, held, replaced.
     `problem`: {"code","headline","body","act","act_at","server_said"} when failed or held.
     `plan_hash`: digest of the plan; the same file, mapping and inventory give the same.
     `attempt`: times a worker took it; `interruptions`: times one died with it; `tries`: temporary failures at the supplier.

@@ -77,16 +77,16 @@ def plan(run_id: str) -> Response:
     rows, following = planned.rows(run, action, query, after)
     asked: dict[str, Any] = {"run_id": run_id, "q": query or None, "action": action or None}
     aside, more_aside = run_report.set_aside(run, max(0, request.args.get("aside", 0, type=int)))
-    integration = run.integration
+    integration, actions = run.integration, {key: words for key, words in planned.ACTIONS.items() if key in run.counts}
     return render(
         "dry_runs/plan.html", "dry_runs/_rows.html", run=run, source=run.source, integration=integration, q=query, action=action,
-        rows=[(one, run_report.values_of(one.before, one.after)) for one in rows], actions=planned.ACTIONS,
+        rows=[(one, run_report.values_of(one.before, one.after)) for one in rows], actions=actions,
         next_url=url_for("dry_runs.plan", **asked, after=following) if following else "",
         first_url=url_for("dry_runs.plan", **asked) if after else "", csv_url=url_for("dry_runs.csv", **asked),
         report=run_report.report(run), judged=planned.judged(run), verdicts=planned.VERDICTS, reasons=planned.reasons(run),
         movers=planned.movers(run), kept=planned.is_kept(run), chart=held.chart(run), why_not=dry_run.why_not_sync(run),
         syncs=dry_run.syncs_of(run), written=dry_run.written_since(run), aside=aside, more_aside=more_aside,
-        title=sources.INTEGRATION_KINDS[integration.kind], planned=sum(run.counts[key] for key in planned.ACTIONS),
+        title=sources.INTEGRATION_KINDS[integration.kind], planned=sum(run.counts[key] for key in actions),
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def past(source_id: str) -> Response:
     asked: dict[str, Any] = {"source_id": source_id, "at": _local(at), "q": form.q.data or None}
     return render(
         "history/past.html", "history/_past.html", status, source=source, tab="inventory", form=form, at=at, asked=asked,
-        rows=[(one, {column: _value(column, one.values.get(column)) for column in lineage.COLUMNS}) for one in items],
+        rows=[(one, {column: _value(column, one.values.get(column)) for column in lineage.SHOWN}) for one in items],
         next_url=url_for("history.past", **asked, after=following) if following else "",
         first_url=url_for("history.past", **asked) if request.args.get("after") else "", earliest=history.earliest(source),
     )  # fmt: skip

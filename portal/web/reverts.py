@@ -95,7 +95,7 @@ def _lines(step: Any) -> list[tuple[str, Any, Any]]:
     """(field, now, afterwards) of an item whose values go back."""
     if step.act != "values":
         return []
-    both = [(name, step.was.get(name), step.will[name]) for name in lineage.COLUMNS if name in step.will]
+    both = [(name, step.was.get(name), step.will[name]) for name in lineage.SHOWN if name in step.will]
     return [(lineage.label(name), _value(name, now), _value(name, then)) for name, now, then in both]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from portal.inventory import lineage
 from portal.models import Integration, InventoryChange, InventoryItem, PlanRow, Run, RunMessage, SetAsideRow, Source, StagedRow
 from tests.feed_of import Feed
 
@@ -75,9 +76,11 @@ def check_journal(feed: Feed) -> None:
     assert all(item["added_run_id"] in own for item in items.values())
     for line in InventoryChange.select().where(InventoryChange.source == feed.source).order_by(InventoryChange.id.desc()):
         before, after, item = line.before or {}, line.after or {}, items[line.item_id]
+        if line.action == "missing":  # told by the action alone
+            before, after = before | {"missing_since": None}, after | {"missing_since": lineage.told(line.at)}
         assert line.run_id > item["added_run_id"], f"{line.sku}: {line.action} before it was there"
         assert before.keys() == after.keys() and before != after or line.action in ("missing", "back"), f"{line.sku}: nothing changed"
-        assert {name: item[name] for name in after} == after, f"{line.sku}: the journal has a gap"
+        assert {name: lineage.told(item[name]) for name in after} == after, f"{line.sku}: the journal has a gap"
         item |= before
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from portal import clock, runs
 from portal.fields import INVENTORY_FIELDS
-from portal.inventory import apply
+from portal.inventory import apply, lineage
 from portal.models import Document, FeedState, Integration, InventoryItem, Run, Source
 from tests.feed_of import HANDLERS, HEADERS, Feed, aside, journal, leftovers, rows_of
 
@@ -140,10 +140,11 @@ def test_a_missing_item_goes_to_zero_and_is_kept(feed):
 def test_an_item_that_comes_back_is_restored(feed):
     feed.sync(rows_of(10))
     feed.sync(rows_of(9))
+    since = lineage.told(feed.items()["SKU-00009"].missing_since)
     run = feed.sync(rows_of(10))
     back = feed.items()["SKU-00009"]
     assert (run.counts["back"], run.counts["new"], back.quantity, back.missing_since) == (1, 0, 5, None)
-    assert journal(run)["SKU-00009"] == ("back", {"quantity": 0}, {"quantity": 5})
+    assert journal(run)["SKU-00009"] == ("back", {"quantity": 0, "missing_since": since}, {"quantity": 5, "missing_since": None})
     assert feed.sync(rows_of(10, quantity=5)).state == "no_change"
 
 
@@ -335,12 +336,13 @@ def test_headers_of_the_feed_are_those_of_the_tests():
 def test_an_item_that_is_back_comes_back_though_its_price_waits(feed):
     feed.sync(rows_of(10))
     feed.sync(rows_of(9))
+    since = lineage.told(feed.items()["SKU-00009"].missing_since)
     dearer = [[*row[:4], "500.00"] for row in rows_of(10)]
     run = feed.sync(dearer)
     assert (run.state, run.problem["code"], run.counts["back"]) == ("held", "prices_moved", 1)
     item = feed.items()["SKU-00009"]
     assert (item.missing_since, item.quantity, item.cost) == (None, 5, 105_000)
-    assert journal(run)["SKU-00009"] == ("back", {"quantity": 0}, {"quantity": 5})
+    assert journal(run)["SKU-00009"] == ("back", {"quantity": 0, "missing_since": since}, {"quantity": 5, "missing_since": None})
     state = FeedState.get(FeedState.integration == feed.integration.id)
     assert (state.known, state.in_stock) == (10, 10)
 
