@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from portal import clock, runs, sources
-from portal.inventory import explain, history, pins, revert, roles, silence, unknown
+from portal.inventory import explain, fixes, history, pins, revert, roles, silence, unknown
 from portal.inventory.missing import Missing
 from portal.inventory.revert import Choice
 from portal.models import FeedState, Integration, InventoryChange, InventoryItem, Run, StaleRecord, bulk
@@ -365,3 +366,58 @@ def test_counts_of_the_other_feed_are_not_trusted(two):
     run = two.first(("A", "Lamp", 5, 1), ("B", "Chair", 7, 1))
     assert next(one for one in run.verdicts if one["name"] == "zeroed")["against"] == {"in_stock": 1}
     assert InventoryChange.select().where(InventoryChange.run == run).count() == 1
+
+
+def test_what_the_secondary_archived_it_brings_back_and_the_primary_does_once_it_has_no_say(two):
+    two.secondary.policy(missing=Missing("archive", after_runs=1, scope="own").told())
+    two.first(("A", "Lamp", 5, 1), ("B", "Chair", 6, 1))
+    two.second(("A", 9, 2), ("B", 9, 2))
+    two.second(("A", 9, 2))
+    two.second(("A", 8, 2))
+    item = two.primary.items()["B"]
+    assert item.archived_by == roles.SECONDARY
+    two.first(("A", "Lamp", 5, 1), ("B", "Chair II", 6, 1))
+    item = two.primary.items()["B"]
+    assert (item.archived_by, item.title, item.quantity) == (roles.SECONDARY, "Chair II", 0)
+    two.second(("A", 8, 2), ("B", 3, 2))
+    assert two.now["B"] == ("Chair II", 3, 2) and not two.primary.items()["B"].archived_at
+    two.second(("A", 8, 2))
+    two.second(("A", 7, 2))
+    two.secondary.policy(missing=LEAVE)
+    run = two.first(("A", "Lamp", 5, 1), ("B", "Chair II", 6, 1))
+    assert two.now["B"] == ("Chair II", 6, 1) and not two.primary.items()["B"].archived_at
+    ended(revert.start(run, Choice(), WHO))
+    item = two.primary.items()["B"]
+    assert (item.archived_by, item.quantity, item.missing_in) == (roles.SECONDARY, 0, 2)
+    tables.check_journal(two.primary)
+
+
+def test_a_delta_secondary_names_what_changed_and_keeps_the_rest(two):
+    two.secondary.policy(feed="delta", missing=ALL)
+    two.first(("A", "Lamp", 5, 1), ("B", "Chair", 6, 1))
+    two.second(("A", 9, 2), ("B", 9, 2), ("X", 1, 1))
+    run = two.second(("B", 3, 2), ("Y", 1, 1))
+    assert two.now == {"A": ("Lamp", 9, 2), "B": ("Chair", 3, 2)} and run.counts["unknown"] == 1
+    assert [row.sku for row in unknown.listing(two.secondary.integration)[0]] == ["X", "Y"]
+    two.first(("A", "Lamp", 4, 4), ("B", "Chair", 6, 1), ("X", "Desk", 2, 2))
+    assert two.now["A"] == ("Lamp", 9, 2) and two.now["X"] == ("Desk", 2, 2)
+    assert [row.sku for row in unknown.listing(two.secondary.integration)[0]] == ["Y"]
+
+
+def test_mended_rows_go_by_the_role_of_their_run(two):
+    two.secondary.map(STOCK, duplicates="set_aside")
+    two.first(("A", "Lamp", 5, 1))
+    two.secondary.policy(guards={"bad_quantities": 100})
+    run = two.second(("A", -1, 2), ("B", -1, 2), ("C", 1, 1))
+    assert (run.state, run.counts["set_aside"]) == ("warnings", 2)
+    text = "".join(fixes.to_mend_csv(run)).replace("'-1", "7")
+    fixes.start(run, io.BytesIO(text.encode()), "mended.csv", WHO)
+    runs.work_available(HANDLERS)
+    mended = Run.select().where(Run.kind == "fixed_rows").get()
+    assert two.now == {"A": ("Lamp", 7, 2)} and mended.counts["set_aside"] == 1
+    assert two.primary.items()["A"].secondary and journal(mended)["A"][0] == "change"
+
+
+def test_the_command_line_knows_the_secondary_by_its_short_name(two, app):
+    answer = app.test_cli_runner().invoke(args=["sync", two.primary.source.name, "secondary", "--json"])
+    assert '"code": "not_set_up"' in answer.output and answer.exit_code == 4
