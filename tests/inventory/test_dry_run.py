@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from portal import clock, documents, leases, runs
 from portal.errors import Invalid, NotFound, Refused
-from portal.inventory import apply, archiving, dry_run, feed_states, fixes, pins, plan, planned, revert, stage, steps
+from portal.inventory import apply, archiving, dry_run, feed_states, fixes, pins, plan, plan_rows, planned, revert, stage, steps
 from portal.inventory.dry_run import Choice
 from portal.models import Document, Integration, PlanRow, Run, SetAsideRow, bulk
 from tasks.work import HANDLERS
@@ -264,7 +264,7 @@ def test_a_worker_that_takes_over_comes_to_the_same_plan(feed, monkeypatch):
         integration = Integration.get_by_id(feed.integration.id)
         run = dry_run.start(integration, Choice(Document.get_by_id(whole.document_id)), WHO)
         with monkeypatch.context() as broken:
-            broken.setattr(plan, step, die)
+            broken.setattr(plan if step == "make" else plan_rows, step, die)
             runs.perform(runs.claim(), HANDLERS)
         assert Run.get_by_id(run.id).state == "queued"
         runs.work_available(HANDLERS)
