@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from portal import clock, config, connections, documents, file_choice, file_looks, runs, setup_steps, sources
+from portal import clock, config, connections, documents, file_choice, file_looks, file_rules, runs, setup_steps, sources
 from portal.connection_values import server_of
 from portal.connectors import Connector
 from portal.connectors.selection import newest_first
@@ -173,6 +173,7 @@ def _ask_server(results: Results) -> None:
             raise
         results.write(listing=_listed(entries))
         setup_steps.mark(results.source, "connection")
+        _say_what_is_read(results, entries, choice)
         if not choice["pattern"]:
             choice |= file_choice.likely(_of_no_other(results, entries)) or {}
         if not choice["pattern"]:
@@ -190,6 +191,18 @@ def _choice(results: Results) -> dict[str, str]:
     kept = integration.settings if integration.settings.get("pattern") else {}
     usual = {"folder": str(settings.get("folder", "")), "match": "newest", "pattern": _link_name(results.source), "link": ""}
     return {key: str({**usual, **kept, **asked}.get(key) or "") for key in usual}
+
+
+def _say_what_is_read(results: Results, entries: list[FileEntry], choice: Mapping[str, str]) -> None:
+    """Add to the check of the folder which of its files a run would read now."""
+    if not choice["pattern"] or not file_choice.chooses_files(results.source):
+        return
+    integration, check = sources.integration(results.source, results.kind), results.checks["folder"]
+    asked = results.work.run.settings.get("choice") or {}
+    typed = file_rules.as_typed(integration) | {name: str(value) for name, value in asked.items()} | dict(choice)
+    seen = file_rules.outlook(integration, entries, str(check.facts.get("folder") or ""), typed)
+    results.checks["folder"] = replace(check, detail=f"{check.detail}. {seen.words}")
+    results.write()
 
 
 def _of_no_other(results: Results, entries: list[FileEntry]) -> list[FileEntry]:
@@ -229,7 +242,12 @@ def _fetch(results: Results, connector: Connector, choice: Mapping[str, str]) ->
             choice["folder"], choice["match"], choice["pattern"], into, limit, work.progress, settle_seconds=SETTLE_SECONDS
         )
         found["detail"] = f"{fetched.name}, {fetched.size:,} bytes"
-        found["facts"] = {"name": fetched.name, "size": fetched.size, "choice": dict(choice)}
+        found["facts"] = {
+            "name": fetched.name,
+            "size": fetched.size,
+            "choice": dict(choice),
+            "asked": work.run.settings.get("choice") or {},
+        }
     return documents.adopt(results.source, fetched, work.run, "sample")
 
 

@@ -12,7 +12,20 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from portal import audit, clock, connections, documents, feeds, file_looks, sample_options, secondary, setup_steps, sources
+from portal import (
+    after_read,
+    audit,
+    clock,
+    connections,
+    documents,
+    feeds,
+    file_looks,
+    file_rules,
+    sample_options,
+    secondary,
+    setup_steps,
+    sources,
+)
 from portal.connection_values import server_of
 from portal.connectors import selection
 from portal.errors import Invalid, NotFound, Problem, Stale, SupplierError
@@ -67,14 +80,28 @@ def current(source: Source, connection: Connection, kind: str = PRIMARY) -> Chos
     seen = _understood(connection, sample, kind)
     name = sample.name if sample else ""
     saved = bool(kept.get("pattern"))
-    match = kept.get("match") or "newest"
-    pattern = kept.get("pattern") or (propose_pattern(name) if name else "")
+    asked = _asked(connection, integration)
+    match = asked.get("match") or kept.get("match") or "newest"
+    pattern = asked.get("pattern") or kept.get("pattern") or (propose_pattern(name) if name else "")
     usual = connection.settings.get("folder") if kind == PRIMARY else listed_folder(connection) or connection.settings.get("folder")
-    folder = kept.get("folder") if saved else facts.get("folder") or usual
+    folder = asked.get("folder") or (kept.get("folder") if saved else facts.get("folder") or usual)
     form = _format(kept.get("format") or seen.get("format"))
     said, warnings = seen.get("said") or {}, seen.get("warnings") or ()
     link = str(kept.get("link") or facts.get("link") or "")
     return Chosen(str(folder or ""), str(match), str(pattern), form, sample, said, warnings, link)
+
+
+def rules_as_chosen(integration: Integration, connection: Connection) -> dict[str, str]:
+    """When a file is finished and what becomes of it: as saved, or as typed when another file was read since."""
+    asked = _asked(connection, integration)
+    return file_rules.as_typed(integration) | {name: str(asked[name]) for name in file_rules.FIELDS if name in asked}
+
+
+def _asked(connection: Connection, integration: Integration) -> Mapping[str, Any]:
+    """What was typed when another file was read, as long as nothing was saved since."""
+    asked: Mapping[str, Any] = _facts(connection, "sample", integration.kind).get("asked") or {}
+    newer = connection.tested_at is not None and connection.tested_at > integration.changed_at
+    return asked if newer and asked.get("pattern") else {}
 
 
 def tested_kind(connection: Connection) -> str:
@@ -172,7 +199,7 @@ def format_from(typed: Mapping[str, str], otherwise: FeedFormat) -> FeedFormat:
 def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: int, who: str, kind: str = PRIMARY) -> Integration:
     """Keep which file is read and how; the step "file" is then done. Raises Invalid, Stale, NotFound."""
     integration, connection = integration_of(source, kind), connections.find(source)
-    sample = _sample(integration)
+    sample, choice = _sample(integration), {**file_rules.as_typed(integration), **choice}
     errors = _choice_errors(integration, connection, sample, choice)
     try:
         feeds.check_format(form)
@@ -182,11 +209,18 @@ def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: i
         raise Invalid(errors)
     form = _with_columns(sample, form)
     settings = {**integration.settings, **_kept(integration, choice), "format": asdict(form)}
-    columns = {"settings": settings, "version": Integration.version + 1, "changed_at": clock.now(), "changed_by": who}
+    before, rule = integration.policies.get("after_read", {}), after_read.kept(choice) if chooses_files(source) else {}
+    policies = {
+        **{name: kept for name, kept in integration.policies.items() if name != "after_read"},
+        **({"after_read": rule} if rule else {}),
+    }
+    columns = {"settings": settings, "policies": policies, "version": Integration.version + 1, "changed_at": clock.now(), "changed_by": who}
     with database.atomic():
         if not Integration.update(columns).where(Integration.id == integration.id, Integration.version == version).execute():
             raise Stale(integration.changed_by, integration.changed_at)
         audit.write(source.merchant, who, "integration.file", "source", source.public_id, before=integration.settings, after=settings)
+        if rule != before:
+            audit.write(source.merchant, who, "integration.after_read", "integration", integration.public_id, before=before, after=rule)
         _mark(integration)
     return integration_of(source, kind)
 
@@ -230,8 +264,8 @@ def check_link(connection: Connection, link: str) -> None:
 def _kept(integration: Integration, choice: Mapping[str, str]) -> dict[str, str]:
     if not chooses_files(integration.source):
         link = {"link": str(choice.get("link", "")).strip()} if asks_link(integration.source, integration.kind) else {}
-        return {"folder": "", "match": "newest", "pattern": "*", **link}
-    return {key: str(choice.get(key, "")).strip() for key in ("folder", "match", "pattern")}
+        return {"folder": "", "match": "newest", "pattern": "*", **link, **file_rules.kept({})}
+    return {key: str(choice.get(key, "")).strip() for key in ("folder", "match", "pattern")} | file_rules.kept(choice)
 
 
 def _choice_errors(integration: Integration, connection: Connection, sample: Document | None, choice: Mapping[str, str]) -> dict[str, str]:
@@ -242,16 +276,17 @@ def _choice_errors(integration: Integration, connection: Connection, sample: Doc
     if not chooses_files(integration.source):
         return {}
     match, pattern = str(choice.get("match", "")), str(choice.get("pattern", "")).strip()
-    if match not in ("newest", "exact"):
-        return {"match": "Choose how we find the file."}
+    mine = tested_kind(connection) == integration.kind
+    errors = file_rules.errors(choice, listed_folder(connection) if mine else "")
+    if match not in selection.MATCHES:
+        return errors | {"match": "Choose how we find the file."}
     if not pattern or len(pattern) > LONGEST_PATTERN or "/" in pattern or not pattern.isprintable():
-        return {"pattern": "Enter a file name such as stock.csv, or a pattern such as stock_*.csv, without folders."}
+        return errors | {"pattern": "Enter a file name such as stock.csv, or a pattern such as stock_*.csv, without folders."}
     kept = integration.settings
     if all(kept.get(key) == str(choice.get(key, "")).strip() for key in ("folder", "match", "pattern")):
-        return {}
-    mine = tested_kind(connection) == integration.kind
+        return errors
     entries = listed(connection) if mine else [FileEntry(sample.name, sample.size, sample.modified)]
-    return _other_file(entries, listed_folder(connection) if mine else "", sample, match, pattern)
+    return errors | _other_file(entries, listed_folder(connection) if mine else "", sample, match, pattern)
 
 
 def _link_errors(integration: Integration, connection: Connection, link: str) -> dict[str, str]:
@@ -270,6 +305,8 @@ def _other_file(entries: Sequence[FileEntry], folder: str, sample: Document, mat
         picked = selection.pick(entries, match, pattern, folder)
     except SupplierError as error:
         return {"pattern": f"{error.problem.headline}. {error.problem.body}"}
+    if match == "all" and selection.fits(sample.name, pattern):
+        return {}
     if picked.name != sample.name:
         return {"pattern": f"This means {picked.name}, but the rows below come from {sample.name}. Choose Read this file first."}
     return {}

@@ -9,7 +9,8 @@ from typing import Any
 
 from peewee import JOIN
 
-from portal import clock
+from portal import after_read, clock, read_files
+from portal.errors import NotFound
 from portal.fields import INVENTORY_BY_KEY
 from portal.inventory import arrivals
 from portal.inventory.export import label_of as label_of
@@ -116,6 +117,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class ReadFile:
+    """A file of a run. `said`: what became of it here and at the supplier, "" for nothing but that it was read."""
+
+    document: Any
+    said: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """A run as its page shows it."""
 
@@ -129,6 +138,7 @@ class Report:
     messages: list[Any]
     document: Any
     settled_by: Any = None
+    files: list[ReadFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,7 @@ def report(run: Run) -> Report:
         messages=messages,
         document=_document(run),
         settled_by=_settled_by(run),
+        files=_files(run),
     )
 
 
@@ -327,6 +338,25 @@ def _document(run: Run) -> Any:
     if run.document_id is None:
         return None
     return Document.get_or_none((Document.id == run.document_id) & (Document.merchant == run.merchant_id))
+
+
+def document_of(run: Run, public_id: str = "") -> Any:
+    """The run's file of that id, or its only or last one. Raises NotFound, once its bytes were erased too."""
+    mine = [one for one in (_document(run), *(file.document for file in read_files.of_run(run))) if one is not None]
+    mine += [document for document, _ in read_files.Rows(run).parts]
+    found = next((one for one in mine if public_id in ("", one.public_id)), None)
+    if found is None or found.stored_name is None:
+        raise NotFound("file")
+    return found
+
+
+def _files(run: Run) -> list[ReadFile]:
+    found = []
+    for file in read_files.of_run(run):
+        said = ["Not read again: it repeats what was read"] if file.kind == "repeat" else []
+        said += [after_read.wording(file)] if run.accepted and after_read.wording(file) else []
+        found.append(ReadFile(file.document, ". ".join(said)))
+    return found
 
 
 def _settled_by(run: Run) -> Any:

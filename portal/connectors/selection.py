@@ -60,6 +60,11 @@ def sort_out(entries: Sequence[FileEntry], choice: Choice) -> Sorted:
     return found
 
 
+def fits(name: str, pattern: str) -> bool:
+    """Whether a finished file of that name fits the glob, letter by letter."""
+    return is_finished(name) and fnmatchcase(name, pattern)
+
+
 def missing(entries: Sequence[FileEntry], choice: Choice, folder: str = "") -> SupplierError:
     """The error that no file of the folder is meant."""
     headline = "The file is not there" if choice.match == "exact" else "No file fits the pattern"
@@ -75,7 +80,7 @@ def in_order(entry: FileEntry) -> tuple[datetime, list[tuple[int, str]]]:
 def _is_meant(name: str, choice: Choice) -> bool:
     if choice.match == "exact":
         return name == choice.pattern
-    if not is_finished(name) or not fnmatchcase(name, choice.pattern) or (choice.left_out and name.endswith(choice.left_out)):
+    if not fits(name, choice.pattern) or (choice.left_out and name.endswith(choice.left_out)):
         return False
     return not (choice.marker and (name.endswith(choice.marker_text) if choice.marker == "beside" else name == choice.marker_text))
 
@@ -110,7 +115,7 @@ def pick(entries: Sequence[FileEntry], match: str, pattern: str, folder: str = "
     if match == "exact":
         found = [entry for entry in files if entry.name == pattern]
     else:
-        found = [entry for entry in files if is_finished(entry.name) and fnmatchcase(entry.name, pattern)]
+        found = [entry for entry in files if fits(entry.name, pattern)]
     if not found:
         headline = "The file is not there" if match == "exact" else "No file fits the pattern"
         raise problems.file_missing(headline, _seen(files, pattern, folder))

@@ -9,7 +9,7 @@ from htmx_flask import request
 from wtforms import RadioField, SelectField
 
 import tasks
-from portal import connections, documents, mappings, run_report, runs, sources
+from portal import connections, documents, mappings, read_files, run_report, runs, sources
 from portal.errors import NotFound, Refused, SupplierError
 from portal.inventory import dry_run, held, planned
 from portal.web import guards
@@ -85,7 +85,7 @@ def plan(run_id: str) -> Response:
         first_url=url_for("dry_runs.plan", **asked) if after else "", csv_url=url_for("dry_runs.csv", **asked),
         report=run_report.report(run), judged=planned.judged(run), verdicts=planned.VERDICTS, reasons=planned.reasons(run),
         movers=planned.movers(run), kept=planned.is_kept(run), chart=held.chart(run), why_not=dry_run.why_not_sync(run),
-        syncs=dry_run.syncs_of(run), written=dry_run.written_since(run), aside=aside, more_aside=more_aside,
+        syncs=dry_run.syncs_of(run), written=dry_run.written_since(run), aside=aside, more_aside=more_aside, places=read_files.Rows(run),
         title=sources.INTEGRATION_KINDS[integration.kind], planned=sum(run.counts[key] for key in actions),
     )  # fmt: skip
 

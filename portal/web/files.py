@@ -10,7 +10,7 @@ from flask import Response, g
 from htmx_flask import request
 from wtforms import HiddenField, RadioField, SelectField, StringField
 
-from portal import connection_checks, connections, file_choice, sources
+from portal import after_read, connection_checks, connections, file_choice, file_rules, sources
 from portal.errors import Invalid, Stale
 from portal.records import FeedFormat
 from portal.web import guards
@@ -19,9 +19,13 @@ from portal.web.forms import VersionedForm
 from portal.web.render import render, saved
 from portal.web.steps import onward
 
-CHOICE = ("folder", "match", "pattern", "link")
+CHOICE = ("folder", "match", "pattern", "link", *file_rules.FIELDS)
 FORMAT = file_choice.FORMAT
-MATCHES = {"newest": "The newest file that fits a pattern", "exact": "Always the file of this name"}
+MATCHES = {
+    "newest": "The newest file that fits a pattern",
+    "all": "All new files that fit a pattern, each once",
+    "exact": "Always the file of this name",
+}
 LONGEST = 1_000
 
 
@@ -31,6 +35,11 @@ class FileForm(VersionedForm):
     folder = HiddenField()
     match = RadioField("Which file", choices=MATCHES)
     pattern = StringField("Pattern or name")
+    marker = RadioField("A file is finished", choices=file_rules.MARKERS)
+    marker_text = StringField("Ending or name of the marker")
+    after_act = RadioField("After a file was read", choices=after_read.ACTS)
+    after_folder = StringField("Folder to move it to")
+    after_suffix = StringField("Ending to give its name")
     link = StringField("Link of the second file")
     kind = SelectField("The file is", validate_choice=False)
     delimiter = SelectField("Columns are separated by", validate_choice=False)
@@ -119,7 +128,7 @@ def _save(source: Any, which: str, form: Any) -> Response:
         return _page(source, which, form.refuse(refused), 422)
     except Stale as stale:
         fresh = file_choice.integration_of(source, which)
-        theirs = {**fresh.settings, **fresh.settings.get("format", {})}
+        theirs = {**file_rules.as_typed(fresh), **fresh.settings, **fresh.settings.get("format", {})}
         return _page(source, which, form.keep(stale, fresh.version, {name: theirs.get(name, "") for name in (*CHOICE, *FORMAT)}), 409)
     return saved(onward(source, which))
 
@@ -132,6 +141,7 @@ def _form(source: Any, which: str, typed: Mapping[str, str] | None) -> Any:
     """The form as saved or detected, with what was typed so far over it."""
     chosen, integration = _chosen(source, which), file_choice.integration_of(source, which)
     values = {**asdict(chosen.format), "folder": chosen.folder, "match": chosen.match, "pattern": chosen.pattern, "link": chosen.link}
+    values |= file_choice.rules_as_chosen(integration, connections.find(source))
     values |= {name: typed[name][:LONGEST] for name in (*CHOICE, *FORMAT) if typed and name in typed}
     version = typed["version"] if typed and "version" in typed else integration.version
     form = FileForm(data={**values, "header_row": str(values["header_row"]), "version": str(version)})
@@ -151,6 +161,7 @@ def _form(source: Any, which: str, typed: Mapping[str, str] | None) -> Any:
 def _page(source: Any, which: str, form: Any, status: int = 200) -> Response:
     connection, chosen, choice = connections.find(source), _chosen(source, which), form.choice()
     run, results = connection_checks.latest(connection), connection_checks.read_back(connection)
+    integration = file_choice.integration_of(source, which)
     looked = file_choice.shows_listing(connection, chosen, which)
     entries, here = (file_choice.listed(connection), file_choice.listed_folder(connection)) if looked else ([], "")
     if file_choice.tested_kind(connection) != which:
@@ -159,8 +170,8 @@ def _page(source: Any, which: str, form: Any, status: int = 200) -> Response:
         "connections/file.html", "connections/_file.html", status, source=source, form=form, chosen=chosen, address=address, which=which,
         supplier=connections.supplier_of(source), chooses=file_choice.chooses_files(source), entries=entries,
         asks_link=file_choice.asks_link(source, which), uploads=connections.is_upload(source), files_here=here,
-        above=file_choice.parent_of(here), integration=file_choice.integration_of(source, which),
-        inside=file_choice.inside, fits=file_choice.fitting(entries, choice["match"], choice["pattern"]) if choice["pattern"] else [],
+        above=file_choice.parent_of(here), integration=integration, inside=file_choice.inside,
+        outlook=file_rules.outlook(integration, entries, here, choice),
         seen=file_choice.preview(source, form.format(chosen.format), which) if chosen.sample else None,
         tree_open=bool(request.values.get("tree")),
         run=run, running=connection_checks.is_running(run), stuck=connection_checks.is_stuck(run), labels=connection_checks.LABELS,

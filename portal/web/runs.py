@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, redirect, url_for
 from htmx_flask import request
 
 import tasks
-from portal import clock, documents, run_report, runs, sources
+from portal import clock, documents, read_files, run_report, runs, sources
 from portal.errors import NotFound, Refused
 from portal.inventory import apply, dry_run, export, fixes, held, revert
 from portal.web import guards
@@ -75,6 +75,7 @@ def show(run_id: str) -> Response:
         more_changes=more_changes,
         aside=aside,
         more_aside=more_aside,
+        places=read_files.Rows(run),
         act_at=_place(run),
         act=act_of(run.source, problem.get("act", ""), problem.get("act_at", "")),
         live=_spoken(report),
@@ -139,14 +140,12 @@ def set_aside(run_id: str) -> Response:
 @blueprint.get("/runs/<run_id>/file")
 @guards.signed_in
 def file(run_id: str) -> Response:
-    """The raw file of the run, byte for byte. Gone once it has been erased by age."""
-    report = run_report.report(runs.find(g.merchant, run_id))
-    if report.document is None or report.document.stored_name is None:
-        raise NotFound("file")
-    path = documents.path_of(report.document)
+    """A raw file of the run, byte for byte; `document` names which, where there are several. Gone once it has been erased by age."""
+    document = run_report.document_of(runs.find(g.merchant, run_id), request.args.get("document", ""))
+    path = documents.path_of(document)
     if not path.exists():
         raise NotFound("file")
-    return download(_chunks(path), report.document.name, "application/octet-stream")
+    return download(_chunks(path), document.name, "application/octet-stream")
 
 
 def _chunks(path: Any) -> Any:
