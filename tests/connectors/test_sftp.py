@@ -192,20 +192,35 @@ def test_a_file_that_grows_between_two_looks_waits_for_the_next_try(connect, ser
     assert left_nothing(tmp_path / "feed")
 
 
-def test_a_file_rewritten_while_it_is_read_is_never_a_mix(connect, server, tmp_path):
+@pytest.mark.parametrize("how", ["rewritten in place", "replaced", "appended to", "shortened"])
+def test_a_file_changed_while_it_is_read_is_old_or_refused_and_never_a_mix(connect, server, tmp_path, how):
+    """N4. A file put in its place meanwhile leaves the one that is open as it was."""
     path = server.user.put("mix/stock.csv", b"a" * 3_000_000, 1_700_000_000)
     connector = connect("sftp", settings(server), {"password": server.user.password}, trust(server))
-    rewritten = []
+    changed = []
 
-    def rewrite(done: int, _total: int | None) -> None:
-        if done and not rewritten:
-            rewritten.append(done)
-            with path.open("r+b") as file:
+    def change(done: int, _total: int | None) -> None:
+        if not done or changed:
+            return
+        changed.append(done)
+        if how == "replaced":
+            server.user.put("mix/other", b"b" * 3_000_000)
+            path.with_name("other").replace(path)
+            return
+        with path.open("ab" if how == "appended to" else "r+b") as file:
+            if how == "shortened":
+                file.truncate(1_500_000)
+            else:
                 file.write(b"b" * 3_000_000)
 
-    with pytest.raises(SupplierError) as caught:
-        connector.fetch("mix", "exact", "stock.csv", tmp_path / "feed", 10**9, rewrite, 0.0)
-    assert caught.value.problem.code == "file_growing" and left_nothing(tmp_path / "feed")
+    try:
+        connector.fetch("mix", "exact", "stock.csv", tmp_path / "feed", 10**9, change, 0.0)
+    except SupplierError as error:
+        assert error.problem.code in ("file_growing", "cut_download") and not error.permanent
+        assert left_nothing(tmp_path / "feed")
+    else:
+        assert how == "replaced" and set((tmp_path / "feed").read_bytes()) == {ord("a")}
+    assert changed
 
 
 def test_stopping_in_the_middle_leaves_no_file(connect, server, tmp_path):
@@ -281,11 +296,11 @@ def test_a_shell_without_files_says_so(connect, user):
     assert problem and problem.headline == "This user has no file access"
 
 
-def test_100_cuts_of_the_line_never_leave_a_file(connect, server, tmp_path):
+def test_200_cuts_of_the_line_never_leave_a_file(connect, server, tmp_path):
     """N3: the line ends after k bytes, from the greeting to the last byte."""
     server.user.put("cut/stock.csv", FEED[:60_000], 1_700_000_000)
     whole = 60_000 + 9_000
-    for k in range(100, whole, whole // 100):
+    for k in range(100, whole, whole // 200):
         with cutting(server.port, k) as port:
             connector = connect("sftp", {**settings(server), "port": port}, {"password": server.user.password}, trust(server))
             began = time.monotonic()
