@@ -61,6 +61,37 @@ def store_upload(
     return adopt(source, Fetched(str(path), name, size, digest), run, origin)
 
 
+def store_file(source: Source, path: Path, origin: str = "uploaded") -> Document:
+    """Keep a file of this machine. One whose very bytes the source has already is linked to them instead of copied.
+
+    Raises SupplierError too_large or empty_file.
+    """
+    size = path.stat().st_size
+    alike = Document.select().where(Document.source == source, Document.size == size, Document.stored_name.is_null(False))
+    digest = _digest(path) if alike.exists() else ""
+    same = alike.where(Document.sha256 == digest).order_by(Document.id.desc()).first()
+    target = spool_path(source)
+    if same is not None and _linked(path_of(same), target):
+        return adopt(source, Fetched(str(target), path.name, size, digest), None, origin)
+    with path.open("rb") as stream:
+        return store_upload(source, stream, path.name, origin=origin)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _linked(kept: Path, target: Path) -> bool:
+    """Whether the file could get a second name: not every file system has them, and the file may just have been erased."""
+    try:
+        target.hardlink_to(kept)
+    except OSError:
+        return False
+    _sync_folder(target.parent)
+    return True
+
+
 def path_of(document: Document) -> Path:
     """Where the bytes of the document lie. Raises NotFound once they were erased."""
     if document.stored_name is None:

@@ -49,7 +49,7 @@ def import_file(merchant: Merchant, name_or_id: str, path: Path, create: bool = 
     """
     try:
         integration = sources.integration(find_source(merchant, name_or_id), KIND)
-        document = _keep(integration.source, path, dry_run.ORIGIN if dry else "uploaded")
+        document = documents.store_file(integration.source, path, dry_run.ORIGIN if dry else "uploaded")
     except NotFound:
         if not create:
             raise
@@ -124,18 +124,13 @@ def _planned(told: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _keep(source: Source, path: Path, origin: str = "uploaded") -> Document:
-    with path.open("rb") as stream:
-        return documents.store_upload(source, stream, path.name, origin=origin)
-
-
 def _create(merchant: Merchant, name: str, path: Path) -> tuple[Integration, Document]:
     """A live File upload source whose columns are matched by header and look, all or nothing."""
     with database.atomic():
         source = sources.create(merchant, name, "dropship_supplier", WHO)
         directory.select(source, "file-upload", True, source.version, WHO)
         integration = sources.integration(source, KIND)
-        document = _keep(source, path)
+        document = documents.store_file(source, path)
         _map(integration, document, path)
         for step in setup_steps.STEPS:
             setup_steps.mark(source, step)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
 import pytest
 
 from portal import runs
-from portal.models import Integration, InventoryItem, MappingVersion, Run, Source
+from portal.documents import path_of
+from portal.models import Document, Integration, InventoryItem, MappingVersion, Run, Source
 from tests.bench import feed_file
 from tests.feed_of import Feed, rows_of, text_of
 
@@ -152,6 +154,23 @@ def test_a_bench_feed_is_mapped_whole_and_arrives_whole(give, tmp_path):
     code, told = give(path.read_bytes())
     assert (code, told["rows"], told["new"], told["missing"]) == (APPLIED, 500, 2, 2)
     assert 18 <= told["changed"] <= 20 and told["changed"] + told["unchanged"] == 498
+
+
+def test_a_file_whose_bytes_are_kept_already_is_not_copied(give):
+    give(rows_of(3), "--create")
+    assert give(rows_of(3))[1]["status"] == "no_change" and give(rows_of(3, quantity=6))[1]["changed"] == 3
+    first, second, third = Document.select().order_by(Document.id)
+    inodes = [path_of(one).stat().st_ino for one in (first, second, third)]
+    assert inodes[0] == inodes[1] != inodes[2] and first.sha256 == second.sha256
+    path_of(first).unlink()  # erased by age
+    assert hashlib.sha256(path_of(second).read_bytes()).hexdigest() == second.sha256
+
+
+def test_a_kept_file_that_was_just_erased_is_copied(give):
+    give(rows_of(3), "--create")
+    path_of(Document.get()).unlink()
+    assert give(rows_of(3))[1]["status"] == "no_change"
+    assert path_of(Document.select().order_by(Document.id.desc()).get()).is_file()
 
 
 def test_a_dry_run_of_a_file_says_what_a_run_would_do_and_the_run_has_its_plan(give):

@@ -25,7 +25,7 @@ from portal.runs import Outcome
 
 CHUNK = 2_000
 LEAST, MOST = 500, 10_000
-HELD_SECONDS = 0.025
+HELD_SECONDS = 0.02
 """How long a chunk may lock other writers out of SQLite: the next one is made larger or smaller by how long the last one took."""
 
 UNKNOWN_HASH = 0
@@ -114,10 +114,11 @@ class Applying:
                     began = time.monotonic()
                     act(after, last)
                     self.work.save_checkpoint(**{key: last, "counts": self.counts})
+                    seconds = time.monotonic() - began  # without the commit, which takes as long for few rows as for many
             except BaseException:
                 self.counts = counts
                 raise
-            most = _next_size(most, time.monotonic() - began)
+            most = _next_size(most, seconds)
             failpoints.reach("applied-chunk")
             after, self.done = last, self.done + size
             self.work.progress(min(self.done, total), total)
@@ -259,7 +260,7 @@ class Applying:
 def _next_size(size: int, seconds: float) -> int:
     """Rows of the next chunk after one of `size` rows that took `seconds`. Postgres locks no other writer out, so that chunks grow."""
     wanted = HELD_SECONDS / max(seconds, 0.001)
-    step = 1.25 if is_postgres() else min(max(wanted, 0.8), 1.25)  # small steps: now and then a commit also tidies the log up
+    step = 1.25 if is_postgres() else min(max(wanted, 0.8), 1.25)
     return max(min(int(size * step), MOST), min(size, LEAST))
 
 
