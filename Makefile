@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench fuzz faults format clean
+.PHONY: run test check bench fuzz fuzz-guided faults format clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
@@ -27,6 +27,9 @@ bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run; BENCH=
 
 fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
 	@$(BIN)/python -m tests.fuzz.campaign
+
+fuzz-guided: $(VENV)/.dev  ## ten minutes of feeds changed where that reaches new code
+	@$(BIN)/python -m tests.fuzz.guided --minutes 10
 
 faults: $(VENV)/.dev  ## 1,000 killed workers, and one at every failpoint; the tests kill 50
 	@tests/system_packages.sh

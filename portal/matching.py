@@ -6,7 +6,6 @@ headers, sample ─▶ propose ─▶ Match, Match, … ─▶ rules_from
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from portal.fields import DIMENSION_UNITS, WEIGHT_UNITS, Field
 from portal.mapping import kinds, warehouse_rows
 from portal.mapping.amounts import Unfit, quantity_reader, scaled
+from portal.mapping.header_names import MOST_WORDS, OTHER_COUNTS, normal, unit_in, warehouse_name, words_of
 from portal.mapping.rules import MOST_WAREHOUSES
 from portal.mapping.transforms import compose
 from portal.records import Match
@@ -31,13 +31,9 @@ _FILLERS = frozenset(
     ["usd", "eur", "gbp", "cad", "us", "euro", "dollar", "each", "ea", "the", "your", "our", "current", "new", "total", "supplier"]
     + ["vendor", "product", "item", "lb", "lbs", "kg", "oz", "g", "gr", "in", "inch", "inches", "cm", "mm", "ft", "text", "full"]
 )
-_STOCK_WORDS = frozenset(["qty", "quantity", "stock", "available", "avail", "onhand", "inventory", "bestand", "units", "inv"])
-_OTHER_COUNTS = frozenset(
-    ["min", "max", "minimum", "order", "ordered", "pack", "case", "box", "date", "reorder", "status", "eta", "code", "incoming", "transit"]
-    + ["reserved", "allocated", "committed", "sold", "sales", "backorder", "backordered", "expected", "future", "damaged", "returned"]
-)
-_NO_PLACES = _OTHER_COUNTS | {"in", "now", "price", "cost", "net", "value", "id", "number", "free", "previous", "old", "last"}
-_GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+
+
+_WORD = re.compile(r"[^\W\d_]{3}")
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,7 @@ class _Look:
     decimal: float
     distinct: float
     spaced: float
+    worded: float
     typical_length: float
 
 
@@ -76,17 +73,6 @@ def propose(
     _by_look(found, free, [field for field in fields if not (has_warehouses and field.key == "quantity")], looks)
     matches = [found.get(field.key) or Match(field.key, None, NONE, "Not matched", not field.needed) for field in fields]
     return matches + extra
-
-
-def normal(text: str) -> str:
-    """A header as letters and digits: "Preis €" -> "preis", "Höhe" -> "hoehe"."""
-    return "".join(_words(text))
-
-
-def _words(text: str) -> list[str]:
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text.replace("#", " number "))
-    folded = unicodedata.normalize("NFKD", split.lower().translate(_GERMAN))
-    return re.findall(r"[^\W_]+", "".join(c for c in folded if not unicodedata.combining(c)))
 
 
 def _last_time(found: dict[str, Match], free: dict[str, None], fields: Sequence[Field], rules: Mapping[str, Any]) -> list[Match]:
@@ -146,15 +132,15 @@ def _by_header(found: dict[str, Match], free: dict[str, None], fields: Sequence[
 def _rank(field: Field, column: str) -> tuple[int, int] | None:
     """(0 the name itself, 1 with filler words, 2 a part of it; then the alias's own place), None for no likeness."""
     names = (normal(field.label), *field.aliases)
-    words = _words(column)
+    words = words_of(column)
     if (whole := "".join(words)) in names:
         return 0, names.index(whole)
     core = [word for word in words if word not in _FILLERS]
     if core and (bare := "".join(core)) in names:
         return 1, names.index(bare)
-    if _OTHER_COUNTS & set(words):
+    if OTHER_COUNTS & set(words):
         return None
-    for size in range(len(words) - 1, 0, -1):
+    for size in range(min(len(words) - 1, MOST_WORDS), 0, -1):
         for start in range(len(words) - size + 1):
             part = "".join(words[start : start + size])
             if len(part) > 2 and part in names[:6]:
@@ -222,20 +208,6 @@ def _by_warehouse(found: dict[str, Match], free: dict[str, None], fields: Sequen
     return [Match(WAREHOUSES, column, HEADER, f"One warehouse: {warehouse_name(column)}", True) for column in used]
 
 
-def warehouse_name(header: str) -> str:
-    """The warehouse that a header such as "qty_east" or "Stock WH1" names, or ""."""
-    words = _words(header)
-    rest = [word for word in words if word not in _STOCK_WORDS]
-    has_stock = len(rest) < len(words)
-    has_place = any(re.sub(r"\d+$", "", word) in warehouse_rows.PLACE_WORDS for word in words)
-    if not rest or len(rest) > 3 or not (has_stock or has_place) or set(rest) & _NO_PLACES:
-        return ""
-    named = [word for word in rest if word not in warehouse_rows.PLACE_WORDS]
-    if not any(map(str.isalpha, "".join(named))):
-        named = rest  # "Warehouse 1", not "1"
-    return " ".join(word.upper() if len(word) < 4 or any(map(str.isdigit, word)) else word.capitalize() for word in named)
-
-
 def _by_look(found: dict[str, Match], free: dict[str, None], fields: Sequence[Field], looks: Mapping[str, _Look]) -> None:
     """What values give away, first the sure signs, then guesses for what a merchant needs most."""
     wanted = {field.key: field for field in fields if field.key not in found}
@@ -281,7 +253,7 @@ def _could_be(key: str, look: _Look) -> bool:
         return look.whole > 0.98 and look.typical_length < 6
     if key == "cost":
         return look.decimal > 0.2 and look.whole + look.decimal > 0.98
-    return look.spaced > 0.5 and look.typical_length > 12 and look.address < 0.1
+    return look.spaced > 0.5 and look.typical_length > 12 and look.address < 0.1 and look.worded > 0.5
 
 
 def _look(rows: Sequence[Sequence[str]], n: int) -> _Look:
@@ -299,6 +271,7 @@ def _look(rows: Sequence[Sequence[str]], n: int) -> _Look:
         decimal=sum(not text.isdecimal() and _is_number(text) for text in values) / count,
         distinct=len(set(values)) / count,
         spaced=sum(" " in text for text in values) / count,
+        worded=sum(bool(_WORD.search(text)) for text in values) / count,
         typical_length=lengths[len(lengths) // 2],
     )
 
@@ -358,19 +331,6 @@ def _warehouse_rows(fields: dict[str, dict[str, Any]], headers: Sequence[str], r
     if place and fields.get("bin_location", {}).get("columns") == [place]:
         del fields["bin_location"]
     return None if any(place in rule["columns"] for rule in fields.values()) else place
-
-
-def unit_in(header: str, what: str) -> str | None:
-    """The unit that a header names, such as "Weight (lbs)" or "length_in"; `what`: "weight" or "dimension"."""
-    units = WEIGHT_UNITS if what == "weight" else DIMENSION_UNITS
-    words = _words(header)
-    if not words:
-        return None
-    for word in (*words[1:], *(words[0].removeprefix(start) for start in ("weight", "length", "width", "height", "gewicht"))):
-        unit = kinds.unit_of(word)
-        if unit in units:
-            return unit
-    return None
 
 
 def _clean_up(values: Sequence[str], mark: str) -> list[dict[str, Any]]:

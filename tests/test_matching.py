@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from portal import mapping, matching
@@ -303,3 +305,20 @@ def test_three_levels_of_categories_keep_their_order():
 def test_a_column_named_shipped_is_the_shipment_date_when_it_holds_dates(value, column):
     found = {match.field: match.column for match in matching.propose(SHIPMENT_FIELDS, ["po", "shipped"], [["P1", value]] * 4)}
     assert found["shipped_at"] == column
+
+
+def test_a_column_of_moments_is_no_title():
+    assert said({"sku": SKUS, "updated": ["2026-11-23 01:00:00", "2026-11-23 02:00:00", "2026-11-23 03:00:00", ""]}) == {
+        ("sku", "sku"): SURE
+    }
+
+
+def test_names_made_to_take_long_do_not():
+    began = time.process_time()
+    for name in ("a " * 250, "aB" * 250, "Qty " * 120, "ﷺ" * 500, "#" * 500, "x1" * 250):
+        said({name: ["1"] * 4, "sku": SKUS})
+    assert time.process_time() - began < 0.6  # 100 ms each
+    many = [f"column number {n}" for n in range(2_000)]
+    began = time.process_time()
+    said({name: ["1"] for name in many})
+    assert time.process_time() - began < 2

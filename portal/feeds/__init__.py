@@ -13,7 +13,21 @@ from itertools import islice
 from pathlib import Path
 
 from portal.errors import Invalid, SupplierError
-from portal.feeds import archives, damage, delimited, encodings, fixed_width, jsonfeed, kinds, nested, sniff, spreadsheet, x12, xmlfeed
+from portal.feeds import (
+    archives,
+    branches,
+    damage,
+    delimited,
+    encodings,
+    fixed_width,
+    jsonfeed,
+    kinds,
+    nested,
+    sniff,
+    spreadsheet,
+    x12,
+    xmlfeed,
+)  # fmt: skip
 from portal.feeds.archives import Plain
 from portal.feeds.branches import Branch
 from portal.feeds.reading import Reader, Unpacked
@@ -30,7 +44,7 @@ DELIMITERS = sniff.DELIMITERS
 QUOTES = {'"': "Double quote", "'": "Single quote", "": "None"}
 DECIMAL_MARKS = {".": "Dot, as in 1,234.56", ",": "Comma, as in 1.234,56"}
 LAST_HEADER_ROW = 1_000
-LONGEST_OPTION = 500
+LONGEST_OPTION = branches.LONGEST_PATH
 NESTED = ("xml", "json", "jsonl", "x12")
 MOST_SCANNED = 100_000  # rows looked at to learn all columns
 ENDINGS = (*archives.ENDINGS, ".gz", ".zip")
@@ -142,7 +156,7 @@ def check_format(format: FeedFormat) -> None:
 
 
 def _errors_of_text(format: FeedFormat) -> Iterator[tuple[str, str]]:
-    if format.kind == "delimited" and (len(format.delimiter) != 1 or format.delimiter.isalnum() or format.delimiter in "\"'\r\n\0. "):
+    if format.kind == "delimited" and not sniff.may_delimit(format.delimiter):
         yield "delimiter", "Enter one sign, such as a comma, that does not occur inside words or numbers"
     if format.kind == "delimited" and format.quote not in QUOTES:
         yield "quote", "Choose one of the quotes"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from portal.feeds.sniff import names_our_field
 
 MOST_PATHS = 2_000
+LONGEST_PATH = 500  # of what may be chosen
 MOST_SAMPLES = 3
 LONGEST_SAMPLE = 60
 _DEEPEST_SCORED = 2
@@ -78,7 +79,8 @@ class Choice:
 def choose(branches: Sequence[Branch], separator: str, lists: Iterable[str] | None = None) -> Choice | None:
     """The branch that is the item. `lists`: paths that may be rows at all; None = all that hold others."""
     allowed = None if lists is None else set(lists)
-    candidates = [one for one in branches if one.holds and one.fields and (allowed is None or one.path in allowed)]
+    usable = [one for one in branches if len(one.path) <= LONGEST_PATH and one.path.isprintable()]
+    candidates = [one for one in usable if one.holds and one.fields and (allowed is None or one.path in allowed)]
     if not candidates:
         return None
     best = max(candidates, key=_score)
@@ -93,8 +95,9 @@ def keyed(branches: Sequence[Branch], separator: str) -> Choice | None:
     """Items that stand under their own keys, {"A1": {…}, "A2": {…}}: three and more that hold the same values, each once."""
     groups: dict[str, list[Branch]] = {}
     for one in branches:
-        if one.holds and one.fields and one.count == 1 and separator in one.path:
-            groups.setdefault(one.path.rpartition(separator)[0], []).append(one)
+        above = one.path.rpartition(separator)[0]
+        if one.holds and one.fields and one.count == 1 and above and len(above) < LONGEST_PATH - 1 and above.isprintable():
+            groups.setdefault(above, []).append(one)
     for above, inside in groups.items():
         alike = set.intersection(*(set(one.fields) for one in inside))
         if len(inside) > 2 and len(alike) > 1 and any(map(names_our_field, alike)):

@@ -18,6 +18,7 @@ from types import TracebackType
 from portal.errors import SupplierError
 from portal.feeds import encodings, refusals, sniff, totals
 from portal.feeds.raw_records import NotInRecords
+from portal.feeds.reading import MOST_COLUMNS, unique_headers
 from portal.records import CellProblem, Detection, FeedFormat, Row
 
 HEAD = 256 * 1024
@@ -283,8 +284,10 @@ class Reader:
         except (_Runaway, csv.Error):
             records.append([])  # the reading itself meets the same record again and says it
         full = [cells for cells in records if any(cells)]
+        width = len(records[0]) if self.format.header_row and full else Counter(map(len, full)).most_common(1)[0][0] if full else 0
+        if width > MOST_COLUMNS:
+            raise refusals.too_many_columns(width, MOST_COLUMNS)
         if not self.format.header_row:
-            width = Counter(map(len, full)).most_common(1)[0][0] if full else 0
             return unique_headers([""] * width), 0, _leaves_out(full, width)
         if not full:
             raise refusals.no_such_header(self.format.header_row) if skipped else refusals.empty_file()
@@ -371,21 +374,6 @@ def head_of(path: Path) -> bytes:
     """The file's first bytes, as many as detection looks at."""
     with path.open("rb") as file:
         return file.read(HEAD)
-
-
-def unique_headers(cells: Sequence[str]) -> list[str]:
-    """Trimmed names; a blank one becomes "Column 3", a repeated one gets " (2)"."""
-    names: list[str] = []
-    seen: set[str] = set()
-    times: dict[str, int] = {}
-    for n, cell in enumerate(cells, 1):
-        name = plain = " ".join(cell.replace("\0", "").replace("\ufeff", "").split()) or f"Column {n}"
-        while name in seen:
-            times[plain] = times.get(plain, 1) + 1
-            name = f"{plain} ({times[plain]})"
-        seen.add(name)
-        names.append(name)
-    return names
 
 
 def _of_row(cells: Sequence[str], reason: str, fatal: bool = True) -> CellProblem:

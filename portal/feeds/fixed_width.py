@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from portal.feeds import encodings, refusals, sniff, totals
-from portal.feeds.delimited import unique_headers
-from portal.feeds.reading import LONGEST_SHOWN, MOST_COLUMNS, Rows, of_row
+from portal.feeds.reading import LONGEST_SHOWN, MOST_COLUMNS, Rows, of_row, unique_headers
 from portal.records import CellProblem, Detection, FeedFormat, Row
 
 LONGEST_LINE = 1_000_000

@@ -11,8 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from portal.feeds import refusals
-from portal.feeds.delimited import unique_headers
-from portal.feeds.reading import LONGEST_SHOWN, MOST_COLUMNS, SAMPLED, Reader, Rows
+from portal.feeds.reading import LONGEST_SHOWN, MOST_COLUMNS, SAMPLED, Reader, Rows, unique_headers
 from portal.records import CellProblem, FeedFormat, Row
 
 DEEPEST = 32

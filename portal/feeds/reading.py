@@ -12,6 +12,7 @@ from portal.records import CellProblem, FeedFormat, Row
 
 LONGEST_SHOWN = 200  # characters of a value that a problem repeats
 MOST_COLUMNS = 2_000
+LONGEST_NAME, MOST_OF_A_NAME = 500, 5_000  # characters of a column's name, and those that are looked at for it
 SAMPLED = 1_000  # rows read at opening, to learn the columns of a file
 
 
@@ -113,3 +114,18 @@ class Unpacked:
 def of_row(cells: Sequence[str], reason: str, fatal: bool = True) -> CellProblem:
     """A problem of the whole row, which it shows shortened."""
     return CellProblem("", "", " · ".join(cell[:40] for cell in cells[:8])[:LONGEST_SHOWN], reason, fatal)
+
+
+def unique_headers(cells: Sequence[str]) -> list[str]:
+    """Trimmed names, the longest cut; a blank one becomes "Column 3", a repeated one gets " (2)"."""
+    names: list[str] = []
+    seen: set[str] = set()
+    times: dict[str, int] = {}
+    for n, cell in enumerate(cells, 1):
+        name = plain = " ".join(cell[:MOST_OF_A_NAME].replace("\0", "").replace("\ufeff", "").split())[:LONGEST_NAME] or f"Column {n}"
+        while name in seen:
+            times[plain] = times.get(plain, 1) + 1
+            name = f"{plain} ({times[plain]})"
+        seen.add(name)
+        names.append(name)
+    return names

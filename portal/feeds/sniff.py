@@ -44,6 +44,11 @@ class Record:
     cells: list[str]
 
 
+def may_delimit(sign: str) -> bool:
+    """Whether one sign can stand between columns."""
+    return len(sign) == 1 and not sign.isalnum() and sign not in "\"'\r\n\0. "
+
+
 def name_of(delimiter: str) -> str:
     """The delimiter's name for a person."""
     return DELIMITERS.get(delimiter, f"“{delimiter}”")
@@ -53,6 +58,8 @@ def layout_of(text: str) -> Layout:
     """Judge a sample of decoded text that ends at a line end."""
     lines = text.splitlines() if "\n" not in text and "\r" not in text else re.split(r"\r\n|\r|\n", text)
     announced = re.fullmatch(r'"?sep=(.)"?', lines[0].strip(" \r\n")) if lines else None
+    if announced and not may_delimit(announced[1]):
+        announced = None
     first = 1 if announced else 0
     body = "\n".join(lines[first:])
     delimiter, quote, records = _delimiter(body, announced[1] if announced else None)

@@ -11,8 +11,7 @@ from typing import Any
 
 from portal.feeds import refusals, sniff, totals, workbook_parts
 from portal.feeds.books import Book, Sheet, open_book
-from portal.feeds.delimited import unique_headers
-from portal.feeds.reading import SAMPLED, Rows, of_row
+from portal.feeds.reading import SAMPLED, Rows, of_row, unique_headers
 from portal.records import Detection, FeedFormat, Row
 
 

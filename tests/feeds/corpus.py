@@ -54,6 +54,7 @@ def cases() -> Iterator[Case]:
     yield from _xml()
     yield from _edi()
     yield from _damaged()
+    yield from _warehouses()
 
 
 def _encodings() -> Iterator[Case]:
@@ -331,3 +332,19 @@ def _damaged() -> Iterator[Case]:
     yield Case("excel-dates-in-sku", text_of(dates, headers=["sku", "qty"]).encode(), dates, warns=1)
     errors = [[f"A{n}", "#N/A" if n == 3 else "5"] for n in range(8)]
     yield Case("excel-errors", text_of(errors, headers=["sku", "qty"]).encode(), errors, warns=1)
+
+
+def _warehouses() -> Iterator[Case]:
+    columns = [[r[0], r[1], str(n), str(n * 2)] for n, r in enumerate(PLAIN)]
+    yield Case("warehouse-columns", text_of(columns, headers=["sku", "title", "qty_east", "qty_west"]).encode(), columns)
+    rows = [[r[0], place, str(n)] for n, r in enumerate(PLAIN) for place in ("East", "West")]
+    yield Case("warehouse-rows", text_of(rows, headers=["sku", "warehouse", "qty"]).encode(), rows)
+    places = [{"code": place, "stock": 4} for place in ("E", "W")]
+    shirts = [
+        {"title": f"Shirt {n}", "brand": "K", "variants": [{"sku": f"S{n}{size}", "stores": places} for size in "ML"]} for n in range(1, 4)
+    ]
+    deep = [[f"Shirt {n}", "K", f"S{n}{size}", "E", "4", "W", "4"] for n in range(1, 4) for size in "ML"]
+    yield Case("json-variants-with-stores", json.dumps({"products": shirts}).encode(), deep,
+               change={"row_path": "$.products", "variants": "variants"},
+               headers=["title", "brand", "variants.sku", "variants.stores.code", "variants.stores.stock", "variants.stores 2.code",
+                        "variants.stores 2.stock"])  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -186,3 +187,36 @@ def test_every_choice_offered_can_be_read(tmp_path):
                 path.write_bytes(f"sku{delimiter}qty\nA{delimiter}1\n".encode(encoding))
                 with feeds.open_rows(path, form) as reader:
                     assert [row.cells for row in reader] == [["A", "1"]]
+
+
+@pytest.mark.parametrize("sign", ["È", "x", '"', ".", "5"])
+def test_a_first_line_that_announces_no_sign_is_a_line(tmp_path, sign):
+    path = tmp_path / "feed.csv"
+    path.write_text(f"sep={sign}\nsku;qty\nA;1\nB;2\n")
+    feeds.check_format(feeds.detect(path).format)
+    assert feeds.detect(path).format.delimiter == ";"
+
+
+def test_what_is_found_can_be_saved(tmp_path):
+    path = tmp_path / "feed.bin"
+    long = "x" * 600
+    for content in (
+        f"<f>{f'<{long}><sku>A</sku><qty>1</qty></{long}>' * 3}<i><sku>A</sku></i></f>",
+        "<f>" + "<it\ufeffm sku='A' qty='1'/>" * 3 + "<i><sku>A</sku></i></f>",
+        json.dumps({long: [{"sku": "A", "qty": 1}] * 3, "items": [{"sku": "B"}]}),
+        json.dumps({"a\u0000b": [{"sku": "A", "qty": 1}] * 3, "items": [{"sku": "B"}]}),
+    ):
+        path.write_text(content, encoding="utf-8")
+        feeds.check_format(feeds.detect(path).format)
+
+
+def test_names_are_cut_and_more_columns_than_any_feed_has_are_refused(tmp_path):
+    path = tmp_path / "feed.csv"
+    path.write_text(f"sku,{'n' * 9_000},{'n' * 9_001}\nA,1,2\n")
+    headers, _ = feeds.preview(path, feeds.detect(path).format)
+    assert headers == ["sku", "n" * 500, "n" * 500 + " (2)"]
+    for text in ("sku," + ",".join("abc" for _ in range(2_000)) + "\nA\n", ("1," * 2_500 + "\n") * 3):
+        path.write_text(text)
+        with pytest.raises(SupplierError) as caught:
+            feeds.detect(path), feeds.preview(path, FeedFormat(header_row=0))
+        assert caught.value.problem.headline == "The file has too many columns"

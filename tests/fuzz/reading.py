@@ -17,6 +17,7 @@ from pathlib import Path
 from portal import feeds
 from portal.errors import FAILURE_CODES, SupplierError
 from portal.records import FeedFormat
+from tests.fuzz import as_a_run
 from tests.fuzz.mutations import mutated
 
 MEMORY = 1 << 30
@@ -41,6 +42,15 @@ def outcome(path: Path, form: FeedFormat | None) -> str:
     return "rows"
 
 
+def run_of(path: Path) -> str:
+    """What becomes of the file in a run of a source made for it; anything that is not expected flies."""
+    try:
+        form = feeds.detect(path).format
+    except SupplierError as error:
+        return error.problem.code
+    return as_a_run.tried(path, form)
+
+
 def tell(seed: int, done: str, words: str) -> None:
     """One finding."""
     print(json.dumps({"seed": seed, "done": done, "words": words}), flush=True)
@@ -55,6 +65,7 @@ def read(seed: int, path: Path, seen: Counter[str]) -> None:
     try:
         seen[outcome(path, None)] += 1
         outcome(path, FeedFormat(kind=KINDS[seed % len(KINDS)]))
+        seen[f"a run: {run_of(path)}"] += 1
     except MemoryError:
         tell(seed, done, "out of memory")
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the finding
