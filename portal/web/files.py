@@ -43,6 +43,7 @@ class FileForm(VersionedForm):
     link = StringField("Link of the second file")
     kind = SelectField("The file is", validate_choice=False)
     delimiter = SelectField("Columns are separated by", validate_choice=False)
+    own_delimiter = StringField("Or another sign")
     quote = SelectField("Text is quoted with", choices=file_choice.QUOTES, validate_choice=False)
     encoding = SelectField("Letters are encoded as", choices=file_choice.ENCODINGS, validate_choice=False)
     header_row = StringField("Column names are in row")
@@ -143,6 +144,8 @@ def _form(source: Any, which: str, typed: Mapping[str, str] | None) -> Any:
     values = {**asdict(chosen.format), "folder": chosen.folder, "match": chosen.match, "pattern": chosen.pattern, "link": chosen.link}
     values |= file_choice.rules_as_chosen(integration, connections.find(source))
     values |= {name: typed[name][:LONGEST] for name in (*CHOICE, *FORMAT) if typed and name in typed}
+    if typed and (own := typed.get("own_delimiter", "")):
+        values["delimiter"] = {"\\t": "\t"}.get(own.strip(), own.strip()[:LONGEST])
     version = typed["version"] if typed and "version" in typed else integration.version
     form = FileForm(data={**values, "header_row": str(values["header_row"]), "version": str(version)})
     known = (

@@ -170,3 +170,18 @@ def test_the_tree_is_indented_in_the_order_of_the_document_and_says_what_it_leav
     seen = page(client, uploaded(json.dumps(many).encode(), "stock.json"))
     assert '<span class="in-1" title="$.items">items</span>' in seen and '<span class="in-2" title="$.items.sku">sku</span>' not in seen
     assert "The first 300 paths are shown" in seen
+
+
+def test_columns_may_be_separated_by_any_sign(client: Any, uploaded: Any) -> None:
+    source = uploaded("sku§qty\nA§1\nB§2\n".encode(), "stock.txt")
+    address = f"/sources/{source.public_id}/file"
+    seen = client.get(f"{address}/preview", query_string={"own_delimiter": "§"}, headers={"HX-Request": "true"}).get_data(as_text=True)
+    assert ">qty<" in seen and ">B<" in seen
+    back = client.send_form(address, {"own_delimiter": "§", "act": "preview"}).headers["Location"]
+    page = client.get(back).get_data(as_text=True)
+    assert '<option selected value="§">' in page and ">qty<" in page
+    refused = client.send_form(address, {"own_delimiter": "ab"})
+    assert refused.status_code == 422 and "Enter one sign" in refused.text
+    assert client.send_form(address, {"own_delimiter": "§"}).status_code == 303
+    assert kept(source).delimiter == "§"
+    assert client.send_form(address, {"own_delimiter": "\\t"}).status_code == 303 and kept(source).delimiter == "\t"
