@@ -266,8 +266,8 @@ def test_screens_name_the_feed_that_a_value_and_a_hold_come_from(client: Any, so
     client.send_form(path(source, "/secondary/review"))
     run_work()
     item = InventoryItem.get(InventoryItem.sku == "SKU-00000")
-    cost, title = (client.get(f"/inventory/{item.public_id}/explanation/{column}").text for column in ("cost", "title"))
-    assert "<dt>Feed</dt><dd>Get Inventory Secondary</dd>" in cost and path(source, "/mapping/secondary") in cost
+    units, title = (client.get(f"/inventory/{item.public_id}/explanation/{column}").text for column in ("quantity", "title"))
+    assert "<dt>Feed</dt><dd>Get Inventory Secondary</dd>" in units and path(source, "/mapping/secondary") in units
     assert "<dt>Feed</dt><dd>Get Inventory Primary</dd>" in title and path(source, "/mapping/inventory") in title
     review = client.get(path(source, "/review")).text
     assert "Get Inventory Secondary" in review and "Cost: price" in review
@@ -280,4 +280,4 @@ def test_screens_name_the_feed_that_a_value_and_a_hold_come_from(client: Any, so
     assert "This feed was removed since; nothing to decide" in gone and "read-again" not in gone and "hx-trigger" not in gone
     token = client.form_values(gone, "/sign-out")["csrf_token"]
     assert client.post(f"/runs/{run.public_id}/acceptance", data={"csrf_token": token}).status_code == 409
-    assert "(removed since)" in client.get(f"/inventory/{item.public_id}/explanation/cost").text
+    assert "(removed since)" in client.get(f"/inventory/{item.public_id}/explanation/quantity").text
