@@ -131,5 +131,5 @@ def test_ftp_never_takes_a_part(connect, ftp, tmp_path, name):
     for k in points(0, len(FILES[name])):
         with cutting_data(1, k) as asked:
             code = cut(connector, tmp_path / "feed", f"cut/{name.replace('.', '_')}")
-        assert len(asked) == 2 and code in TEMPORARY, (k, code)
+        assert len(asked) == 2 and code in TEMPORARY, (k, code, len(asked))
     assert cut(connector, tmp_path / "feed", f"cut/{name.replace('.', '_')}") == ""
