@@ -21,7 +21,7 @@ from portal.records import Match
 SAME, HEADER, LOOKS, GUESS, NONE = "same_as_last", "header", "looks", "guess", "none"
 WAREHOUSES = "warehouses"  # the field of a Match for one warehouse's quantities
 LOOK_SHARE = 0.9
-_READ = 1_000
+_READ, _READ_OF_WIDE, _CELLS_READ = 1_000, 100, 200_000  # rows that are looked at, fewer of a file with very many columns
 _LEAST_VALUES = 3
 _SHORTEST_DATE = 6
 _LEVELS = {"category_1": "department", "category_2": "category", "category_3": "subcategory"}
@@ -62,7 +62,8 @@ def propose(
     Further image columns and per-warehouse columns (when no column holds the total) follow as extra matches of the
     fields "images" and "warehouses". Reads up to 1,000 rows.
     """
-    looks = {header: _look(sample_rows[:_READ], n) for n, header in enumerate(headers)}
+    read = sample_rows[: min(_READ, max(_READ_OF_WIDE, _CELLS_READ // max(len(headers), 1)))]
+    looks = {header: _look(read, n) for n, header in enumerate(headers)}
     found: dict[str, Match] = {}
     free = dict.fromkeys(headers)
     extra = _last_time(found, free, fields, previous_rules or {})

@@ -320,5 +320,5 @@ def test_names_made_to_take_long_do_not():
     assert time.process_time() - began < 0.6  # 100 ms each
     many = [f"column number {n}" for n in range(2_000)]
     began = time.process_time()
-    said({name: ["1"] for name in many})
-    assert time.process_time() - began < 2
+    said({name: ["1"] * 1_000 for name in many})
+    assert time.process_time() - began < 4
