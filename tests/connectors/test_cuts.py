@@ -18,7 +18,7 @@ import pytest
 from portal import feeds
 from portal.errors import SupplierError
 from portal.records import FeedFormat
-from tests.connectors.conftest import fetch, left_nothing
+from tests.connectors.conftest import LIMIT, fetch, left_nothing
 from tests.connectors.faults import cutting, cutting_data
 from tests.connectors.web_server import answer, chunked, web
 from tests.servers import LOOPBACK, Server, SystemUser, vsftpd
@@ -125,11 +125,13 @@ def ftp(user: SystemUser) -> Iterator[Server]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_ftp_never_takes_a_part(connect, ftp, tmp_path, name):
-    connector = connect(
-        "ftp", {"port": ftp.port, "user": ftp.user.name, "security": "plain", "plain_ok": True}, {"password": ftp.user.password}
-    )
+    settings = {"port": ftp.port, "user": ftp.user.name, "security": "plain", "plain_ok": True}
+    connector = connect("ftp", settings, {"password": ftp.user.password})
+    place = connector.place_of(f"cut/{name.replace('.', '_')}")
+    seen = connector.still(place, [name], lambda *_: None, 0.0)[name]
     for k in points(0, len(FILES[name])):
-        with cutting_data(1, k) as asked:
-            code = cut(connector, tmp_path / "feed", f"cut/{name.replace('.', '_')}")
-        assert len(asked) == 2 and code in TEMPORARY, (k, code, len(asked))
-    assert cut(connector, tmp_path / "feed", f"cut/{name.replace('.', '_')}") == ""
+        with cutting_data(0, k) as asked, pytest.raises(SupplierError) as refused:
+            connector.bring(place, name, seen, tmp_path / "feed", LIMIT, lambda *_: None)
+        assert len(asked) == 1 and refused.value.problem.code in TEMPORARY and not refused.value.permanent, k
+        assert left_nothing(tmp_path / "feed"), k
+    assert connector.bring(place, name, seen, tmp_path / "feed", LIMIT, lambda *_: None).size == len(FILES[name])
