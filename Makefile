@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench fuzz fuzz-guided faults format clean
+.PHONY: run test check bench fuzz fuzz-guided faults model format clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
@@ -34,6 +34,10 @@ fuzz-guided: $(VENV)/.dev  ## ten minutes of feeds changed where that reaches ne
 faults: $(VENV)/.dev  ## 1,000 killed workers, and one at every failpoint; the tests kill 50
 	@tests/system_packages.sh
 	@KILLS=500 $(BIN)/python -m pytest tests/faults
+
+model: $(VENV)/.dev  ## 2,000 sequences of feeds and of a person's acts against a plain model; the tests run 8
+	@tests/system_packages.sh
+	@SEQUENCES=2000 $(BIN)/python -m pytest --timeout 0 tests/inventory/test_model_two_feeds.py
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

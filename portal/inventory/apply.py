@@ -150,7 +150,8 @@ class Applying:
         scope = (self.planned, after, last, state)
         action = "p.action" if whole else "CASE WHEN p.action = 'back' THEN p.action ELSE 'change' END"
         unlike = "" if whole else f" AND (p.action = 'back' OR {self._any_differs(columns)})"
-        chosen = f"{_CHUNK} AND p.action <> 'add' AND {_SAME_ROW}{and_}{unlike}"
+        passed = f"(i.archived_at IS NULL OR {role_sql.BY_A_FEED})"  # a person may have archived it since the plan was made
+        chosen = f"{_CHUNK} AND p.action <> 'add' AND {_SAME_ROW}{and_}{unlike} AND {passed}"
         joined = f"{self._from} CROSS JOIN inventory_item i WHERE {chosen} AND i.id = p.item_id"
         journal = f"""{_JOURNAL}
             SELECT ?, ?, ?, i.id, p.sku, {action}, p.row_number, {self._was(columns)}, {self._will_be(columns)}, ?

@@ -17,6 +17,9 @@ from portal.models.database import is_postgres
 FEEDS = ("inventory", "accept_removals", "fixed_rows", "revert")
 """Runs that may have brought another value than the one before a person's change."""
 
+MISSING: Mapping[str, Any] = {"quantity": 0, "warehouses": None}
+"""What a missing item has, unless a person keeps another value."""
+
 _JOURNAL = ("merchant_id", "source_id", "run_id", "item_id", "sku", "action", "row_number", "before", "after", "at")
 
 
@@ -74,15 +77,21 @@ def fed_since(source_id: int, run_id: int) -> bool:
 def value_before(item: InventoryItem, column: str, action: str) -> tuple[bool, Any]:
     """(True, value) the column had before the person's latest `action` on it, or (False, None) when a feed may have had another since.
 
-    Feeds pass over a kept value, so what they said meanwhile is not known here; the next one is asked.
+    Feeds pass over a kept value, so what they said meanwhile is not known here; the next one is asked. A missing item has none in stock.
     """
+    if item.missing_since is not None and column in MISSING:
+        return True, MISSING[column]
     lines = lineage.lines_of([item.id]).get(item.id, [])
-    value, run_id = lineage.told(getattr(item, column)), 0
+    value, run_id, bound = lineage.told(getattr(item, column)), 0, None
     for line in lines:
-        if column not in lineage.touched(line):
+        if column not in lineage.touched(line) or (bound is not None and line.id >= bound):
             continue
         if line.action != action:
-            break
+            undone = lineage.reverted_by(line, lines, column) if line.action in ("unpin", "unarchive") else None
+            if undone is None or lineage.touched(undone)[column][0] != lineage.touched(line)[column][1]:
+                break
+            bound = undone.id  # both together changed nothing
+            continue
         value, run_id = lineage.touched(line)[column][0], line.run_id
     if not run_id:
         return True, value

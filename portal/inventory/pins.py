@@ -1,7 +1,8 @@
 """Pins: a person keeps a value of an item whatever the feeds say, until a moment or until it is taken off.
 
 While pinned, feeds pass over the value. When the pin ends, the value before it comes back at once if no feed was read
-since; else the pinned value stays until the next feed, which reads the item's row again even if it looks the same.
+since; else the pinned value stays until the next feed, which reads the item's row again even if it looks the same. Of an item that is
+missing from the file the quantity goes to 0.
 """
 
 from __future__ import annotations
