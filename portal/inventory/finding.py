@@ -16,12 +16,15 @@ from portal.inventory.queries import Query
 from portal.models import InventoryItem
 from portal.models.database import is_postgres
 
-FEW = 8_000
+FEW = 12_000
 """Items that are fetched singly. What more of a million match fills a page, on average, within the first windows of WALK."""
 
 PROBE = (100, 400)
 WALK = (2_000, 6_000, 8_000)
 STRIDE = 16_000
+MANY = 30_000
+"""Items that cost as much to sort as an index of a million costs to read."""
+
 BARE = (4_000, 16_000, 64_000)
 
 
@@ -68,7 +71,7 @@ class Finder:
 
     def _along(self, ids: Collection[int]) -> Iterator[Seen]:
         """Those of many ids, in order. SQLite reads the order's index until enough of them stood in it; Postgres sorts them quicker."""
-        if is_postgres():
+        if is_postgres() or len(ids) <= MANY:
             yield from paging.choose(self.scope, ids)
             return
         known = set(ids)

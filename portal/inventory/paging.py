@@ -163,27 +163,28 @@ def read_value(sort: Sort, value: Any) -> Any:
 
 
 def _window(scope: Scope, empty: bool, size: int, bare: bool) -> list[Seen]:
-    arms, params = [], []
+    arms, params, order = [], list[Any](), f"ORDER BY place {scope.direction}, id {scope.direction} LIMIT {size}"
     for source, begin in product(scope.sources, scope.begins or ("",)):
-        sql, given = _arm(replace(scope, begins=(begin,) if begin else ()), source, empty, size)
-        arms.append(f"SELECT * FROM ({sql}) AS arm")
+        sql, given = _arm(replace(scope, begins=(begin,) if begin else ()), source, empty)
+        arms.append(f"SELECT id, place FROM ({sql} {order}) AS arm" if is_postgres() else sql)
         params += given
-    while len(arms) > 1:
+    # SQLite merges arms without a limit, each along its index and no further than needed; Postgres does so when each has one
+    while len(arms) > MOST_ARMS:
         groups = [arms[at : at + MOST_ARMS] for at in range(0, len(arms), MOST_ARMS)]
-        arms = [f"SELECT * FROM ({' UNION ALL '.join(group)}) AS arms" for group in groups]
+        arms = [f"SELECT id, place FROM ({' UNION ALL '.join(group)} {order}) AS arms" for group in groups]
     if not arms:
         return []
-    order, join = f"place {scope.direction}, id {scope.direction}", "JOIN" if is_postgres() else "CROSS JOIN"
-    sql = f"SELECT id, place FROM ({arms[0]}) AS every ORDER BY {order} LIMIT ?"
+    sql = f"{' UNION ALL '.join(arms)} {order}"
     if not bare:
+        join = "JOIN" if is_postgres() else "CROSS JOIN"
         sql = f"""SELECT i.id, m.place, CASE WHEN {STOCK_FILTERS[scope.stock]} THEN 1 ELSE 0 END, {TEXTS}
             FROM ({sql}) AS m {join} inventory_item i ON i.id = m.id ORDER BY m.place {scope.direction}, m.id {scope.direction}"""
-    found: list[Seen] = bulk.run(sql, (*params, size)).fetchall()
+    found: list[Seen] = bulk.run(sql, params).fetchall()
     return found
 
 
-def _arm(scope: Scope, source: int, empty: bool, size: int) -> tuple[str, list[Any]]:
-    """SQL: the next ids and places of one source, read from one index alone."""
+def _arm(scope: Scope, source: int, empty: bool) -> tuple[str, list[Any]]:
+    """SQL: ids and places of one source, which one index holds in order."""
     column, sign = f"i.{scope.sort.column}", "<" if scope.downwards else ">"
     where, params = ["i.source_id = ?"], list[Any]([source])
     if scope.begins:
@@ -197,9 +198,7 @@ def _arm(scope: Scope, source: int, empty: bool, size: int) -> tuple[str, list[A
     elif scope.after is not None:
         where.append(f"({column}, i.id) {sign} (?, ?)")
         params += scope.after
-    order = f"{column} {scope.direction}, i.id {scope.direction}"
-    sql = f"SELECT i.id AS id, {column} AS place FROM inventory_item i WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"
-    return sql, [*params, size]
+    return f"SELECT i.id AS id, {column} AS place FROM inventory_item i WHERE {' AND '.join(where)}", params
 
 
 def _in_sources(scope: Scope) -> tuple[str, list[Any]]:

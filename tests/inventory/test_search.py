@@ -36,6 +36,7 @@ def short_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finding, "PROBE", (3, 5))
     monkeypatch.setattr(finding, "WALK", (7, 20))
     monkeypatch.setattr(finding, "STRIDE", 25)
+    monkeypatch.setattr(finding, "MANY", 25)
     monkeypatch.setattr(finding, "BARE", (6, 11))
     monkeypatch.setattr(search_index, "CHUNK", 17)
     monkeypatch.setattr(search_index, "LARGEST_CHUNK", 40)
