@@ -15,7 +15,7 @@ def columns(run: Run, state: str) -> dict[str, Any]:
     again = state == "no_change" or _content(accepts) == _content(integration.last_accepted_run_id)
     kept: dict[str, Any] = {"last_accepted_at": now, "failures": 0}
     if state != "no_change":
-        kept["last_accepted_run_id"] = accepts
+        kept["last_accepted_run_id"] = max(accepts, integration.last_accepted_run_id or 0)  # a delta's hold may be decided late
     if not again or integration.file_since is None:
         kept["file_since"] = now
     if not again or same_file_counts(integration):

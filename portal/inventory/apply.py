@@ -32,6 +32,7 @@ UNKNOWN_HASH = 0
 """Content hash of an item that no longer is what its file said; the next file is compared value by value."""
 
 STAGED = "staged_row"
+_ITS = "i.id = p.item_id AND i.sku = p.sku"  # a number alone may be another item's by now
 _JOURNAL = "INSERT INTO inventory_change (merchant_id, source_id, run_id, item_id, sku, action, row_number, before, after, at) "
 _CHUNK = "p.run_id = ? AND p.n > ? AND p.n <= ? AND p.state = ?"
 _SAME_ROW = "s.run_id = p.run_id AND s.row_number = p.row_number"
@@ -152,7 +153,7 @@ class Applying:
         unlike = "" if whole else f" AND (p.action = 'back' OR {self._any_differs(columns)})"
         passed = f"(i.archived_at IS NULL OR {role_sql.BY_A_FEED})"  # a person may have archived it since the plan was made
         chosen = f"{_CHUNK} AND p.action <> 'add' AND {_SAME_ROW}{and_}{unlike} AND {passed}"
-        joined = f"{self._from} CROSS JOIN inventory_item i WHERE {chosen} AND i.id = p.item_id"
+        joined = f"{self._from} CROSS JOIN inventory_item i WHERE {chosen} AND {_ITS}"
         journal = f"""{_JOURNAL}
             SELECT ?, ?, ?, i.id, p.sku, {action}, p.row_number, {self._was(columns)}, {self._will_be(columns)}, ?
             FROM {joined} ORDER BY p.n"""
@@ -172,7 +173,7 @@ class Applying:
         update = f"""
             UPDATE inventory_item AS i SET {sets}content_hash = {content}, {self._standing()}
                 last_run_id = ?, last_row = s.row_number, changed_at = ?
-            FROM {self._from} WHERE {chosen} AND i.id = p.item_id"""
+            FROM {self._from} WHERE {chosen} AND {_ITS}"""
         bulk.run(update, (self.run_id, now, *scope))
 
     def _new_value(self, name: str) -> str:
@@ -216,7 +217,7 @@ class Applying:
         """Missing items go to 0, those missing for long are archived, and what is lacked twice is noted."""
         now, scope = clock.now(), (self.planned, after, last, state)
         mine = role_sql.lacking(self.role)
-        joined = f"plan_row p CROSS JOIN inventory_item i WHERE {_CHUNK} AND i.id = p.item_id AND p.action <> 'archive' AND {mine}"
+        joined = f"plan_row p CROSS JOIN inventory_item i WHERE {_CHUNK} AND {_ITS} AND p.action <> 'archive' AND {mine}"
         free, lacked = plan_rows.may_empty(), role_sql.lacked_now(self.role)
         self._journal_moves(joined, scope, now, plan_rows.removal_moves(self.role))
         for name, number in bulk.run(f"SELECT p.action, count(*) FROM {joined} GROUP BY 1", scope).fetchall():
@@ -227,12 +228,12 @@ class Applying:
                 quantity = CASE WHEN {free} THEN 0 ELSE i.quantity END, warehouses = CASE WHEN {free} THEN NULL ELSE i.warehouses END,
                 missing_in = {lacked}, missing_since = coalesce(i.missing_since, ?), content_hash = {UNKNOWN_HASH}, last_run_id = ?,
                 changed_at = ?
-            FROM plan_row p WHERE {_CHUNK} AND i.id = p.item_id AND p.action <> 'archive' AND {mine}"""
+            FROM plan_row p WHERE {_CHUNK} AND {_ITS} AND p.action <> 'archive' AND {mine}"""
         bulk.run(update, (now, self.run_id, now, *scope))
         self._archive(scope, now)
 
     def _archive(self, scope: tuple[Any, ...], now: Any) -> None:
-        which = f"{_CHUNK} AND i.id = p.item_id AND p.action = 'archive' AND i.archived_at IS NULL AND i.missing_since IS NOT NULL"
+        which = f"{_CHUNK} AND {_ITS} AND p.action = 'archive' AND i.archived_at IS NULL AND i.missing_since IS NOT NULL"
         who, moves = f"'{self.role.kind}'", plan_rows.archive_moves(self.role, bulk.text(lineage.told(now)))
         self._count("archive", self._journal_moves(f"plan_row p CROSS JOIN inventory_item i WHERE {which}", scope, now, moves))
         update = f"""UPDATE inventory_item AS i SET archived_at = ?, archived_by = {who}, last_run_id = ?, changed_at = ?
@@ -337,12 +338,26 @@ def _still_held(held: Run) -> None:
     """Raises Refused unless the run is held, no newer file of its integration was used and no removal took the items since."""
     if Run.select().where(Run.source == held.source_id, Run.id > held.id, Run.kind == "remove_inventory").exists():
         raise Refused("The inventory was removed since; there is nothing to decide here any more.")
-    newer = Run.select().where(Run.integration == held.integration_id, Run.id > held.id, Run.kind << ("inventory", "accept_removals"))
+    mine = (Run.integration == held.integration_id) & (Run.id > held.id)
+    if held.state == "held" and roles.was_delta(held):
+        _still_waits(held, mine)
+        return
+    newer = Run.select().where(mine, Run.kind << ("inventory", "accept_removals"))
     used = newer.where((Run.accepted == True) | (Run.state == "held")).order_by(Run.id.desc()).first()  # noqa: E712
     if held.state != "held" or (used is not None and used.settings.get("accepts") != held.id):
         raise Refused("A newer feed was read since; there is nothing to decide here any more.")
     if used is not None:
         raise Refused("This was accepted already.")
+
+
+def _still_waits(held: Run, newer: Any) -> None:
+    """Raises Refused when nothing of what a delta's run holds is left: newer files named it, or it was accepted."""
+    accepted = [run for run in Run.select().where(newer, Run.kind == "accept_removals") if run.settings.get("accepts") == held.id]
+    if any(run.accepted for run in accepted):
+        raise Refused("This was accepted already.")
+    whole = Run.select().where(newer, Run.kind == "inventory", Run.accepted == True)  # noqa: E712
+    if not stage.undecided(held.id) or any(not roles.was_delta(run) for run in whole):
+        raise Refused("Newer files named all of it since; there is nothing to decide here any more.")
 
 
 def summed(summary: Summary, counts: dict[str, int]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from portal.fields import INVENTORY_BY_KEY
-from portal.inventory import baseline, export, guards
+from portal.inventory import baseline, export, guards, roles, stage
 from portal.inventory.plan import PRICE, PRICES, ZERO
 from portal.models import Document, Integration, InventoryItem, PlanRow, Run, bulk
 
@@ -107,12 +107,21 @@ def chart(run: Run) -> Chart | None:
 
 
 def settled_by(run: Run) -> Run | None:
-    """The newer run that made the hold moot: a feed or an acceptance that was used, a newer hold, or a removal of everything."""
+    """The newer run that made the hold moot: a feed or an acceptance that was used, a newer hold, or a removal of everything.
+
+    A newer delta settles only what it names, so that the rest of an older one still waits.
+    """
     later = (Run.source == run.source_id) & (Run.id > run.id)
     read = (Run.integration == run.integration_id) & (Run.kind << ("inventory", "accept_removals"))
     used = read & ((Run.accepted == True) | (Run.state == "held"))  # noqa: E712
-    newest: Run | None = Run.select().where(later & (used | (Run.kind == "remove_inventory"))).order_by(Run.id.desc()).first()
-    return newest
+    settling = Run.select().where(later & (used | (Run.kind == "remove_inventory"))).order_by(Run.id.desc())
+    waits = roles.was_delta(run) and stage.undecided(run.id) > 0
+    return next((one for one in settling if not (waits and _settles_no_delta(one, run))), None)
+
+
+def _settles_no_delta(one: Run, held: Run) -> bool:
+    """Whether the newer run leaves what a delta's run holds as it is: another delta, or the acceptance of another run."""
+    return (one.kind == "inventory" and roles.was_delta(one)) or (one.kind == "accept_removals" and one.settings.get("accepts") != held.id)
 
 
 def document(run: Run) -> Document | None:

@@ -58,8 +58,12 @@ def _erase_rows(transaction: Callable[[], Any], table: str, key: str, run_id: in
         after = last
 
 
-def erase_earlier(work: Work) -> None:
-    """Remove what earlier runs of the integration left: interrupted for good, or held and now settled by this one."""
+def erase_earlier(work: Work, rows: str, delta: bool) -> None:
+    """Remove what earlier runs of the integration left: interrupted for good, or held and now settled by this one.
+
+    A delta settles only what it names itself: all else that an earlier one holds comes in no later file, and stays to be decided.
+    `rows`: the table of this run's fresh rows.
+    """
     earlier = (
         "SELECT DISTINCT run_id FROM {} WHERE run_id IN (SELECT id FROM run WHERE integration_id = ? AND id < ? AND kind = 'inventory')"
     )
@@ -67,4 +71,14 @@ def erase_earlier(work: Work) -> None:
     for table in ("staged_row", "plan_row"):
         found |= {row[0] for row in bulk.run(earlier.format(table), (work.run.integration_id, work.run.id))}
     for run_id in sorted(found):
-        erase(work, run_id)
+        if delta:
+            named = f"SELECT s.sku FROM {rows} s WHERE s.run_id = {int(work.run.id)}"
+            erase_rows(work, "staged_row", "row_number", run_id, f"AND t.sku IN ({named})")
+            erase_rows(work, "plan_row", "n", run_id, f"AND (t.state <> 'held' OR t.sku IN ({named}))")
+        else:
+            erase(work, run_id)
+
+
+def undecided(run_id: int) -> int:
+    """How many rows that a run holds still wait for a person."""
+    return int(bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND state = 'held'", (run_id,))[0])

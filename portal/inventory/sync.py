@@ -97,7 +97,7 @@ def _apply(work: Work, rows: str, role: Role, summary: Summary) -> None:
     if work.checkpoint.get("done"):
         return
     work.stage("apply")
-    stage.erase_earlier(work)  # not before: a file that is refused settles nothing of what an earlier one holds
+    stage.erase_earlier(work, rows, role.delta)  # not before: a file that is refused settles nothing of what an earlier one holds
     feed_states.forget(work)
     if role.adds and summary.add + summary.back > feed_states.MOST_STALE:
         with work.transaction():

@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 
 from portal import clock, runs
+from portal.errors import Refused
 from portal.inventory import apply, archiving, explain, history, lineage, missing, pins, revert, roles
+from portal.inventory import held as held_pages
 from portal.inventory.missing import Missing
 from portal.inventory.revert import Choice
-from portal.models import InventoryItem, Run, bulk
+from portal.models import Integration, InventoryItem, Run, bulk
 from tasks.work import HANDLERS
 from tests.faults import tables
 from tests.feed_of import Feed, journal, rows_of
@@ -227,3 +229,52 @@ def test_the_moment_before_which_missing_items_are_archived(feed):
     assert missing.archive_before(third, Missing("archive", after_runs=2)) == first.finished_at
     assert missing.archive_before(third, Missing("archive", after_runs=3)) is None
     assert missing.archive_before(third, Missing("zero", after_runs=1)) is None
+
+
+def test_what_a_delta_holds_waits_though_newer_deltas_come_and_only_what_they_name_is_settled(feed):
+    feed.sync(rows_of(10))
+    feed.policy(feed="delta", guards={"zeroed": 20, "zeroed_floor": 2})
+    held = feed.sync([[f"SKU-{n:05}", f"Lamp {n}", "Kestrel", 0, "1.50"] for n in range(4)])
+    assert held.state == "held"
+    before = feed.quantities()
+    newer = feed.sync([["SKU-00000", "Lamp 0", "Kestrel", 8, "1.50"], ["SKU-00009", "Lamp 9", "Kestrel", 7, "1.50"]])
+    assert newer.state == "finished" and held_pages.settled_by(held) is None
+    assert feed.quantities() == {**before, "SKU-00000": 8, "SKU-00009": 7}
+    run = apply.start_acceptance(held, "ana@harbor.example")
+    runs.work_available(HANDLERS)
+    assert Run.get_by_id(run.id).state == "finished"
+    zeros = {f"SKU-{n:05}": 0 for n in (1, 2, 3)}
+    assert feed.quantities() == {**before, "SKU-00000": 8, "SKU-00009": 7, **zeros}
+    assert Integration.get_by_id(feed.integration.id).last_accepted_run_id == newer.id
+    with pytest.raises(Refused, match="accepted already"):
+        apply.start_acceptance(held, "ana@harbor.example")
+
+
+def test_a_full_file_or_deltas_that_name_all_of_it_settle_what_a_delta_holds(feed):
+    feed.sync(rows_of(10))
+    feed.policy(feed="delta", guards={"zeroed": 20, "zeroed_floor": 2})
+    zeros = [[f"SKU-{n:05}", f"Lamp {n}", "Kestrel", 0, "1.50"] for n in range(4)]
+    held = feed.sync(zeros)
+    newer = feed.sync([[*row[:3], 3, row[4]] for row in zeros])
+    assert held_pages.settled_by(held) == newer
+    with pytest.raises(Refused, match="Newer files"):
+        apply.start_acceptance(held, "ana@harbor.example")
+    again = feed.sync(zeros)
+    assert again.state == "held"
+    feed.policy(feed="full")
+    whole = feed.sync(rows_of(10))
+    assert whole.state == "finished" and held_pages.settled_by(again) == whole
+    with pytest.raises(Refused):
+        apply.start_acceptance(again, "ana@harbor.example")
+
+
+def test_a_hold_is_never_written_onto_another_item_that_has_the_number_by_now(feed):
+    feed.sync(rows_of(10))
+    feed.policy(guards={"zeroed": 20, "zeroed_floor": 2})
+    held = feed.sync([[*row[:3], 0, row[4]] for row in rows_of(10)])
+    assert held.state == "held"
+    item = one(feed)
+    InventoryItem.update(sku="ANOTHER", quantity=6).where(InventoryItem.id == item.id).execute()
+    apply.start_acceptance(held, "ana@harbor.example")
+    runs.work_available(HANDLERS)
+    assert feed.quantities() == {f"SKU-{n:05}": 0 for n in range(9)} | {"ANOTHER": 6}
