@@ -79,7 +79,7 @@ class Choice:
 def choose(branches: Sequence[Branch], separator: str, lists: Iterable[str] | None = None) -> Choice | None:
     """The branch that is the item. `lists`: paths that may be rows at all; None = all that hold others."""
     allowed = None if lists is None else set(lists)
-    usable = [one for one in branches if len(one.path) <= LONGEST_PATH and one.path.isprintable()]
+    usable = [one for one in branches if may_be_chosen(one.path)]
     candidates = [one for one in usable if one.holds and one.fields and (allowed is None or one.path in allowed)]
     if not candidates:
         return None
@@ -91,12 +91,17 @@ def choose(branches: Sequence[Branch], separator: str, lists: Iterable[str] | No
     return Choice(item.path, variants, words)
 
 
+def may_be_chosen(path: str) -> bool:
+    """Whether a format can hold the path."""
+    return len(path) <= LONGEST_PATH and path.isprintable()
+
+
 def keyed(branches: Sequence[Branch], separator: str) -> Choice | None:
     """Items that stand under their own keys, {"A1": {…}, "A2": {…}}: three and more that hold the same values, each once."""
     groups: dict[str, list[Branch]] = {}
     for one in branches:
         above = one.path.rpartition(separator)[0]
-        if one.holds and one.fields and one.count == 1 and above and len(above) < LONGEST_PATH - 1 and above.isprintable():
+        if one.holds and one.fields and one.count == 1 and above and may_be_chosen(f"{above}{separator}*"):
             groups.setdefault(above, []).append(one)
     for above, inside in groups.items():
         alike = set.intersection(*(set(one.fields) for one in inside))

@@ -292,8 +292,8 @@ def _find(path: Path, encoding: str) -> Choice | None:
     choice = branches.choose(found, ".", lists)
     if (choice is None or choice.row_path == "$") and (keyed := branches.keyed(found, ".")):
         return keyed
-    if choice is None and lists:
-        return Choice(min(lists, key=len), "", f"{min(lists, key=len)} is the only list.")
+    if choice is None and (shown := [path for path in lists if branches.may_be_chosen(path)]):
+        return Choice(min(shown, key=len), "", f"{min(shown, key=len)} is the only list.")
     if choice is None and root is not None and root.holds:
         return Choice("$", "", "The document is one item.")
     return choice

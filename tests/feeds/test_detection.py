@@ -204,6 +204,7 @@ def test_what_is_found_can_be_saved(tmp_path):
         f"<f>{f'<{long}><sku>A</sku><qty>1</qty></{long}>' * 3}<i><sku>A</sku></i></f>",
         "<f>" + "<it\ufeffm sku='A' qty='1'/>" * 3 + "<i><sku>A</sku></i></f>",
         json.dumps({long: [{"sku": "A", "qty": 1}] * 3, "items": [{"sku": "B"}]}),
+        json.dumps({"it\ufeffems": []}),
         json.dumps({"a\u0000b": [{"sku": "A", "qty": 1}] * 3, "items": [{"sku": "B"}]}),
     ):
         path.write_text(content, encoding="utf-8")
