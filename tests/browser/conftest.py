@@ -22,6 +22,7 @@ from portal.web import guards
 from tasks import work
 
 CHROMIUM = "/usr/bin/chromium"
+expect.set_options(timeout=20_000)  # a loaded machine takes more than the five seconds that are usual
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
