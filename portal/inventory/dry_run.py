@@ -13,7 +13,7 @@ from typing import Any
 
 from portal import clock, documents, mappings, read_files, readers, runs
 from portal.errors import NotFound, Refused, SupplierError
-from portal.inventory import baseline, feed_states, movers, plan_rows, stage, steps, words
+from portal.inventory import baseline, feed_states, movers, plan, plan_rows, stage, steps, words
 from portal.inventory.baseline import Baseline
 from portal.inventory.parsing import Tally
 from portal.inventory.plan import Summary
@@ -83,19 +83,29 @@ def _perform(work: Work) -> Outcome:
     held, memory = stage.opened(work), feed_states.nothing(work)
     tally = steps.parse(work, reading, held, memory)
     with held.attached():
-        summary = steps.make_plan(work, held, reading.role, tally, before, memory)
-        _judge(work, reading, tally, summary, before)
+        same = "rules" not in work.run.settings and steps.is_unchanged(work, reading, before)
+        summary = _nothing(work, reading, tally) if same else steps.make_plan(work, held, reading.role, tally, before, memory)
+        _judge(work, reading, tally, summary, before, same)
         _keep_rows(work, reading, summary)
     steps.erase_stage(work)
     return Outcome("finished", _counts(work, tally, summary))
 
 
-def _judge(work: Work, reading: Reading, tally: Tally, summary: Summary, before: Baseline) -> None:
+def _nothing(work: Work, reading: Reading, tally: Tally) -> Summary:
+    """The plan of the very file that was last accepted: a sync ends as No change, also where a person changed an item since."""
+    known, in_stock = plan.counted(work.run.source_id, reading.role)
+    summary = Summary(known, in_stock, tally.known + tally.usable, hash=plan.NOTHING)
+    with work.transaction():
+        work.save(plan_hash=summary.hash)
+        work.save_checkpoint(summary=asdict(summary))
+    return summary
+
+
+def _judge(work: Work, reading: Reading, tally: Tally, summary: Summary, before: Baseline, same: bool) -> None:
     """Keep what every guard says, and what a sync would do about it."""
     work.stage("guard")
     verdicts = [*steps.judge_age(work, reading.document, before), *steps.judge_plan(work, tally, summary, before)]
     steps.keep_verdicts(work, verdicts)
-    same = "rules" not in work.run.settings and steps.is_unchanged(work, reading, before)
     refused = any(verdict.verdict == "refuse" for verdict in verdicts)
     holds = any(verdict.verdict == "hold" for verdict in verdicts)
     would = "no_change" if same else "refused" if refused else "held" if holds else "applied"
