@@ -120,6 +120,14 @@ def integration(source: Source, kind: str) -> Integration:
     return row
 
 
+def inventory_feed(merchant: Merchant, source_id: str, kind: str) -> Integration:
+    """The Get Inventory integration `kind` of the merchant's source. Raises NotFound for any other."""
+    found = integration(find(merchant, source_id), kind)
+    if kind not in INVENTORY_KINDS:
+        raise NotFound("integration")
+    return found
+
+
 def add_integration(source: Source, kind: str, who: str) -> Integration:
     """The integration of that kind, created (switched off) when it is not there. Raises NotFound for an unknown kind."""
     if kind not in INTEGRATION_KINDS:

@@ -10,7 +10,7 @@ from typing import Any
 from peewee import fn
 
 from portal import clock, connections, freshness, spoken
-from portal.inventory import silence
+from portal.inventory import roles, silence, stage
 from portal.models import Document, Integration, Run
 from portal.models.runs import UNFINISHED
 
@@ -107,7 +107,7 @@ def _state(facts: _Facts) -> tuple[str, str, str, Any]:
     if moving is None and last is not None and last.state == "failed" and not _passes(facts):
         told = (last.problem or {}).get("headline", "The last run failed")
         return "action", "Action needed", f"{told}.", last
-    if facts.held is not None and not (one.last_accepted_at and one.last_accepted_at > facts.held.created_at):
+    if _waits(facts):
         return "held", "Held for review", "A feed is held. Nothing was removed or set to 0.", facts.held
     run = moving or last
     if facts.late_since is not None:
@@ -118,6 +118,14 @@ def _state(facts: _Facts) -> tuple[str, str, str, Any]:
     if freshness.is_expected(one) and freshness.is_old(one, facts.now):
         return "ready", "Ready", f"It runs again since {facts.at(one.watched_since or facts.now)}.{_trouble(facts)}", run
     return "ok", "Up to date", f"Up to date.{_trouble(facts)}", run
+
+
+def _waits(facts: _Facts) -> bool:
+    """Whether something is held that no newer feed has settled; a newer delta settles only what it names."""
+    held, accepted = facts.held, facts.one.last_accepted_at
+    if held is None:
+        return False
+    return stage.undecided(held.id) > 0 if roles.was_delta(held) else not (accepted and accepted > held.created_at)
 
 
 def _moves(facts: _Facts) -> bool:

@@ -6,10 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
 from typing import Any
 
 import pytest
@@ -19,25 +17,17 @@ from portal import config as installation
 from portal.connectors import problems
 from portal.connectors.folders import FolderConnector
 from portal.inventory import apply
-from portal.models import Integration, Run, RunFile, Source
+from portal.models import Integration, Run, RunFile
 from tests.feed_of import HANDLERS, rows_of
-from tests.folder_feed import FolderFeed, files_of, no_waiting, story
-from tests.servers import LOOPBACK, Server, sshd, system_user
+from tests.folder_feed import FolderFeed, files_of, story
+from tests.servers import LOOPBACK
 
-_numbers = count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with system_user() as user, sshd(user) as running:
-        yield running
+pytest_plugins = ("tests.folder_feeds",)
 
 
 @pytest.fixture
-def feed(config: installation.Config, make_source: Callable[..., Source], server: Server, monkeypatch: Any) -> FolderFeed:
-    installation.use(replace(config, egress_allow=LOOPBACK))
-    no_waiting(monkeypatch)
-    return FolderFeed(make_source(), server, f"away{next(_numbers)}", match="newest")
+def feed(folder_feed: Callable[..., FolderFeed]) -> FolderFeed:
+    return folder_feed(match="newest")
 
 
 def later(minutes: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from portal.models import Integration, LatePeriod, Merchant, Run, Source, databa
 from portal.runs import Outcome
 from tests.conftest import close_database
 from tests.feed_of import Feed, rows_of
+from tests.together import eight_at_once
 
 WEDNESDAY = datetime(2026, 11, 25, 8, 42)
 SECOND = timedelta(seconds=1)
@@ -239,18 +239,8 @@ def test_a_feed_accepted_while_the_clock_looks_is_not_called_late(feed: Feed, ti
 
 def test_eight_workers_at_once_note_it_once(feed: Feed, time: Time) -> None:
     time.now = WEDNESDAY + timedelta(hours=3)
-    noted: list[int] = []
     database.close()
-
-    def look() -> None:
-        with database.connection_context():
-            noted.append(lateness.mind())
-
-    threads = [threading.Thread(target=look) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    noted = eight_at_once(lateness.mind)
     close_database()
     assert sorted(noted) == [0] * 7 + [1] and LatePeriod.select().count() == 1
 

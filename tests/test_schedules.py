@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from portal import clock, runs, schedules
 from portal.errors import Invalid, Stale
 from portal.models import Integration, Run, RunMessage, Source, database
 from tests.conftest import close_database
+from tests.together import eight_at_once
 
 WEEK = list(range(7))
 
@@ -123,18 +123,8 @@ def test_a_run_still_going_makes_the_schedule_skip_one_and_say_so(due):
 
 
 def test_eight_workers_at_once_start_it_once(due):
-    started = []
     database.close()
-
-    def look() -> None:
-        with database.connection_context():
-            started.append(schedules.start_due())
-
-    threads = [threading.Thread(target=look) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    started = eight_at_once(schedules.start_due)
     close_database()
     assert sorted(started) == [0] * 7 + [1]
     assert Run.select().count() == 1

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 import orjson
 
@@ -156,9 +156,8 @@ class ApiAuth:
 
 
 def address(settings: Mapping[str, Any], path: str) -> str:
-    """A path under the base address; a path that is a whole address stays one only on the same server."""
-    base = str(settings.get("base") or "").rstrip("/") + "/"
-    return urljoin(base, path.lstrip("/")) if "://" not in path else path
+    """A path under the base address, whatever it looks like: the key that goes along must not leave that server."""
+    return f"{str(settings.get('base') or '').rstrip('/')}/{path.lstrip('/')}"
 
 
 def refused(answer: Answer, caller: Caller, user: str) -> SupplierError:

@@ -86,12 +86,12 @@ class Caller:
         self.plain_ok, self.rest = plain_ok, rest
         self._last = 0.0
 
-    def read(self, asked: Asked, progress: Progress, *, limit: int = LONGEST_BODY) -> Answer:
+    def read(self, asked: Asked, progress: Progress, *, limit: int = LONGEST_BODY, most: int = MOST_TRIES) -> Answer:
         """Ask for something that changes nothing, again where that may help; progress is told at least each second of a wait.
 
-        Returns any answer but one of AGAIN that stays. Raises SupplierError.
+        `most` tries. Returns any answer but one of AGAIN that stays. Raises SupplierError.
         """
-        for tries in range(1, MOST_TRIES + 1):
+        for tries in range(1, most + 1):
             answer, error = None, None
             try:
                 answer = self.ask(asked, limit=limit)
@@ -103,7 +103,7 @@ class Caller:
                 return answer
             told = None if answer is None else waits.asked(answer.headers, datetime.now(UTC))
             seconds = waits.back_off(tries, random.random()) if told is None else told  # noqa: S311
-            if tries == MOST_TRIES or seconds > LONGEST_WAIT:
+            if tries == most or seconds > LONGEST_WAIT:
                 raise error or self._gave_up(answer, told)
             wait(seconds, progress, None)
         raise AssertionError("the loop returns or raises")
@@ -152,7 +152,7 @@ class Caller:
     def _keep_rest(self) -> None:
         left = self._last + self.rest - time.monotonic()
         if left > 0:
-            time.sleep(min(left, 60.0))
+            time.sleep(left)
         self._last = time.monotonic()
 
     def _gave_up(self, answer: Answer | None, told: float | None) -> SupplierError:

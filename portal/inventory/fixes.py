@@ -17,7 +17,7 @@ from typing import IO, Any
 from portal import clock, documents, failpoints, file_looks, mapping, read_files, runs
 from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import duplicates, lineage, role_sql, roles, stale, standing
+from portal.inventory import duplicates, item_roles, lineage, role_sql, roles, stale
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.inventory.export import RISKY
 from portal.leases import Work
@@ -263,7 +263,7 @@ class Taking:
         tally.new += len(rows)
 
     def _change(self, accepted: Sequence[tuple[InventoryItem, Row, tuple[Any, ...]]], tally: Tally) -> None:
-        now, lines, standings = clock.now(), [], standing.of([item.id for item, _, _ in accepted], self.role, self.locks)
+        now, lines, standings = clock.now(), [], item_roles.of([item.id for item, _, _ in accepted], self.role, self.locks)
         for item, row, values in accepted:
             if self.by_warehouse and values[_STORES] is not None:
                 values = self._joined([getattr(item, name) for name in INVENTORY_COLUMNS], values)

@@ -35,7 +35,7 @@ class DryRunForm(LedgerForm):
 @guards.signed_in
 def new(source_id: str, kind: str) -> Response:
     """Choose the file and the mapping. `document` in the query is the kept file that was asked for."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     return _page(integration, _form(integration))
 
 
@@ -45,7 +45,7 @@ def new(source_id: str, kind: str) -> Response:
 @guards.once
 def start(source_id: str, kind: str) -> Response:
     """Start the dry run."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     form = _form(integration)
     try:
         document = _document(integration, form)
@@ -111,13 +111,6 @@ def sync(run_id: str) -> Response:
         return saved(url_for("runs.show", run_id=busy.run.public_id), f"A sync is already running (started {busy.ago} ago)")
     tasks.ring()
     return saved(url_for("runs.show", run_id=started.public_id), f"Sync started with the file of dry run {run.number:,}.")
-
-
-def _find(source_id: str, kind: str) -> Any:
-    integration = sources.integration(sources.find(g.merchant, source_id), kind)
-    if runs.SYNC_KINDS.get(kind) != "inventory":
-        raise NotFound("integration")
-    return integration
 
 
 def _finished(run_id: str) -> Any:

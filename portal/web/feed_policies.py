@@ -10,7 +10,7 @@ from htmx_flask import request
 from wtforms import RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
 
 from portal import sources
-from portal.errors import Invalid, NotFound, Stale
+from portal.errors import Invalid, Stale
 from portal.inventory import feed_policies, missing, roles
 from portal.inventory.missing import Missing
 from portal.web import guards
@@ -66,7 +66,7 @@ def _number(text: str) -> int:
 @guards.signed_in
 def edit(source_id: str, kind: str) -> Response:
     """Each policy with its default, when to use what, and what it means for the items of now."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     return _page(integration, _form(integration))
 
 
@@ -75,7 +75,7 @@ def edit(source_id: str, kind: str) -> Response:
 @guards.once
 def save(source_id: str, kind: str) -> Response:
     """Keep the policies; or only show the values of the chosen column (`do` "look")."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     form = _form(integration)
     if request.form.get("do") == "look":
         return _page(integration, form)
@@ -84,18 +84,11 @@ def save(source_id: str, kind: str) -> Response:
     except Invalid as refused:
         return _page(integration, form.refuse(refused), 422)
     except Stale as stale:
-        fresh = _find(source_id, kind)
+        fresh = sources.inventory_feed(g.merchant, source_id, kind)
         form.keep(stale, fresh.version, _values(fresh))
         form.theirs = {name: _said(name, value) for name, value in form.theirs.items()}
         return _page(fresh, form, 409)
     return saved(url_for("feed_policies.edit", source_id=source_id, kind=kind))
-
-
-def _find(source_id: str, kind: str) -> Any:
-    integration = sources.integration(sources.find(g.merchant, source_id), kind)
-    if kind not in sources.INVENTORY_KINDS:
-        raise NotFound("integration")
-    return integration
 
 
 def _form(integration: Any) -> Any:

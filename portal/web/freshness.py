@@ -8,8 +8,8 @@ from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 from wtforms import BooleanField, RadioField, SelectMultipleField, StringField
 
-from portal import clock, connections, freshness, lateness, ribbon, runs, source_status, sources, spoken
-from portal.errors import Invalid, NotFound, Stale
+from portal import clock, connections, freshness, lateness, ribbon, source_status, sources, spoken
+from portal.errors import Invalid, Stale
 from portal.freshness import Rule
 from portal.web import filters, guards, schedule
 from portal.web.forms import VersionedForm
@@ -35,7 +35,7 @@ class FreshnessForm(VersionedForm):
 @guards.signed_in
 def edit(source_id: str, kind: str) -> Response:
     """The rule, and what it gives now."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     return _page(integration, _form(integration), freshness.rule(integration))
 
 
@@ -44,7 +44,7 @@ def edit(source_id: str, kind: str) -> Response:
 @guards.once
 def save(source_id: str, kind: str) -> Response:
     """Keep the rule, or only show the times it would give (`act` "look")."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     form = _form(integration)
     chosen = _typed(form)
     try:
@@ -55,7 +55,7 @@ def save(source_id: str, kind: str) -> Response:
     except Invalid as refused:
         return _page(integration, form.refuse(refused), None, 422)
     except Stale as stale:
-        fresh = _find(source_id, kind)
+        fresh = sources.inventory_feed(g.merchant, source_id, kind)
         form.keep(stale, fresh.version, {"expected": in_words(freshness.rule(fresh))})
         return _page(fresh, form, chosen, 409)
     return saved(url_for("freshness.edit", source_id=source_id, kind=kind))
@@ -69,13 +69,6 @@ def in_words(rule: Rule) -> str:
     if rule.expected == "times":
         return f"By {spoken.series(rule.times)}, {spoken.days(rule.days)}{grace}"
     return f"By the schedule{grace}"
-
-
-def _find(source_id: str, kind: str) -> Any:
-    integration = sources.integration(sources.find(g.merchant, source_id), kind)
-    if kind not in runs.SYNC_KINDS:
-        raise NotFound("integration")
-    return integration
 
 
 def _page(integration: Any, form: Any, chosen: Rule | None, status: int = 200) -> Response:

@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, Response, g, url_for
 from wtforms import RadioField, StringField
 
-from portal import runs, sources
-from portal.errors import Invalid, NotFound, Stale
+from portal import sources
+from portal.errors import Invalid, Stale
 from portal.inventory import guard_limits, silence
 from portal.web import guards
 from portal.web.forms import VersionedForm
@@ -32,7 +32,7 @@ class SilenceForm(VersionedForm):
 @guards.signed_in
 def edit(source_id: str, kind: str) -> Response:
     """Every limit, with its default, what it does and what it is judged against."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     return _page(integration, LimitsForm.read(**guard_limits.in_force(integration), version=str(integration.version)))
 
 
@@ -41,7 +41,7 @@ def edit(source_id: str, kind: str) -> Response:
 @guards.once
 def save(source_id: str, kind: str) -> Response:
     """Keep the limits."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     form = LimitsForm.read(**guard_limits.in_force(integration), version=str(integration.version))
     typed = {name: form[name].data or "" for name in LABELS}
     try:
@@ -49,7 +49,7 @@ def save(source_id: str, kind: str) -> Response:
     except Invalid as refused:
         return _page(integration, form.refuse(refused), 422)
     except Stale as stale:
-        fresh = _find(source_id, kind)
+        fresh = sources.inventory_feed(g.merchant, source_id, kind)
         form.keep(stale, fresh.version, guard_limits.in_force(fresh))
         return _page(fresh, form, 409)
     return saved(url_for("limits.edit", source_id=source_id, kind=kind))
@@ -59,7 +59,7 @@ def save(source_id: str, kind: str) -> Response:
 @guards.signed_in
 def silence_rule(source_id: str, kind: str) -> Response:
     """The rule for a silent supplier, and when it would act."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     return _silence_page(integration, _silence_form(integration))
 
 
@@ -68,7 +68,7 @@ def silence_rule(source_id: str, kind: str) -> Response:
 @guards.once
 def save_silence(source_id: str, kind: str) -> Response:
     """Keep the rule."""
-    integration = _find(source_id, kind)
+    integration = sources.inventory_feed(g.merchant, source_id, kind)
     form = _silence_form(integration)
     hours, percent = whole_number((form.hours.data or "").strip()), whole_number((form.percent.data or "").strip().removesuffix("%"))
     try:
@@ -76,17 +76,10 @@ def save_silence(source_id: str, kind: str) -> Response:
     except Invalid as refused:
         return _silence_page(integration, form.refuse(refused), 422)
     except Stale as stale:
-        fresh = _find(source_id, kind)
+        fresh = sources.inventory_feed(g.merchant, source_id, kind)
         form.keep(stale, fresh.version, _silence_values(fresh))
         return _silence_page(fresh, form, 409)
     return saved(url_for("limits.silence", source_id=source_id, kind=kind))
-
-
-def _find(source_id: str, kind: str) -> Any:
-    integration = sources.integration(sources.find(g.merchant, source_id), kind)
-    if kind not in runs.SYNC_KINDS:
-        raise NotFound("integration")
-    return integration
 
 
 def _page(integration: Any, form: Any, status: int = 200) -> Response:

@@ -48,6 +48,11 @@ def inventory(source_id: str, which: str) -> Response:
     return _page(integration, sample, matches, mapping_form.draft_of(rules, mappings.fields_of(integration)))
 
 
+def _typed(integration: Any, sample: Any) -> Any:
+    """The draft as it was sent."""
+    return mapping_form.read(request.form.items(multi=True), sample.headers, mappings.fields_of(integration))
+
+
 def _dry_run_rules(integration: Any) -> Any:
     """The rules of the dry run that the query names, to go on with; None without one."""
     asked = request.args.get("dry_run", "")
@@ -65,7 +70,7 @@ def save_inventory(source_id: str, which: str) -> Response:
     if isinstance(sample, Response):
         return sample
     matches = mappings.propose(integration, sample)
-    draft = mapping_form.read(request.form.items(multi=True), sample.headers, mappings.fields_of(integration))
+    draft = _typed(integration, sample)
     based_on = whole_number(request.form.get("version", ""))
     try:
         rules = _checked(draft, sample.headers, matches)
@@ -90,7 +95,7 @@ def dry_run_inventory(source_id: str, which: str) -> Response:
     if isinstance(sample, Response):
         return sample
     matches = mappings.propose(integration, sample)
-    draft = mapping_form.read(request.form.items(multi=True), sample.headers, mappings.fields_of(integration))
+    draft = _typed(integration, sample)
     try:
         rules = _checked(draft, sample.headers, matches)
         document = None if integration.enabled and source.state != "draft" else sample.document
@@ -115,7 +120,7 @@ def draft_inventory(source_id: str, which: str) -> Response:
     source, integration, sample = _opened(source_id, which)
     if isinstance(sample, Response):
         return sample
-    draft = mapping_form.read(request.form.items(multi=True), sample.headers, mappings.fields_of(integration))
+    draft = _typed(integration, sample)
     do = request.form.get("do", "preview")
     focus = _act(draft, sample, do)
     matches = mappings.propose(integration, sample)

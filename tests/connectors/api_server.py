@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from tests.connectors.json_server import JsonAnswers, serving
 from tests.servers import LOOPBACK
 
 
@@ -79,18 +78,7 @@ class Api:
 def api(**options: Any) -> Iterator[Api]:
     made = Api(**options)
 
-    class Answers(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            return
-
-        def say(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(text)), **(headers or {})}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(text)
-
+    class Answers(JsonAnswers):
         def do_GET(self) -> None:  # noqa: N802
             made.asked.append(f"GET {self.path}")
             query = dict(parse_qsl(urlsplit(self.path).query))
@@ -105,24 +93,16 @@ def api(**options: Any) -> Iterator[Api]:
             return self.say(200, body, headers)
 
         def do_POST(self) -> None:  # noqa: N802
-            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            raw = self.heard()
             made.asked.append(f"POST {self.path}")
             if self.path == "/login":
                 good = json.loads(raw) == {"email": "ana", "password": made.key}
             else:
-                form = {name: values[0] for name, values in parse_qs(raw.decode()).items()}
+                form = {name: values[0] for name, values in parse_qs(raw).items()}
                 good = (form.get("grant_type"), form.get("client_id"), form.get("client_secret")) == ("client_credentials", "ana", made.key)
             if not good:
                 return self.say(401, {"error": "wrong"})
             return self.say(200, {"access_token": made.new_token(), "token_type": "Bearer"})
 
-    server = ThreadingHTTPServer((LOOPBACK, 0), Answers)
-    made.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Answers) as made.port:
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)

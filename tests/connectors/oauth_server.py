@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import threading
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
+from tests.connectors.json_server import JsonAnswers, serving
 from tests.servers import LOOPBACK
 
 CLIENT, SECRET = "quayside-app", "cl1ent-s3cret-of-the-test"
@@ -70,29 +69,17 @@ def oauth_server(**options: Any) -> Iterator[Oauth]:
     """The server, with a list of seven items at /items for whoever has a good token."""
     made = Oauth(**options)
 
-    class Answers(BaseHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            return
-
-        def say(self, status: int, body: Any, **headers: str) -> None:
-            text = json.dumps(body).encode()
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(text)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(text)
-
+    class Answers(JsonAnswers):
         def do_GET(self) -> None:  # noqa: N802
             parts = urlsplit(self.path)
             if parts.path == "/authorize":
-                return self.say(303, {}, Location=made.authorize(dict(parse_qsl(parts.query))))
+                return self.say(303, {}, {"Location": made.authorize(dict(parse_qsl(parts.query)))})
             if self.headers.get("Authorization", "").removeprefix("Bearer ") not in made.good:
                 return self.say(401, {"error": "invalid_token"})
             return self.say(200, {"data": [{"sku": f"A-{n}", "stock": n} for n in range(7)]})
 
         def do_POST(self) -> None:  # noqa: N802
-            raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            form = {name: values[0] for name, values in parse_qs(raw).items()}
+            form = {name: values[0] for name, values in parse_qs(self.heard()).items()}
             made.asked.append(form)
             if made.delay:
                 made.delay.wait(10)
@@ -102,13 +89,5 @@ def oauth_server(**options: Any) -> Iterator[Oauth]:
             found = made.token(form)
             return self.say(400, {"error": found}) if isinstance(found, str) else self.say(200, found)
 
-    server = ThreadingHTTPServer((LOOPBACK, 0), Answers)
-    made.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Answers) as made.port:
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from portal import clock, runs
+from portal import clock, runs, source_status
 from portal.errors import Refused
 from portal.inventory import apply, archiving, explain, history, lineage, missing, pins, revert, roles
 from portal.inventory import held as held_pages
@@ -239,6 +239,7 @@ def test_what_a_delta_holds_waits_though_newer_deltas_come_and_only_what_they_na
     before = feed.quantities()
     newer = feed.sync([["SKU-00000", "Lamp 0", "Kestrel", 8, "1.50"], ["SKU-00009", "Lamp 9", "Kestrel", 7, "1.50"]])
     assert newer.state == "finished" and held_pages.settled_by(held) is None
+    assert source_status.of(feed.source).state == "held"
     assert feed.quantities() == {**before, "SKU-00000": 8, "SKU-00009": 7}
     run = apply.start_acceptance(held, "ana@harbor.example")
     runs.work_available(HANDLERS)
@@ -246,6 +247,7 @@ def test_what_a_delta_holds_waits_though_newer_deltas_come_and_only_what_they_na
     zeros = {f"SKU-{n:05}": 0 for n in (1, 2, 3)}
     assert feed.quantities() == {**before, "SKU-00000": 8, "SKU-00009": 7, **zeros}
     assert Integration.get_by_id(feed.integration.id).last_accepted_run_id == newer.id
+    assert source_status.of(feed.source).state == "ok"
     with pytest.raises(Refused, match="accepted already"):
         apply.start_acceptance(held, "ana@harbor.example")
 

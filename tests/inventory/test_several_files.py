@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from itertools import count
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from portal import clock, documents, read_files, runs
-from portal import config as installation
 from portal.connectors import problems
 from portal.connectors.folders import FolderConnector
 from portal.inventory import browse, explain, export, fixes
-from portal.models import Document, Integration, Run, RunFile, Source
+from portal.models import Document, Integration, Run, RunFile
 from tasks import work
 from tests.feed_of import HANDLERS, aside, rows_of
-from tests.folder_feed import FolderFeed, files_of, no_waiting, story
-from tests.servers import LOOPBACK, Server, sshd, system_user
+from tests.folder_feed import FolderFeed, files_of, story
 
-_numbers = count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with system_user() as user, sshd(user) as running:
-        yield running
+pytest_plugins = ("tests.folder_feeds",)
 
 
 @pytest.fixture
-def feed(config: installation.Config, make_source: Callable[..., Source], server: Server, monkeypatch: Any) -> FolderFeed:
+def feed(folder_feed: Callable[..., FolderFeed]) -> FolderFeed:
     """All new files that fit stock*.csv, in a folder of this test's own. A full feed."""
-    installation.use(replace(config, egress_allow=LOOPBACK))
-    no_waiting(monkeypatch)
-    return FolderFeed(make_source(), server, f"out{next(_numbers)}")
+    return folder_feed()
 
 
 def again_later(run: Run) -> Run:

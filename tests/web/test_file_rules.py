@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from portal import after_read, connections, documents, file_choice, file_rules
-from portal import config as installation
 from portal.models import AuditLine, Integration, RunFile, Source
 from portal.records import FileEntry
 from tests.connecting import check, fresh, sftp_values, states, trust
 from tests.connecting import save as save_connection
 from tests.feed_of import rows_of
-from tests.folder_feed import FolderFeed, no_waiting
-from tests.servers import LOOPBACK, Server, sshd, system_user
+from tests.folder_feed import FolderFeed
+from tests.servers import sshd
 
-pytest_plugins = ("tests.connected",)
+pytest_plugins = ("tests.connected", "tests.folder_feeds")
 
 TYPED = {
     "folder": "out", "match": "newest", "pattern": "stock_*.csv", "marker": "", "marker_text": "", "after_act": "leave",
@@ -126,17 +124,9 @@ def test_the_outlook_of_the_newest_counts_the_older_ones() -> None:
 # the run page
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with system_user() as user_, sshd(user_) as running:
-        yield running
-
-
 @pytest.fixture
-def feed(config: installation.Config, make_source: Callable[..., Source], server: Server, monkeypatch: Any) -> FolderFeed:
-    installation.use(replace(config, egress_allow=LOOPBACK))
-    no_waiting(monkeypatch)
-    return FolderFeed(make_source(), server, "listed")
+def feed(folder_feed: Callable[..., FolderFeed]) -> FolderFeed:
+    return folder_feed()
 
 
 def test_the_run_page_lists_every_file_with_its_hash_and_download(client: Any, other_client: Any, feed: FolderFeed) -> None:
