@@ -18,6 +18,7 @@ LONGEST_VALUE = 2_000
 LONGEST_KEY_FILE = 20_000
 LINKS = ("url", "base", "token_url", "authorize_url")
 MOST_ON_A_PAGE = 10_000
+LONGEST_REST = 60  # seconds; a pause is not interrupted
 USUAL_PORTS = {"explicit": "21", "plain": "21", "implicit": "990"}
 
 _LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
@@ -175,8 +176,8 @@ def _whole_number(text: str, _remarks: list[str]) -> str:
 
 
 def _seconds(text: str, _remarks: list[str]) -> str:
-    if not re.fullmatch(r"\d{1,2}(\.\d{1,3})?", text):
-        raise _refusal("Enter seconds from 0 to 99, such as 0.5.")
+    if not re.fullmatch(r"\d{1,2}(\.\d{1,3})?", text) or float(text) > LONGEST_REST:
+        raise _refusal(f"Enter seconds from 0 to {LONGEST_REST}, such as 0.5.")
     return text
 
 
@@ -228,6 +229,12 @@ def server_of(values: Mapping[str, Any]) -> str:
     link = str(values.get("url") or values.get("base") or "")
     host = str(values.get("host", "")) or (_host_of(urlsplit(link)) if link else "")
     return host.rstrip(".").casefold()
+
+
+def servers_of(values: Mapping[str, Any]) -> set[str]:
+    """Every host that something of the connection is sent to, folded for comparing: where it reads, and where tokens come from."""
+    links = {_host_of(urlsplit(str(values[key]))).rstrip(".").casefold() for key in LINKS if values.get(key)}
+    return {host for host in links | {server_of(values)} if host}
 
 
 def endpoint_of(values: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -6,7 +6,7 @@ typed ─▶ judged ─▶ Connection + SealedSecret ─▶ open_for ─▶ Conn
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from portal import audit, clock, connection_values, exchanges, oauth, refused_si
 from portal.connection_parts import guard as guard
 from portal.connection_parts import opened_secrets
 from portal.connection_parts import supplier_of as supplier_of
-from portal.connection_values import endpoint_of, server_of, without_tail
+from portal.connection_values import endpoint_of, server_of, servers_of, without_tail
 from portal.connectors import Connector, open_connector
 from portal.connectors.google_sheets import csv_link
 from portal.connectors.ssh_keys import new_key_pair
@@ -61,8 +61,9 @@ def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], v
     form = connection_values.read(supplier, typed)
     wanted = [one for one in supplier.settings if one.secret and one.applies(form.values)]
     given = _given(supplier, wanted, secrets)
-    moved = server_of(before.settings) not in ("", server_of(form.values))
-    errors = form.errors | _secret_errors(source, wanted, given, moved and "host" not in form.errors)
+    known, meant = servers_of(supplier.whole(before.settings)), servers_of(supplier.whole(form.values))
+    moved = bool(known) and not meant <= known
+    errors = form.errors | _secret_errors(supplier, secrets_of(source), wanted, given, moved and "host" not in form.errors)
     if errors:
         raise Invalid(errors)
     values = form.values | _public_halves(wanted, before)
@@ -72,6 +73,8 @@ def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], v
         _log(source, who, "connection.save", without_tail(before.settings), {**without_tail(values), "secrets changed": changed})
         if endpoint_of(before.settings) != endpoint_of(values):
             setup_steps.reopen(source, "connection")
+        if moved or before.settings.get("client_id") != values.get("client_id"):
+            oauth.forget(source)
     return Saved(saved, tuple(form.remarks))
 
 
@@ -189,15 +192,18 @@ def _given(supplier: Supplier, wanted: list[Setting], secrets: Mapping[str, str]
     return given
 
 
-def _secret_errors(source: Source, wanted: list[Setting], given: Mapping[str, str], moved: bool) -> dict[str, str]:
-    kept = secrets_of(source)
+def _secret_errors(
+    supplier: Supplier, kept: Collection[str], wanted: list[Setting], given: Mapping[str, str], moved: bool
+) -> dict[str, str]:
+    """What is wrong with the secrets. `kept`: those that are saved; `moved`: something would go to a server that it was not meant for."""
     errors = {}
     for one in wanted:
+        sent = one.required or supplier.protocol == "rest"  # an SSH key's passphrase stays here
         if one.key in given:
             errors[one.key] = connection_values.secret_problem(one, given[one.key])
         elif one.key not in kept and one.required:
             errors[one.key] = _missing(one)
-        elif one.key in kept and moved and one.required and one.kind == "password":
+        elif one.key in kept and moved and sent and one.kind == "password":
             errors[one.key] = f"This is another server. Enter the {one.label.lower()} again: a saved one only goes where it was meant to."
     return {key: words for key, words in errors.items() if words}
 

@@ -74,7 +74,7 @@ def finish(merchant: Merchant, session: Session, answer: Mapping[str, str], who:
     source.merchant = merchant
     settings = _settings(source)
     issuer = str(settings.get("issuer") or "")
-    if issuer and answer.get("iss", issuer) != issuer:  # RFC 9207: another server answered
+    if issuer and answer.get("iss") != issuer:  # RFC 9207: another server answered, or took its name off
         raise Refused("Another server answered than the one you were sent to. Nothing was saved. Begin again.")
     if answer.get("error") or not answer.get("code"):
         raise Refused("The sign-in was declined at the supplier, or broken off. Nothing was changed. You can begin again.")
@@ -92,9 +92,10 @@ def grant_of(source: Source) -> OauthGrant | None:
     return found
 
 
-def uses(source: Source) -> bool:
-    """Whether the source's connection signs in this way."""
-    return connection_parts.whole_settings(source).get("auth") == "code"
+def forget(source: Source) -> None:
+    """Drop what was granted and what is under way: it belonged to another server or client."""
+    for model in (OauthGrant, OauthRequest):
+        model.delete().where(model.source == source).execute()
 
 
 class TokenStore:

@@ -12,10 +12,11 @@ from urllib.request import HTTPErrorProcessor, build_opener
 import pytest
 
 from portal import accounts, clock, connections, oauth
-from portal.errors import Refused, SupplierError
-from portal.models import AuditLine, Exchange, OauthGrant, OauthRequest, Session, Source, database
+from portal.errors import Invalid, Refused, SupplierError
+from portal.models import AuditLine, Exchange, OauthGrant, OauthRequest, Session, Source
 from tests.connecting import check, fresh, save, states
 from tests.connectors.oauth_server import CLIENT, SECRET, Oauth, oauth_server
+from tests.together import eight_at_once
 
 pytest_plugins = ("tests.connected",)
 BACK = "http://localhost/oauth/return"
@@ -110,9 +111,10 @@ def test_a_return_that_is_not_ours_changes_nothing(
 def test_another_issuer_is_refused_before_the_code_is_sent(source: Source, session: Session, server: Oauth) -> None:
     values = connections.find(source).settings | {"issuer": "https://accounts.kestrel.example"}
     save(source, values, client_secret=SECRET)
-    answer = allow(oauth.begin(fresh(source), session, BACK).address) | {"iss": "https://evil.example"}
-    with pytest.raises(Refused, match="Another server"):
-        oauth.finish(source.merchant, session, answer, WHO)
+    for named in ({"iss": "https://evil.example"}, {}):
+        answer = allow(oauth.begin(fresh(source), session, BACK).address) | named
+        with pytest.raises(Refused, match="Another server"):
+            oauth.finish(source.merchant, session, answer, WHO)
     assert server.asked == []
 
 
@@ -149,6 +151,20 @@ def test_a_dead_refresh_token_asks_a_person_and_is_not_tried_again(source: Sourc
     assert oauth.TokenStore(source).access().reveal() in server.good
 
 
+def test_a_sign_in_and_a_saved_secret_never_go_to_another_server(source: Source, session: Session, server: Oauth) -> None:
+    signed_in(source, session)
+    settings = connections.find(source).settings
+    pending = allow(oauth.begin(source, session, BACK).address)
+    for field in ("base", "token_url"):
+        with pytest.raises(Invalid) as refused:
+            save(source, {**settings, field: "http://localhost:1/elsewhere"})
+        assert "another server" in refused.value.errors["client_secret"] and oauth.grant_of(source) is not None
+    save(source, {**settings, "token_url": "http://localhost:1/elsewhere"}, client_secret="another-secret")
+    assert oauth.grant_of(source) is None
+    with pytest.raises(Refused):
+        oauth.finish(source.merchant, session, pending, WHO)
+
+
 def test_a_server_that_is_away_ends_nothing(source: Source, session: Session, server: Oauth) -> None:
     signed_in(source, session)
     OauthGrant.update(expires_at=clock.now()).execute()
@@ -164,22 +180,10 @@ def test_a_server_that_is_away_ends_nothing(source: Source, session: Session, se
 def test_eight_at_once_renew_once(source: Source, session: Session, server: Oauth) -> None:
     signed_in(source, session)
     OauthGrant.update(expires_at=clock.now()).execute()
-    server.delay, found, faults = threading.Event(), [], []
-
-    def ask() -> None:
-        with database.connection_context():
-            try:
-                found.append(oauth.TokenStore(source).access().reveal())
-            except Exception as error:  # noqa: BLE001 - the test shows it
-                faults.append(error)
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    threading.Timer(0.5, server.delay.set).start()
-    for thread in threads:
-        thread.join(30)
-    assert faults == [] and len(found) == 8 and set(found) == server.good
+    server.delay = threading.Event()
+    held = threading.Timer(0.5, server.delay.set)
+    found = eight_at_once(lambda: oauth.TokenStore(source).access().reveal(), held.start)
+    assert set(found) == server.good and len(found) == 8
     assert [one["grant_type"] for one in server.asked] == ["authorization_code", "refresh_token"]
 
 
