@@ -7,17 +7,16 @@ resolve ─ connect ─ identity ─ sign in ─ folder      (checks 1 to 5 of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from portal.connectors.api_auth import TokenSource
-from portal.connectors.ftp import FtpConnector
-from portal.connectors.http import HttpConnector
-from portal.connectors.network import Guard
-from portal.connectors.rest import RestConnector
-from portal.connectors.sftp import SftpConnector
 from portal.records import Check, Exchange, Fetched, FileEntry, Secret
+
+if TYPE_CHECKING:
+    from portal.connectors.api_auth import TokenSource
+    from portal.connectors.network import Guard
 
 Progress = Callable[[int, int | None], None]
 
@@ -61,12 +60,13 @@ class Connector(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
 
-PROTOCOLS: Mapping[str, Callable[..., Connector]] = {
-    "sftp": SftpConnector,
-    "ftp": FtpConnector,
-    "http": HttpConnector,
-    "rest": RestConnector,
+PROTOCOLS: Mapping[str, tuple[str, str]] = {
+    "sftp": ("portal.connectors.sftp", "SftpConnector"),
+    "ftp": ("portal.connectors.ftp", "FtpConnector"),
+    "http": ("portal.connectors.http", "HttpConnector"),
+    "rest": ("portal.connectors.rest", "RestConnector"),
 }
+"""The module and class of each protocol: loaded when first opened, so that what reads no server starts without its libraries."""
 TELLS = frozenset({"rest"})
 """Protocols whose single requests are worth a line each."""
 
@@ -81,4 +81,6 @@ def open_connector(
     the protocols in TELLS, and `tokens` give theirs where a person signed in by OAuth2. Raises KeyError for another protocol.
     """
     more: dict[str, Any] = {"record": record, "tokens": tokens} if record and protocol in TELLS else {}
-    return PROTOCOLS[protocol](settings, secrets, guard=guard, trusted_key=trusted_key, **more)
+    module, name = PROTOCOLS[protocol]
+    made: Connector = getattr(import_module(module), name)(settings, secrets, guard=guard, trusted_key=trusted_key, **more)
+    return made

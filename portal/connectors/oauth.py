@@ -12,8 +12,6 @@ from typing import Any
 
 import requests
 import requests.adapters
-from authlib.integrations.base_client.errors import OAuthError
-from authlib.integrations.requests_client import OAuth2Session
 
 from portal.connectors import problems
 from portal.connectors.caller import Answer, Asked, Caller
@@ -39,6 +37,8 @@ class Tokens:
 
 def authorization(settings: Mapping[str, Any], redirect: str, state: str, verifier: str) -> str:
     """The address where the merchant allows us in. `settings`: authorize_url, client_id, scope."""
+    from authlib.integrations.requests_client import OAuth2Session  # loaded only where someone signs in
+
     session = OAuth2Session(str(settings["client_id"]), scope=str(settings.get("scope") or "") or None, code_challenge_method="S256")
     address, _ = session.create_authorization_url(
         str(settings["authorize_url"]), state=state, code_verifier=verifier, redirect_uri=redirect
@@ -72,6 +72,9 @@ def needed() -> SupplierError:
 
 
 def _asked(caller: Caller, settings: Mapping[str, Any], secret: Secret | None, form: Mapping[str, str], before: Tokens | None) -> Tokens:
+    from authlib.integrations.base_client.errors import OAuthError
+    from authlib.integrations.requests_client import OAuth2Session
+
     way = "none" if not secret else "client_secret_post" if settings.get("client_auth") == "body" else "client_secret_basic"
     session = OAuth2Session(str(settings["client_id"]), secret.reveal() if secret else None, token_endpoint_auth_method=way)
     session.trust_env = False

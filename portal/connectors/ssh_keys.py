@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
-import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from portal.connectors import problems
 from portal.records import Secret
+
+if TYPE_CHECKING:
+    import paramiko
 
 
 def new_key_pair(comment: str = "quayside") -> tuple[str, str]:
@@ -28,6 +31,8 @@ def public_line(private_text: str, comment: str = "quayside") -> str:
 
 def read_key(text: Secret, passphrase: Secret | None = None) -> paramiko.PKey:
     """An Ed25519, ECDSA or RSA key in OpenSSH or PEM form. Raises SupplierError key_unreadable saying why."""
+    import paramiko  # loaded only where a server is spoken to: it takes a tenth of a second
+
     key = _load(_tidy(text.reveal()), passphrase)
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return paramiko.Ed25519Key.from_private_key(io.StringIO(_open_text(key)))
