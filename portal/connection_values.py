@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from portal.connectors import answers
 from portal.connectors.google_sheets import csv_link
 from portal.errors import Invalid
-from portal.suppliers import Setting, Supplier
+from portal.suppliers import Setting, Supplier, native_hosts
 
 LONGEST_VALUE = 2_000
 LONGEST_KEY_FILE = 20_000
@@ -28,20 +28,23 @@ _OURS = {"host", "content-length", "transfer-encoding", "connection", "upgrade",
 
 @dataclass
 class Typed:
-    """A form as it was read: what may be stored, what to mend (field -> sentence), and what we changed on our own."""
+    """A form as it was read: what may be stored, what to mend (field -> sentence), what would do instead, what we changed on our own."""
 
     values: dict[str, Any] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    proposals: dict[str, str] = field(default_factory=dict)
 
 
-def read(supplier: Supplier, typed: Mapping[str, Any]) -> Typed:
-    """Judge every setting of `supplier` that is no secret and that belongs to the choices made."""
+def read(supplier: Supplier, typed: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> Typed:
+    """Judge every setting of `supplier` that is no secret and that belongs to the choices made. `known`: what was saved before."""
     form = Typed()
     for setting in supplier.settings:
         if setting.secret or not setting.applies(typed):
             continue
         _read_one(form, setting, typed.get(setting.key, setting.default))
+        if supplier.native_host and supplier.native_host.setting == setting.key and setting.key not in form.errors:
+            _make_native(form, supplier.native_host, str((known or {}).get(setting.key) or ""))
     _refuse_open_sign_in(form)
     return form
 
@@ -58,6 +61,19 @@ def _read_one(form: Typed, setting: Setting, value: Any) -> None:
     except Invalid as refused:
         form.values[setting.key] = text
         form.errors[setting.key] = refused.errors["value"]
+
+
+def _make_native(form: Typed, native: native_hosts.NativeHost, known: str) -> None:
+    typed = str(form.values[native.setting])
+    try:
+        found = native_hosts.turned(native, typed, known)
+    except native_hosts.Foreign as foreign:
+        form.errors[native.setting] = str(foreign)
+        form.proposals |= {native.setting: foreign.proposal} if foreign.proposal else {}
+        return
+    if found != typed.lower():
+        form.remarks.append(f"{typed[:80]} was turned into {found}.")
+    form.values[native.setting] = found
 
 
 def _judged(setting: Setting, text: str, remarks: list[str]) -> Any:

@@ -58,14 +58,14 @@ def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], v
     Raises Invalid (by setting key, plus typed secrets that must be typed again), Stale, NotFound.
     """
     supplier, before = supplier_of(source), find(source)
-    form = connection_values.read(supplier, typed)
+    form = connection_values.read(supplier, typed, before.settings)
     wanted = [one for one in supplier.settings if one.secret and one.applies(form.values)]
     given = _given(supplier, wanted, secrets)
     known, meant = servers_of(supplier.whole(before.settings)), servers_of(supplier.whole(form.values))
     moved = bool(known) and not meant <= known
     errors = form.errors | _secret_errors(supplier, secrets_of(source), wanted, given, moved and "host" not in form.errors)
     if errors:
-        raise Invalid(errors)
+        raise Invalid(errors, form.proposals)
     values = form.values | _public_halves(wanted, before)
     with database.atomic():
         saved = _write(source, before, values, version, who)
@@ -198,7 +198,7 @@ def _secret_errors(
     """What is wrong with the secrets. `kept`: those that are saved; `moved`: something would go to a server that it was not meant for."""
     errors = {}
     for one in wanted:
-        sent = one.required or supplier.protocol == "rest"  # an SSH key's passphrase stays here
+        sent = one.required or supplier.protocol in ("rest", "shopify")  # an SSH key's passphrase stays here
         if one.key in given:
             errors[one.key] = connection_values.secret_problem(one, given[one.key])
         elif one.key not in kept and one.required:

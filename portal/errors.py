@@ -71,9 +71,10 @@ class Refused(Exception):
 
 @dataclass
 class Invalid(Exception):
-    """Typed values that cannot be accepted: field name -> what to do about it."""
+    """Typed values that cannot be accepted: field name -> what to do about it. `proposals`: field name -> a value that would do."""
 
     errors: dict[str, str] = field(default_factory=dict)
+    proposals: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return "; ".join(f"{name}: {text}" for name, text in self.errors.items())

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from portal.errors import NotFound
+from portal.suppliers import native_hosts
+from portal.suppliers.native_hosts import NativeHost
 from portal.suppliers.schema import (
     ACCOUNT_KEYS,
     CHOICE_KEYS,
@@ -85,7 +87,7 @@ class Supplier:
     `supports` has the keys inventory, orders and shipments; `cannot` holds a sentence for each that is
     False. `minutes` is how long connecting takes. `letter` is an email to copy. `download_hosts` maps a
     host to the one host it may send a download to, without credentials. `fixed` are settings of the protocol
-    that are the same for everybody; {key} in one stands for what was typed in the setting `key`.
+    that are the same for everybody; {key} in one stands for what was typed in the setting `key`. `native_host`: see NativeHost.
     """
 
     slug: str
@@ -107,6 +109,7 @@ class Supplier:
     needs_demo: bool = False
     download_hosts: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, str] = field(default_factory=dict)
+    native_host: NativeHost | None = None
 
     def whole(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What the protocol's connector takes: the fixed settings, filled in, under those of the connection."""
@@ -212,6 +215,7 @@ def load(path: Path) -> Supplier:
         cannot=_sentences(where, table.get("cannot", {})),
         download_hosts=_texts(where, "download_hosts", table.get("download_hosts", {})),
         fixed=_texts(where, "fixed", table.get("fixed", {})),
+        native_host=native_hosts.read(where, table["native_host"]) if "native_host" in table else None,
         **{key: _frozen(table[key]) for key in _PLAIN if key in table},
     )
     _check_whole(where, supplier)
@@ -267,6 +271,8 @@ def _check_whole(where: str, supplier: Supplier) -> None:
         raise ValueError(f"{where}: settings: a key is used twice")
     for one in supplier.settings:
         _check_setting(where, supplier, one)
+    if supplier.native_host and supplier.native_host.setting not in supplier.setting_keys - supplier.secret_keys:
+        raise ValueError(f"{where}: native_host: setting {supplier.native_host.setting!r} is no setting, or a secret one")
     for key, text in supplier.fixed.items():
         if unknown := set(re.findall(r"{(\w+)}", text)) - (supplier.setting_keys - supplier.secret_keys):
             raise ValueError(f"{where}: fixed.{key} names {unknown.pop()!r}, which is no setting, or a secret one")

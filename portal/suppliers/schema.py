@@ -40,7 +40,7 @@ SUPPLIER_KEYS = Keys(
         "name": str, "region": str, "categories": list, "protocol": str, "methods": list, "summary": str, "needs": list,
         "steps": list, "letter": str, "minutes": int, "limits": list, "supports": dict, "place": int,
     },
-    optional={"cannot": dict, "settings": list, "needs_demo": bool, "download_hosts": dict, "fixed": dict},
+    optional={"cannot": dict, "settings": list, "needs_demo": bool, "download_hosts": dict, "fixed": dict, "native_host": dict},
 )  # fmt: skip
 
 SETTING_KEYS = Keys(
@@ -48,6 +48,7 @@ SETTING_KEYS = Keys(
     optional={"kind": str, "secret": bool, "required": bool, "default": str, "hint": str, "options": list, "shown_when": str},
 )
 
+NATIVE_KEYS = Keys(needed={"setting": str, "address": str, "where": str}, optional={"name": str, "also": list})
 NEED_KEYS = Keys(needed={"what": str, "who": str})
 CHOICE_KEYS = Keys(needed={"value": str, "label": str}, optional={"hint": str})
 _LISTS_OF_TABLES = frozenset({"needs", "settings", "options"})

@@ -54,6 +54,9 @@ def _save_and(source: Any, supplier: Any, values: dict[str, Any], tests: bool) -
     try:
         kept = connections.save(source, values, secrets, form.version_read(), g.user.email)
     except Invalid as refused:
+        if refused.proposals:
+            values |= refused.proposals
+            form = connection_form.build(supplier, values, request.form.get("version", ""))
         form.refuse(refused)
         connection_form.ask_again(form, supplier, secrets)
         return _connect_page(source, form, values, 422)
