@@ -1,6 +1,7 @@
 """Which files of the supplier an integration reads, which of them were read already, and which file a row of a run stands in.
 
-A file counts as read once a run that read it was accepted; after Remove Inventory nothing counts as read.
+A file counts as read once a run that read it was accepted; after Remove Inventory nothing counts as read. One that a person left
+out counts as read too, until it changes.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Any
 
 from peewee import JOIN, fn
 
+from portal import audit
 from portal.connectors.selection import Choice
-from portal.models import Document, Integration, Run, RunFile
+from portal.errors import NotFound, Refused
+from portal.models import Document, Integration, Run, RunFile, database
 
 CHUNK = 500  # paths asked for at once
+LEFT_OUT = "left_out"
 MARKERS = {
     "": "When its size stays the same",
     "beside": "When a marker file of the same name is beside it",
@@ -62,9 +66,36 @@ def known(integration: Integration, paths: Iterable[str]) -> dict[str, list[Know
     found: dict[str, list[Known]] = {}
     wanted = list(paths)
     for start in range(0, len(wanted), CHUNK):
-        for row in _read(integration).where(RunFile.path << wanted[start : start + CHUNK]).order_by(RunFile.id):
+        of_these = RunFile.path << wanted[start : start + CHUNK]
+        left_out = _of(integration).where(RunFile.kind == LEFT_OUT, of_these)
+        for row in sorted([*_read(integration).where(of_these), *left_out], key=lambda row: row.id):
             found.setdefault(row.path, []).append(_known(row))
     return found
+
+
+def may_leave_out(run: Run) -> bool:
+    """Whether files of the run can be left out: it failed, and they stand in the way of those that come."""
+    integration = Integration.get_or_none(Integration.id == run.integration_id)
+    return run.state == "failed" and integration is not None and reads_once(integration)
+
+
+def leave_out(run: Run, document_id: str, out: bool, who: str) -> str:
+    """Have no run read a file of this failed run as long as it stays as it is, or take that back; its name.
+
+    Raises NotFound for a document that is none of the run's, Refused when the run did not fail or its files are read anew each time.
+    """
+    mine = of_run(run, "file", "repeat", LEFT_OUT)
+    row = next((one for one in mine if one.document is not None and one.document.public_id == document_id), None)
+    if row is None or row.document is None or run.source is None:
+        raise NotFound("file")
+    if not may_leave_out(run):
+        raise Refused("Only a file of a run that failed can be left out, and only where each file is read once. Nothing was changed.")
+    with database.atomic():
+        RunFile.update(kind=LEFT_OUT if out else "file").where(RunFile.id == row.id).execute()
+        told = {"file": row.path, "run": run.public_id}
+        action = "integration.leave_out_file" if out else "integration.read_file_after_all"
+        audit.write(run.merchant, who, action, "source", run.source.public_id, before=None, after=told)
+    return str(row.document.name)
 
 
 def last_read(integration: Integration) -> list[Known]:
@@ -130,9 +161,13 @@ def aligned(run: Run, headers: Sequence[str]) -> Callable[[int, list[str]], list
 
 def _read(integration: Integration) -> Any:
     removed = Run.select(fn.MAX(Run.id)).where(Run.source == integration.source_id, Run.kind == "remove_inventory").scalar() or 0
-    mine = (RunFile.integration == integration) & (RunFile.kind << ("file", "repeat")) & (RunFile.path != "")
-    joined = RunFile.select(RunFile, Document).join(Document, JOIN.LEFT_OUTER).switch(RunFile).join(Run)
-    return joined.where(mine, Run.accepted == True, Run.id > removed)  # noqa: E712
+    read = RunFile.kind << ("file", "repeat")
+    return _of(integration).switch(RunFile).join(Run).where(read, Run.accepted == True, Run.id > removed)  # noqa: E712
+
+
+def _of(integration: Integration) -> Any:
+    mine = (RunFile.integration == integration) & (RunFile.path != "")
+    return RunFile.select(RunFile, Document).join(Document, JOIN.LEFT_OUTER).where(mine)
 
 
 def _known(row: RunFile) -> Known:

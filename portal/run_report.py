@@ -118,10 +118,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file of a run. `said`: what became of it here and at the supplier, "" for nothing but that it was read."""
+    """A file of a run. `said`: what became of it here and at the supplier, "" for nothing but that it was read.
+
+    `may`: what a person may do with it, "leave_out", "take_back" or "".
+    """
 
     document: Any
     said: str = ""
+    may: str = ""
 
 
 @dataclass(frozen=True)
@@ -351,11 +355,13 @@ def document_of(run: Run, public_id: str = "") -> Any:
 
 
 def _files(run: Run) -> list[ReadFile]:
-    found = []
-    for file in read_files.of_run(run):
+    found, may = [], read_files.may_leave_out(run)
+    for file in read_files.of_run(run, "file", "repeat", read_files.LEFT_OUT):
+        out = file.kind == read_files.LEFT_OUT
         said = ["Not read again: it repeats what was read"] if file.kind == "repeat" else []
+        said += ["Left out: no run reads it as it is"] if out else []
         said += [after_read.wording(file)] if run.accepted and after_read.wording(file) else []
-        found.append(ReadFile(file.document, ". ".join(said)))
+        found.append(ReadFile(file.document, ". ".join(said), ("take_back" if out else "leave_out") if may else ""))
     return found
 
 

@@ -39,7 +39,8 @@ class Document(Table):
 class RunFile(Table):
     """One file of a run, in the order of `place`. Files of accepted runs count as read.
 
-    `kind`: file; repeat (the same bytes were read before, so it was not read again); or marker (it says that others are finished).
+    `kind`: file; repeat (the same bytes were read before, so it was not read again); left_out (a person said that no run shall read
+    it as it is); or marker (it says that others are finished).
     `path`, `size`, `modified`: at the supplier, as it was read; "" for an upload. `document` is None for a marker.
     `rows_before`: what its row numbers are raised by in this run.
     `act`: what becomes of it at the supplier after the run was accepted: "" nothing, waiting, done, left or failed;

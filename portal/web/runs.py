@@ -98,6 +98,16 @@ def stop(run_id: str) -> Response:
     return saved(url_for("runs.show", run_id=run_id), "Stop requested. What is applied stays; the rest is skipped.")
 
 
+@blueprint.post("/runs/<run_id>/files")
+@guards.signed_in
+def leave_out(run_id: str) -> Response:
+    """Leave a file of a failed run out of those that come, or take that back."""
+    run, out = runs.find(g.merchant, run_id), request.form.get("act") != "take_back"
+    name = read_files.leave_out(run, request.form.get("document", ""), out, g.user.email)
+    words = f"{name} is left out until it changes. Run Sync reads the others." if out else f"{name} is read again by the next run."
+    return saved(url_for("runs.show", run_id=run_id, _anchor="files"), words)
+
+
 @blueprint.get("/runs/<run_id>/acceptance")
 @guards.signed_in
 def acceptance(run_id: str) -> Response:

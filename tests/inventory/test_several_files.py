@@ -12,9 +12,11 @@ import pytest
 from portal import clock, documents, read_files, runs
 from portal.connectors import problems
 from portal.connectors.folders import FolderConnector
+from portal.errors import NotFound, Refused
 from portal.inventory import browse, explain, export, fixes
-from portal.models import Document, Integration, Run, RunFile
+from portal.models import AuditLine, Document, Integration, Run, RunFile
 from tasks import work
+from tests.connecting import WHO
 from tests.feed_of import HANDLERS, aside, rows_of
 from tests.folder_feed import FolderFeed, files_of, story
 
@@ -123,6 +125,27 @@ def test_one_broken_file_refuses_the_whole_run_and_nothing_counts_as_read(feed: 
     assert feed.items() == {}
     feed.put("stock_2.csv", rows_of(5, start=10), 4)
     assert feed.run().counts["new"] == 15
+
+
+def test_a_broken_file_is_left_out_until_it_changes(feed: FolderFeed) -> None:
+    feed.put("stock_1.csv", rows_of(5), 1)
+    feed.put("stock_2.csv", b"name,price\nLamp,3\n", 2)
+    broken = feed.run()
+    bad = Document.get_by_id(broken.document_id)
+    assert read_files.leave_out(broken, bad.public_id, True, WHO) == "stock_2.csv"
+    run = feed.run()
+    assert (run.state, run.counts["new"], files_of(run)) == ("finished", 5, [("stock_1.csv", "file", "")])
+    assert feed.run().state == "no_change"
+    read_files.leave_out(broken, bad.public_id, False, WHO)
+    assert feed.run().state == "failed"
+    read_files.leave_out(broken, bad.public_id, True, WHO)
+    feed.put("stock_2.csv", rows_of(5, start=5), 9)
+    assert feed.run().counts["new"] == 5
+    for of, wanted, refusal in ((broken, "no-such", NotFound), (run, Document.get_by_id(run.document_id).public_id, Refused)):
+        with pytest.raises(refusal):
+            read_files.leave_out(of, wanted, True, WHO)
+    told = [line.action for line in AuditLine.select().order_by(AuditLine.id) if "file" in line.action]
+    assert told[-3:] == ["integration.leave_out_file", "integration.read_file_after_all", "integration.leave_out_file"]
 
 
 def test_a_file_of_other_columns_is_read_by_their_names(feed: FolderFeed) -> None:

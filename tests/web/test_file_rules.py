@@ -146,3 +146,17 @@ def test_the_run_page_lists_every_file_with_its_hash_and_download(client: Any, o
     assert seen.count("stock_2.csv") >= 2 and ">42<" in seen.replace("\n", "")
     again = feed.run()
     assert "There is no new file" in client.get(f"/runs/{again.public_id}").get_data(as_text=True)
+
+
+def test_the_page_of_a_failed_run_leaves_a_file_out_and_takes_that_back(client: Any, other_client: Any, feed: FolderFeed) -> None:
+    feed.put("stock_1.csv", b"name,price\nLamp,3\n", 1)
+    run = feed.run()
+    page_at = f"/runs/{run.public_id}"
+    document = RunFile.get(RunFile.run == run.id).document.public_id
+    assert "Leave out" in client.get(page_at).get_data(as_text=True)
+    assert client.send_form(f"{page_at}/files", {"document": document, "act": "leave_out"}, page=page_at).status_code == 303
+    seen = client.get(page_at).get_data(as_text=True)
+    assert "Left out: no run reads it as it is" in seen and "Read it after all" in seen
+    assert client.send_form(f"{page_at}/files", {"document": document, "act": "take_back"}, page=page_at).status_code == 303
+    assert "Left out" not in client.get(page_at).get_data(as_text=True)
+    assert client.send_form(f"{page_at}/files", {"document": "x"}, page=page_at).status_code == 404

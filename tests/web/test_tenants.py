@@ -85,6 +85,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "runs.acceptance": {},
     "runs.changes": {},
     "runs.file": {},
+    "runs.leave_out": {},
     "runs.of_source": {},
     "runs.set_aside": {},
     "runs.show": {},
