@@ -58,18 +58,23 @@ class Work:
         self._stage_before = 0.0
 
     def stage(self, name: str, unit: str = "rows") -> None:
-        """Begin a stage, or go on with it after an interruption. `unit` is what its progress counts: rows or bytes."""
+        """Begin a stage, or go on with it after an interruption. `unit` is what its progress counts: rows, bytes or items."""
         self._close_stage()
-        entry = self._stages.setdefault(name, {"seconds": 0.0, "count": None, "unit": unit})
+        entry = self._stages.setdefault(name, {"seconds": 0.0, "count": None})
+        entry["unit"] = unit
         entry["started"] = clock.now().isoformat()
         self._stage_began, self._stage_before = time.monotonic(), float(entry["seconds"])
         self.save(stage=name, stages=self._stages, done_rows=0, total_rows=None)
 
-    def progress(self, done: int, total: int | None = None) -> None:
-        """How far the stage has come. Written at most twice a second; each call also looks for a stop."""
+    def progress(self, done: int, total: int | None = None, **more: int | None) -> None:
+        """How far the stage has come. Written at most twice a second; each call also looks for a stop.
+
+        `more` is kept with the stage: "pages" read and "of_pages" of a list that comes page by page.
+        """
         self.run.done_rows, self.run.total_rows = done, total
+        self._stages.get(self.run.stage, {}).update(more)
         if time.monotonic() - self._wrote >= WRITE_EVERY:
-            self.save(done_rows=done, total_rows=total)
+            self.save(done_rows=done, total_rows=total, **({"stages": self._stages} if more else {}))
         self.check_stop()
 
     def say(self, text: str, level: str = "info") -> None:

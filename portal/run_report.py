@@ -92,28 +92,38 @@ ALWAYS_SHOWN = ("rows", "new", "changed", "unchanged", "missing", "set_aside")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a run. `state`: done, running or waiting; `seconds` is None before it starts."""
+    """One stage of a run. `state`: done, running or waiting; `seconds` is None before it starts; `unit`: rows, bytes or items."""
 
     name: str
     label: str
     state: str
     seconds: float | None
     count: int | None
+    unit: str = "rows"
+    pages: int | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the present stage stands. `rate` in rows a second and `remaining` in seconds; None until steady."""
+    """Where the present stage stands, in its `unit`. `rate` in units a second and `remaining` in seconds; None until steady.
+
+    `pages` were read, of `of_pages` where that is told, of a list that comes page by page.
+    """
 
     done: int
     total: int | None
     rate: float | None
     remaining: float | None
+    unit: str = "rows"
+    pages: int | None = None
+    of_pages: int | None = None
 
     @property
     def percent(self) -> int | None:
         """0 to 100, or None while the total is not known."""
-        return None if not self.total else min(100, 100 * self.done // self.total)
+        if self.total:
+            return min(100, 100 * self.done // self.total)
+        return min(100, 100 * (self.pages or 0) // self.of_pages) if self.of_pages else None
 
 
 @dataclass(frozen=True)
@@ -306,7 +316,8 @@ def _stage(run: Run, name: str, label: str, told: dict[str, Any], place: int, at
     running = place == at and run.state == "running"
     done = bool(told) and not running
     state = "running" if running else ("done" if done else "waiting")
-    return Stage(name, label, state, told.get("seconds"), told.get("count"))
+    unit = str(told.get("unit") or ("bytes" if name == "fetch" else "rows"))
+    return Stage(name, label, state, told.get("seconds"), told.get("count"), unit, told.get("pages"))
 
 
 def _progress(run: Run) -> Progress:
@@ -315,7 +326,9 @@ def _progress(run: Run) -> Progress:
     left = None
     if rate and run.total_rows and run.total_rows > run.done_rows:
         left = (run.total_rows - run.done_rows) / rate
-    return Progress(run.done_rows, run.total_rows, rate, left)
+    told: dict[str, Any] = (run.stages or {}).get(run.stage) or {}
+    unit = str(told.get("unit") or "rows")
+    return Progress(run.done_rows, run.total_rows, rate, left, unit, told.get("pages"), told.get("of_pages"))
 
 
 def _stage_start(run: Run) -> datetime:

@@ -27,11 +27,19 @@ MOST_TRIES = 5
 LONGEST_WAIT = 300.0
 """Seconds that one run waits for a server that asks us to; a longer wait ends the run's try, which comes again later."""
 LONGEST_BODY = 64 * 1024 * 1024
+ANSWER_SECONDS = 300.0
+"""A single answer that takes longer is broken off, however steadily it drips."""
+WORTH_SAYING = 5.0
+"""Seconds of a wait that is told to whoever watches the run."""
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 HIDDEN = b"***"
 WORTH_A_TRY = frozenset({"timed_out", "connection_lost", "cut_download", "host_unknown", "port_closed"})
 
 Record = Callable[[Exchange], None]
+
+
+def unwatched(_done: int, _total: int | None) -> None:
+    """The progress of what nobody watches or stops."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,8 @@ class Caller:
     """Asks one supplier's API. Not safe for use by two threads at once.
 
     `record` is told every exchange, also one that failed. `secrets` never appear in what is told. `plain_ok`: http is allowed.
-    `rest` seconds are kept between two requests.
+    `rest` seconds are kept between two requests. `say` is told why it waits. What `progress` raises breaks a request off; it is called
+    with (0, None), so that a reader of a list lays its own count over it (see lists.ListReader).
     """
 
     def __init__(
@@ -84,6 +93,7 @@ class Caller:
     ) -> None:  # fmt: skip
         self.guard, self.secrets, self.record, self.trusted_key = guard, secrets, record, trusted_key
         self.plain_ok, self.rest = plain_ok, rest
+        self.say: Callable[[str], None] = lambda _: None
         self._last = 0.0
 
     def read(self, asked: Asked, progress: Progress, *, limit: int = LONGEST_BODY, most: int = MOST_TRIES) -> Answer:
@@ -94,7 +104,7 @@ class Caller:
         for tries in range(1, most + 1):
             answer, error = None, None
             try:
-                answer = self.ask(asked, limit=limit)
+                answer = self.ask(asked, limit=limit, progress=progress)
             except SupplierError as caught:
                 if caught.permanent or caught.problem.code not in WORTH_A_TRY:
                     raise
@@ -105,32 +115,35 @@ class Caller:
             seconds = waits.back_off(tries, random.random()) if told is None else told  # noqa: S311
             if tries == most or seconds > LONGEST_WAIT:
                 raise error or self._gave_up(answer, told)
+            if seconds >= WORTH_SAYING:
+                why = "The server did not answer" if answer is None else f"The server answered {answer.status}"
+                self.say(f"{why}. We ask again in {seconds:,.0f} seconds.")
             wait(seconds, progress, None)
         raise AssertionError("the loop returns or raises")
 
-    def ask(self, asked: Asked, *, steps: Steps | None = None, limit: int = LONGEST_BODY) -> Answer:
+    def ask(self, asked: Asked, *, steps: Steps | None = None, limit: int = LONGEST_BODY, progress: Progress = unwatched) -> Answer:
         """Send the request once. Raises SupplierError when no whole answer came; a status of failure is an answer."""
         parts = self._parts(asked.whole)
-        self._keep_rest()
+        self._keep_rest(progress)
         began, at = time.monotonic(), datetime.now(UTC).replace(tzinfo=None)
-        answer, error = None, None
+        answer, problem = None, "Broken off by us"
         try:
-            answer = self._exchange(asked, parts, steps or Steps(), limit)
+            answer, problem = self._exchange(asked, parts, steps or Steps(), limit, progress), ""
             return answer
         except SupplierError as caught:
-            error = caught
+            problem = caught.problem.headline
             raise
         finally:
-            self.record(self._told(asked, answer, error, at, time.monotonic() - began))
+            self.record(self._told(asked, answer, problem, at, time.monotonic() - began))
 
-    def _exchange(self, asked: Asked, parts: SplitResult, steps: Steps, limit: int) -> Answer:
+    def _exchange(self, asked: Asked, parts: SplitResult, steps: Steps, limit: int, progress: Progress) -> Answer:
         host = parts.hostname or ""
         opened = open_line(self.guard, parts, steps, self.trusted_key)
         always = {"User-Agent": "Quayside", "Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
         request = requests.Request(asked.method, asked.whole, headers={**always, **asked.headers}, data=asked.body or None)
         try:
-            with closing(send(opened, request)) as came:
-                body = _body(came, limit)
+            with closing(send(opened, request, lambda: progress(0, None))) as came:
+                body = _body(came, limit, host, progress)
                 headers = dict(came.headers)
                 reason = problems.quoted(came.reason or "", self.secrets.values())
                 return Answer(came.status_code, headers, body, asked.whole, reason)
@@ -149,10 +162,10 @@ class Caller:
             raise problems.plain_not_allowed("A sign-in over plain HTTP")
         return parts
 
-    def _keep_rest(self) -> None:
+    def _keep_rest(self, progress: Progress) -> None:
         left = self._last + self.rest - time.monotonic()
         if left > 0:
-            time.sleep(left)
+            wait(left, progress, None)
         self._last = time.monotonic()
 
     def _gave_up(self, answer: Answer | None, told: float | None) -> SupplierError:
@@ -164,25 +177,28 @@ class Caller:
         body = "The fault is on its side. We try again by ourselves."
         return problems.http_status(answer.status, "The server could not answer", body, said)
 
-    def _told(self, asked: Asked, answer: Answer | None, error: SupplierError | None, at: datetime, seconds: float) -> Exchange:
+    def _told(self, asked: Asked, answer: Answer | None, problem: str, at: datetime, seconds: float) -> Exchange:
         hidden = self.secrets.values()
         return Exchange(
             at=at, method=asked.method, address=without_query(asked.whole), status=answer.status if answer else None,
             milliseconds=round(seconds * 1000), sent=len(asked.body), received=len(answer.body) if answer else 0,
             request=HIDDEN if asked.private else masked(asked.body, hidden),
             answer=HIDDEN if asked.private else masked(answer.body, hidden) if answer else b"",
-            problem=error.problem.headline if error else "",
+            problem=problem,
         )  # fmt: skip
 
 
-def _body(came: requests.Response, limit: int) -> bytes:
-    """The whole body. Raises too_large, cut_download and what the library raises."""
+def _body(came: requests.Response, limit: int, host: str, progress: Progress) -> bytes:
+    """The whole body. Raises too_large, cut_download, timed_out, what the library raises and what `progress` does."""
     announced = http_answer.read_headers(came).length
     if announced is not None and announced > limit:
         raise problems.too_large(limit)
-    pieces, size = [], 0
+    pieces, size, ends = [], 0, time.monotonic() + ANSWER_SECONDS
     for piece in http_answer.pieces(came):
         size += len(piece)
+        progress(0, None)
+        if time.monotonic() > ends:
+            raise problems.timed_out(host, ANSWER_SECONDS, "sending one answer")
         if size > limit:
             raise problems.too_large(limit)
         pieces.append(piece)

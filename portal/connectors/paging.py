@@ -95,6 +95,12 @@ def expected(paging: Paging, body: Any) -> int | None:
     return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
 
 
+def expected_pages(paging: Paging, body: Any) -> int | None:
+    """How many pages the whole list has, where the answer tells."""
+    told = at(body, paging.pages) if paging.pages else None
+    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else None
+
+
 def _next_number(paging: Paging, after: Place, body: Any, count: int) -> Place | None:
     pages, total = at(body, paging.pages) if paging.pages else None, expected(paging, body)
     if isinstance(pages, int):

@@ -16,6 +16,7 @@ import orjson
 from portal.connectors import answers, paging, problems
 from portal.connectors.api_auth import ApiAuth, TokenSource, address, refused
 from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller
+from portal.connectors.lists import ListReader
 from portal.connectors.network import Guard
 from portal.connectors.paging import Endless, Paging
 from portal.connectors.spool import Progress, Spool
@@ -29,7 +30,7 @@ _CHUNK = 200_000
 Page = tuple[list[Mapping[str, Any]], int | None]
 
 
-class RestConnector:
+class RestConnector(ListReader):
     """An API's list. Settings: those of ApiAuth, `base`, `path`, `items` (path in the answer), `form`, `paging` and the names it
     needs (see Paging), `rest` seconds between requests, `check_path` of the cheapest request that needs the sign-in, `most_pages` to read.
     """
@@ -76,8 +77,10 @@ class RestConnector:
         self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
     ) -> Fetched:
         """Read the whole list into `into`, an item a line. Raises too_large, and http_status for a page that stays away."""
-        with Spool(into, limit_bytes, None, progress) as spool:
-            for items, _ in self._pages(progress):
+        tell = self.follow(progress)
+        self.caller.say = self.say
+        with Spool(into, limit_bytes, None, tell) as spool:
+            for items, _ in self._pages(tell):
                 lines = b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in items)
                 for start in range(0, len(lines), _CHUNK):
                     spool.write(lines[start : start + _CHUNK])
@@ -92,7 +95,8 @@ class RestConnector:
             answer = self._signed(asked, progress, tries)
             body = self._read(answer)
             items = self._items(body)
-            yield items, paging.expected(self.paging, body)
+            self.turn(len(items), paging.expected(self.paging, body), paging.expected_pages(self.paging, body))
+            yield items, self.expected
             try:
                 after = paging.following(self.paging, place, asked.whole, body, answer.headers, len(items))
             except Endless as error:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import select
 import socket
-from collections.abc import Iterator, Mapping
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Event, Timer
 from typing import Any
@@ -40,14 +43,14 @@ def open_line(guard: Guard, parts: SplitResult, steps: Steps, trusted_key: Mappi
     return opened
 
 
-def send(opened: socket.socket, request: requests.Request) -> requests.Response:
+def send(opened: socket.socket, request: requests.Request, beat: Callable[[], None] = lambda: None) -> requests.Response:
     """Send the request over the open socket and read as far as the headers; the socket is closed when that fails.
 
-    Raises one of FAULTS.
+    `beat` is called about each second until the answer begins. Raises one of FAULTS, and what `beat` raises.
     """
     try:
         # No session: it would read a redirect's whole body into memory before we see its status.
-        return _OneSocket(opened).send(request.prepare())
+        return _OneSocket(opened, beat).send(request.prepare())
     except BaseException:
         opened.close()
         raise
@@ -70,9 +73,9 @@ def fault_of(error: Exception, host: str, doing: str) -> SupplierError:
 class _OneSocket(requests.adapters.HTTPAdapter):
     """Sends the one request over a socket that is already open and, for https, already encrypted."""
 
-    def __init__(self, opened: socket.socket) -> None:
+    def __init__(self, opened: socket.socket, beat: Callable[[], None]) -> None:
         super().__init__(max_retries=0)
-        self._opened = opened
+        self._opened, self._beat = opened, beat
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         parts = urlsplit(request.url or "")
@@ -84,11 +87,22 @@ class _OneSocket(requests.adapters.HTTPAdapter):
                 request.method or "GET", request.path_url, body=request.body, headers=request.headers,
                 preload_content=False, decode_content=False,
             )  # fmt: skip
+            _await_answer(self._opened, self._beat)
             return self.build_response(request, line.getresponse())
 
     def close(self) -> None:
         self._opened.close()
         super().close()
+
+
+def _await_answer(opened: socket.socket, beat: Callable[[], None]) -> None:
+    """Return when there is something to read. Raises TimeoutError when nothing comes for IO_SECONDS, and what `beat` raises."""
+    ends, waiting = time.monotonic() + (opened.gettimeout() or IO_SECONDS), select.poll()
+    waiting.register(opened, select.POLLIN)
+    while not (isinstance(opened, ssl.SSLSocket) and opened.pending()) and not waiting.poll(1000):
+        if time.monotonic() > ends:
+            raise TimeoutError
+        beat()
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from portal import after_read, clock, connections, documents, read_files
-from portal.connectors import Connector, problems, selection
+from portal.connectors import Connector, Progress, problems, selection
 from portal.connectors.folders import FolderConnector, Look
 from portal.connectors.http import HttpConnector, Unchanged
+from portal.connectors.lists import ListReader
 from portal.errors import Problem, SupplierError
 from portal.inventory import roles, words
 from portal.leases import Work
@@ -39,14 +40,27 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
         if isinstance(connector, FolderConnector):
             return _Folder(work, integration, connector).files()
         have = _had(integration, connector)
+        progress = _of_a_list(work, connector) if isinstance(connector, ListReader) else work.progress
         try:
-            fetched = connector.fetch("", "newest", "*", documents.spool_path(source), documents.largest(), work.progress)
+            fetched = connector.fetch("", "newest", "*", documents.spool_path(source), documents.largest(), progress)
         except Unchanged:
             assert have is not None
             work.say(f"The server says that {have.name} is still the one that we read last. Nothing had to be fetched.")
             return _only(work, [have])
-    work.say(f"Fetched {fetched.name}, {fetched.size:,} bytes.")
+        read = f"{connector.items:,} items on {connector.pages:,} pages" if isinstance(connector, ListReader) else fetched.name
+    work.say(f"Fetched {read}, {fetched.size:,} bytes.")
     return _only(work, [documents.adopt(source, fetched, work.run)])
+
+
+def _of_a_list(work: Work, reader: ListReader) -> Progress:
+    """Progress that counts items of those expected, and pages; it looks for a stop each time, also while we wait."""
+    work.stage("fetch", "items")
+    reader.say = work.say  # type: ignore[method-assign]
+
+    def progress(done: int, total: int | None) -> None:
+        work.progress(done, total, pages=reader.pages, of_pages=reader.expected_pages)
+
+    return progress
 
 
 def _had(integration: Integration, connector: Connector) -> Document | None:

@@ -18,7 +18,7 @@ from tests.servers import LOOPBACK
 class Api:
     """`style`: page, offset, cursor, link or next. `auth`: none, header, query, basic, login or client_credentials.
 
-    `tokens` that are good now; `broken`: page number -> status it answers instead, once each.
+    `tokens` that are good now; `broken`: page number -> status it answers instead, once each, asking us to `wait`.
     """
 
     count: int = 7
@@ -29,6 +29,7 @@ class Api:
     port: int = 0
     tokens: set[str] = field(default_factory=set)
     broken: dict[int, int] = field(default_factory=dict)
+    wait: str = "0"
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -86,7 +87,7 @@ def api(**options: Any) -> Iterator[Api]:
                 return self.say(401, {"error": "who are you?"})
             status = made.broken.pop(len([one for one in made.asked if "/items" in one]), 0)
             if status:
-                return self.say(status, {"error": "not now"}, {"Retry-After": "0"})
+                return self.say(status, {"error": "not now"}, {"Retry-After": made.wait})
             if urlsplit(self.path).path == "/me":
                 return self.say(200, {"name": "ana"})
             body, headers = made.page(query)
