@@ -35,6 +35,7 @@ VARIABLES: tuple[Variable, ...] = (
         "Private networks that connections may reach, such as 10.1.0.0/16 or 192.168.4.7:22, separated by commas.",
     ),
     Variable("MAX_FEED_MB", "2048", "Largest file that is fetched or uploaded, in megabytes."),
+    Variable("MAX_HOOK_MB", "1", "Largest webhook delivery that is taken, in megabytes."),
     Variable("KEEP_FILES_DAYS", "30", "Days that fetched files are kept."),
     Variable("WORKERS", "2", "Runs that one worker process does side by side."),
 )  # fmt: skip
@@ -57,6 +58,7 @@ class Config:
     demo_http_port: int
     egress_allow: str
     max_feed_bytes: int
+    max_hook_bytes: int
     keep_files_days: int
     workers: int
 
@@ -91,6 +93,7 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         demo_http_port=_number(text, "DEMO_HTTP_PORT"),
         egress_allow=text["EGRESS_ALLOW"],
         max_feed_bytes=_number(text, "MAX_FEED_MB") * 1_000_000,
+        max_hook_bytes=_number(text, "MAX_HOOK_MB") * 1_000_000,
         keep_files_days=_number(text, "KEEP_FILES_DAYS"),
         workers=_number(text, "WORKERS"),
     )

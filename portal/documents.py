@@ -36,7 +36,7 @@ def largest() -> int:
 
 
 def adopt(source: Source, fetched: Fetched, run: Run | None, origin: str = "fetched") -> Document:
-    """Make a file that lies whole in the spool (see `spool_path`) a document. `origin`: fetched, uploaded, secondary or sample."""
+    """Make a file that lies whole in the spool (see `spool_path`) a document. `origin`: fetched, uploaded, secondary, sample or webhook."""
     stored = Path(fetched.path).resolve().relative_to(config.current().spool_dir.resolve())
     return Document.create(
         merchant=source.merchant_id, source=source, run_id=run.id if run else None, origin=origin, name=_tidy(fetched.name),
@@ -50,6 +50,11 @@ def store_upload(
     source: Source, stream: IO[bytes], name: str, limit: int | None = None, run: Run | None = None, origin: str = "uploaded"
 ) -> Document:
     """Keep an uploaded stream of at most `limit` bytes (default: MAX_FEED_MB). Raises SupplierError too_large or empty_file."""
+    return adopt(source, spool(source, stream, name, limit), run, origin)
+
+
+def spool(source: Source, stream: IO[bytes], name: str, limit: int | None = None) -> Fetched:
+    """Bring a stream into the spool, safe on the disk, for `adopt`. Raises SupplierError as `store_upload` does, and OSError."""
     path = spool_path(source)
     part = path.with_name(path.name + ".part")
     try:
@@ -58,7 +63,7 @@ def store_upload(
     finally:
         part.unlink(missing_ok=True)
     _sync_folder(path.parent)
-    return adopt(source, Fetched(str(path), name, size, digest), run, origin)
+    return Fetched(str(path), name, size, digest)
 
 
 def store_file(source: Source, path: Path, origin: str = "uploaded") -> Document:

@@ -6,7 +6,7 @@ import os
 import signal
 
 POINTS = ("fetch-done", "staged-chunk", "planned", "guarded", "applied-chunk", "removals", "finishing")
-OF_OTHER_RUNS = ("silenced-chunk", "putting-away", "indexing-chunk")
+OF_OTHER_RUNS = ("silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored")
 
 _name, _, _number = os.environ.get("FAILPOINT", "").partition(":")
 _left = int(_number or 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import Any
 
@@ -12,6 +13,10 @@ from huey.storage import PostgresStorage, SqliteStorage
 from portal import config
 
 ADVISORY_LOCK = 7_174_207_002  # any fixed number that no other program of the database uses
+
+
+AWAY = (OSError, sqlite3.Error, psycopg.Error)
+"""What its storage raises when it cannot be reached."""
 
 
 class OpenedLater:

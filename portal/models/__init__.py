@@ -19,18 +19,20 @@ from portal.models.inventory import (
 )
 from portal.models.runs import Run, RunMessage
 from portal.models.sources import Connection, Integration, LatePeriod, MappingVersion, OauthGrant, OauthRequest, SealedSecret, Source
+from portal.models.webhooks import Webhook, WebhookDelivery, WebhookSeen
 
 TABLES: list[type[Table]] = [
     Merchant, User, Session, SignInAttempt, FormToken, AuditLine,
     Source, Connection, SealedSecret, OauthGrant, OauthRequest, Integration, LatePeriod, MappingVersion,
     Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
-    UnknownSku,
+    UnknownSku, Webhook, WebhookDelivery, WebhookSeen,
 ]  # fmt: skip
 
 __all__ = [
     "TABLES", "AuditLine", "Connection", "Document", "Exchange", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant", "OauthRequest", "PlanRow",
     "Run", "RunFile", "RunMessage", "SealedSecret",
-    "Session", "SetAsideRow", "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User", "connect", "database",
+    "Session", "SetAsideRow", "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User",
+    "Webhook", "WebhookDelivery", "WebhookSeen", "connect", "database",
 ]  # fmt: skip

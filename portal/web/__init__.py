@@ -36,6 +36,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "inventory",
     "item_acts",
     "exchanges",
+    "hooks",
     "signing_in",
     "history",
     "directory",

@@ -88,7 +88,9 @@ def stale(error: Stale) -> Response:
 def our_fault(error: Exception) -> Response:
     """A bug: logged in full under a reference code, told without details."""
     reference = f"{secrets.token_hex(2)}-{secrets.token_hex(1)}".upper()
-    log.error("%s %s %s failed", reference, request.method, request.path, exc_info=error)
+    rule = request.url_rule
+    path = rule.rule if rule is not None and "token" in rule.arguments else request.path  # such an address is a secret
+    log.error("%s %s %s failed", reference, request.method, path, exc_info=error)
     if current_app.testing:
         raise error
     return answer(500, reference=reference)

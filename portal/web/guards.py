@@ -51,6 +51,12 @@ def public(view: View) -> View:
     return view
 
 
+def for_machines(view: View) -> View:
+    """Open `view` to programs: it has no session and takes no form of ours, and judges each request itself."""
+    view.is_public = view.is_for_machines = True  # type: ignore[attr-defined]
+    return view
+
+
 def signed_in(view: View) -> View:
     """Say that `view` needs a signed-in person. This is the default; the mark is for the reader."""
     view.is_public = False  # type: ignore[attr-defined]
@@ -121,6 +127,11 @@ def _first_or_same(view: Callable[..., Any], values: dict[str, Any], token: str)
     return response
 
 
+def is_for_machines() -> bool:
+    """Whether the request is for a view that programs call."""
+    return bool(getattr(current_app.view_functions.get(request.endpoint or ""), "is_for_machines", False))
+
+
 def nobody() -> None:
     """Begin a request with nobody signed in, so that even a failure before the session is read has a page."""
     g.session = g.user = g.merchant = None
@@ -128,7 +139,7 @@ def nobody() -> None:
 
 def load_session() -> None:
     """Set g.session, g.user and g.merchant from the cookie, when somebody is signed in."""
-    if request.endpoint == "assets.show":
+    if request.endpoint == "assets.show" or is_for_machines():
         return
     token = request.cookies.get(cookie_name("session"), "")
     session = accounts.session_for(token) if token else None
@@ -164,7 +175,7 @@ def allow_files() -> None:
 
 def refuse_forged() -> None:
     """Stop an unsafe request without this session's token, or from another origin. Raises Forged."""
-    if request.method in SAFE_METHODS or request.endpoint is None:
+    if request.method in SAFE_METHODS or request.endpoint is None or is_for_machines():
         return
     expected = csrf_token()
     given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")

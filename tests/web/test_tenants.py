@@ -161,9 +161,11 @@ def test_signed_out_goes_to_sign_in_everywhere(app: Any, anonymous: Any, other_m
             assert answer.headers["Location"].startswith("/sign-in?"), f"{method} {rule.rule}"
 
 
-def test_only_the_sign_in_page_and_assets_are_open(app: Any) -> None:
+def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
     opened = {name for name, view in app.view_functions.items() if getattr(view, "is_public", False)}
-    assert opened == {"auth.sign_in", "assets.show"}
+    assert opened == {"auth.sign_in", "assets.show", "hooks.receive", "hooks.receive_more"}
+    machines = {name for name, view in app.view_functions.items() if getattr(view, "is_for_machines", False)}
+    assert machines == {"hooks.receive", "hooks.receive_more"}, "they are tested in test_receiving"
 
 
 def test_the_walk_catches_a_route_that_forgets_the_merchant(app: Any, owner: Any, other_merchant: Any) -> None:

@@ -56,8 +56,9 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
 
 
 def rules(app: Any, with_ids: bool | None = None) -> list[Rule]:
-    """Every rule of ours but assets; `with_ids` picks those that name an object (or those that do not)."""
-    found = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "assets.show"]
+    """Every rule for people but assets; `with_ids` picks those that name an object (or those that do not)."""
+    people = {name for name, view in app.view_functions.items() if not getattr(view, "is_for_machines", False)}
+    found = [rule for rule in app.url_map.iter_rules() if rule.endpoint in people - {"assets.show"}]
     if with_ids is None:
         return found
     return [rule for rule in found if bool({"source_id", "run_id", "item_id"} & set(rule.arguments)) is with_ids]
