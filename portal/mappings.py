@@ -13,12 +13,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from portal import audit, clock, documents, file_looks, mapping, matching, secondary, setup_steps
+from portal import audit, clock, directory, documents, file_looks, mapping, matching, secondary, setup_steps
 from portal.errors import Invalid, NotFound, Stale
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS, SECONDARY_FIELDS, SECONDARY_KEYS, Field
 from portal.models import Document, Integration, MappingVersion, User, database
 from portal.records import CellProblem, Damage, FeedFormat, Match, Row
-from portal.sources import INVENTORY_KINDS, SECONDARY
+from portal.sources import INVENTORY_KINDS, PRIMARY, SECONDARY
 
 Rules = Mapping[str, Any]
 
@@ -94,9 +94,25 @@ def versions(integration: Integration) -> list[MappingVersion]:
 
 def propose(integration: Integration, sample: Sample) -> list[Match]:
     """A column, or none, for each of our fields; the saved mapping comes first."""
-    saved = current(integration)
-    cells = [list(row.cells) for row in sample.rows]
+    saved, cells = current(integration), [list(row.cells) for row in sample.rows]
+    if saved is None and (usual := default_rules(integration, sample)):
+        return matching.propose(fields_of(integration), sample.headers, cells, usual, "As this supplier's entry says")
     return matching.propose(fields_of(integration), sample.headers, cells, saved.rules if saved else None)
+
+
+def default_rules(integration: Integration, sample: Sample) -> dict[str, Any]:
+    """The mapping that the supplier's entry in the directory has for its rows, as far as the sample has its columns; empty without one."""
+    known = directory.find(integration.source.supplier).operations.get("get_inventory") if integration.kind == PRIMARY else None
+    return known.rules(sample.headers) if known else {}
+
+
+def first_rules(integration: Integration, sample: Sample, matches: Sequence[Match]) -> dict[str, Any]:
+    """What the editor starts with before anything was saved: the supplier's own mapping with what else we found, or the proposal."""
+    proposed, usual = proposed_rules(sample, matches), default_rules(integration, sample)
+    if not usual:
+        return proposed
+    units: dict[str, Any] = {key: proposed[key] for key in ("weight_unit", "dimension_unit") if key in proposed}
+    return {**units, **usual, "fields": {**proposed["fields"], **usual["fields"]}}
 
 
 def fields_of(integration: Integration) -> Sequence[Field]:

@@ -55,18 +55,19 @@ class _Look:
 
 
 def propose(
-    fields: Sequence[Field], headers: Sequence[str], sample_rows: Sequence[Sequence[str]], previous_rules: Mapping[str, Any] | None = None
-) -> list[Match]:
+    fields: Sequence[Field], headers: Sequence[str], sample_rows: Sequence[Sequence[str]],
+    previous_rules: Mapping[str, Any] | None = None, why: str = "Same name as last run",
+) -> list[Match]:  # fmt: skip
     """One Match a field, in the order of `fields`; each column is used once.
 
     Further image columns and per-warehouse columns (when no column holds the total) follow as extra matches of the
-    fields "images" and "warehouses". Reads up to 1,000 rows.
+    fields "images" and "warehouses". Reads up to 1,000 rows. `why`: the words of what the previous rules already say.
     """
     read = sample_rows[: min(_READ, max(_READ_OF_WIDE, _CELLS_READ // max(len(headers), 1)))]
     looks = {header: _look(read, n) for n, header in enumerate(headers)}
     found: dict[str, Match] = {}
     free = dict.fromkeys(headers)
-    extra = _last_time(found, free, fields, previous_rules or {})
+    extra = _last_time(found, free, fields, previous_rules or {}, why)
     _category_levels(found, free, fields)
     _by_header(found, free, fields, looks)
     extra += _more_images(found, free, fields) + _by_warehouse(found, free, fields, looks)
@@ -76,7 +77,7 @@ def propose(
     return matches + extra
 
 
-def _last_time(found: dict[str, Match], free: dict[str, None], fields: Sequence[Field], rules: Mapping[str, Any]) -> list[Match]:
+def _last_time(found: dict[str, Match], free: dict[str, None], fields: Sequence[Field], rules: Mapping[str, Any], why: str) -> list[Match]:
     """Columns that the previous rules used and that are still there."""
     extra: list[Match] = []
     for field in fields:
@@ -84,7 +85,7 @@ def _last_time(found: dict[str, Match], free: dict[str, None], fields: Sequence[
         for column in columns:
             if column not in free:
                 continue
-            match = Match(field.key, column, SAME, "Same name as last run", True)
+            match = Match(field.key, column, SAME, why, True)
             if field.key not in found:
                 found[field.key] = match
             elif field.kind == "images":
@@ -95,7 +96,7 @@ def _last_time(found: dict[str, Match], free: dict[str, None], fields: Sequence[
     for one in rules.get(WAREHOUSES) or []:
         if one.get("column") in free:
             del free[one["column"]]
-            extra.append(Match(WAREHOUSES, one["column"], SAME, "Same name as last run", True))
+            extra.append(Match(WAREHOUSES, one["column"], SAME, why, True))
     return extra
 
 

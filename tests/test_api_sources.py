@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from portal import clock, connections, exchanges, file_choice, runs, setup_steps, sources
+from portal import clock, connections, directory, exchanges, file_choice, mappings, runs, setup_steps, sources
 from portal.errors import Invalid
 from portal.models import Exchange, Integration, InventoryItem, MappingVersion, Run, SealedSecret, Source
+from portal.suppliers.operations import Operation
 from tasks.work import HANDLERS
 from tests.connecting import WHO, check, fresh, save, states
 from tests.connectors.api_server import Api, api
@@ -62,6 +64,29 @@ def test_a_sync_reads_every_page_and_tells_what_it_asked(source: Source, server:
     told = exchanges.latest(source, run.id)
     assert len(told) == 7 and {one.status for one in told} == {200} and all(one.address.endswith("/items?…") for one in told)
     assert "A-0019" in told[0].answer and server.key not in repr([one.__data__ for one in Exchange.select()])
+
+
+def test_the_suppliers_own_mapping_comes_first_and_only_until_one_is_saved(
+    source: Source, run_work: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(source, run_work)
+    integration = sources.integration(source, "get_inventory_primary")
+    sample = mappings.sample_of(integration)
+    assert sample
+    plain = mappings.first_rules(integration, sample, mappings.propose(integration, sample))
+    assert plain["fields"]["quantity"]["columns"] == ["stock.units"] and plain["fields"]["cost"]["columns"] == ["price"]
+    mapping = [{"field": "sku", "columns": ["sku", "gone"], "join": "/"}, {"field": "msrp", "columns": ["price"]}]
+    known = replace(directory.find("rest-api"), operations={"get_inventory": Operation(mapping=mapping)})
+    monkeypatch.setattr(directory, "find", lambda _: known)
+    matches = {one.field: one for one in mappings.propose(integration, sample)}
+    assert (matches["msrp"].column, matches["msrp"].words) == ("price", "As this supplier's entry says")
+    first = mappings.first_rules(integration, sample, list(matches.values()))
+    assert first["fields"]["sku"] == {"columns": ["sku"], "steps": [], "join": "/"}
+    assert first["fields"]["msrp"]["columns"] == ["price"] and "cost" not in first["fields"]
+    assert first["fields"]["quantity"]["columns"] == ["stock.units"], "what the entry leaves open is still found"
+    mappings.save(integration, RULES, sample.headers, WHO)
+    fresh_one = sources.integration(source, "get_inventory_primary")
+    assert {one.field: one.words for one in mappings.propose(fresh_one, sample)}["cost"] == "Same name as last run"
 
 
 def test_the_rows_are_erased_by_age(source: Source, run_work: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,6 +226,123 @@ def test_a_slip_is_named_with_its_file_and_key(written, slip):
     assert str(caught.value).startswith("northwind.toml: ") and words in str(caught.value)
 
 
+STORE = (
+    (
+        GOOD.replace('protocol = "http"', 'protocol = "rest"')
+        .replace("orders = false", "orders = true")
+        .replace('orders = "A link can only be read."\n', "")
+    )
+    + """
+[[settings]]
+key = "store"
+label = "Store"
+
+[fixed]
+base = "https://{store}.northwind.example"
+
+[operations.get_inventory]
+path = "/{store}/items"
+body = '{ "page": {page} }'
+children_path = "/items/{sku.id}/parts"
+
+[[operations.get_inventory.mapping]]
+field = "sku"
+columns = ["sku", "parent.sku"]
+join = "-"
+
+[[operations.get_inventory.mapping]]
+field = "quantity"
+columns = ["units"]
+steps = [{ do = "number" }]
+
+[[operations.get_inventory.mapping]]
+custom = "Colour"
+columns = ["colour"]
+
+[[operations.get_inventory.mapping]]
+warehouse = "East"
+columns = ["east"]
+
+[[operations.get_inventory.mapping]]
+field = "condition"
+fixed = "new"
+
+[operations.send_orders]
+path = "/orders"
+
+[operations.send_orders.witness]
+path = "/orders"
+query = "po={reference}"
+field = "po"
+proves = "listed"
+settle_seconds = 60
+"""
+)
+
+
+def test_an_operation_is_laid_over_what_is_fixed_and_filled_in(written):
+    one = suppliers.load(written(STORE))
+    whole = one.whole({"store": "north", "auth": "basic", "most_pages": 4})
+    assert (whole["base"], whole["path"], whole["operation"]) == ("https://north.northwind.example", "/north/items", "get_inventory")
+    assert whole["body"] == '{ "page": {page} }' and whole["children_path"] == "/items/{sku.id}/parts", "the request fills these in"
+    assert whole["columns"] == ("sku", "parent.sku", "units", "colour", "east") and whole["most_pages"] == 4
+    order = one.whole({"store": "north"}, operation="send_orders")
+    assert (order["path"], order["operation"], order["witness"]["field"]) == ("/orders", "send_orders", "po") and order["columns"] == ()
+    none = one.whole({"store": "north"}, operation="get_shipments")
+    assert none == {"store": "north", "base": "https://north.northwind.example"}, "an operation that is not there has no path"
+
+
+def test_a_default_mapping_is_cut_to_the_columns_that_are_there(written):
+    known = suppliers.load(written(STORE)).operations["get_inventory"]
+    rules = known.rules(["sku", "units", "colour", "east"])
+    assert rules["fields"] == {
+        "sku": {"columns": ["sku"], "steps": [], "join": "-"}, "quantity": {"columns": ["units"], "steps": [{"do": "number"}]},
+        "condition": {"columns": [], "steps": [], "fixed": "new"},
+    }  # fmt: skip
+    assert rules["custom"] == [{"name": "Colour", "columns": ["colour"], "steps": []}]
+    assert rules["warehouses"] == [{"name": "East", "column": "east", "steps": []}]
+    assert suppliers.find("sftp-file").whole({"host": "h"}) == {"host": "h"} and "warehouse_rows" not in rules
+
+
+_OPERATION_SLIPS = {
+    "an operation that is none": ("[operations.get_inventory]", "[operations.get_stock]", "operations.get_stock is none of get_inv"),
+    "a key that is not known": ('path = "/{store}/items"', 'paht = "/items"', "operations.get_inventory: unknown key 'paht'"),
+    "a number for a text": ('path = "/{store}/items"', "path = 7", "operations.get_inventory: path must be a str, not 7"),
+    "a name that nobody fills in": ("{store}/items", "{shop}/items", "operations.get_inventory.path names 'shop', which is no setting"),
+    "a secret in a request": ("{store}/items", "{password}/items", "get_inventory.path names 'password', which is no setting, or a secr"),
+    "what is asked for as well": ('key = "store"', 'key = "path"', "operations.get_inventory.path is a setting too"),
+    "a field that is none": ('field = "sku"', 'field = "skew"', "mapping: there is no field 'skew'"),
+    "a rule for nothing": ('field = "sku"\n', "", "mapping: each one has a field, a custom name or a warehouse"),
+    "a rule for two things": ('field = "sku"', 'field = "sku"\ncustom = "x"', "mapping: each one has a field"),
+    "a rule from nothing": ('columns = ["units"]\n', "", "mapping: columns or a fixed text are missing"),
+    "a step that does nothing": ('{ do = "number" }', '{ number = "yes" }', "mapping: steps must be a list of tables"),
+    "a rule's unknown key": ('join = "-"', 'glue = "-"', "mapping: unknown key 'glue'"),
+    "a mapping of orders": (
+        "[[operations.get_inventory.mapping]]\ncustom",
+        "[[operations.send_orders.mapping]]\ncustom",
+        "mapping belongs",
+    ),
+    "orders without a witness": (
+        "[operations.send_orders.witness]",
+        "[operations.get_inventory.witness]",
+        "has a witness, and nothing else",
+    ),
+    "a witness of nothing that looks": ('proves = "listed"', 'proves = "nothing"', "witness: path and field are there exactly when"),
+    "a witness that proves odd things": ('proves = "listed"', 'proves = "all"', "witness: proves 'all' is not one of"),
+    "a witness's unknown key": ('field = "po"', 'feild = "po"', "witness: unknown key 'feild'"),
+    "a protocol that takes none": ('protocol = "rest"', 'protocol = "sftp"', "operations.get_inventory: unknown key 'path'"),
+}
+
+
+@pytest.mark.parametrize("slip", _OPERATION_SLIPS)
+def test_a_slip_in_an_operation_is_named(written, slip):
+    right, wrong, words = _OPERATION_SLIPS[slip]
+    assert right in STORE
+    with pytest.raises(ValueError) as caught:
+        suppliers.load(written(STORE.replace(right, wrong, 1)))
+    assert str(caught.value).startswith("northwind.toml: ") and words in str(caught.value)
+
+
 @pytest.mark.parametrize("table", ["needs", "settings"])
 def test_a_text_where_a_table_belongs_is_named(written, table):
     text = GOOD.replace("[supports]", f'{table} = ["the link"]\n[supports]', 1)

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from portal.connectors import problems, selection
 from portal.connectors.network import Guard
+from portal.connectors.sending import SendsNothing
 from portal.connectors.spool import Progress, Spool, wait
 from portal.connectors.steps import Steps
 from portal.errors import SupplierError
@@ -33,7 +34,7 @@ class Look:
     modified: datetime | None
 
 
-class FolderConnector(ABC):
+class FolderConnector(SendsNothing, ABC):
     """See `portal.connectors.Connector` for the contract. Protocols fill in the abstract methods.
 
     `_entries`, `_look`, `_receive`, `_move` and `_remove` raise FileNotFoundError and PermissionError, and `faults`, which

@@ -45,10 +45,14 @@ class Paging:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a list we are: what the next request adds to the query, or the `link` that replaces the address; items so far."""
+    """Where in a list we are: what the next request adds to the query, or the `link` that replaces the address; items so far.
+
+    `mark`: the page, offset or cursor by itself, for a request that carries it in its body.
+    """
 
     query: Mapping[str, str] = field(default_factory=dict)
     link: str = ""
+    mark: str = ""
     number: int = 1
     items: int = 0
     seen: frozenset[str] = frozenset()
@@ -61,11 +65,12 @@ class Endless(Exception):
 def first(paging: Paging) -> Place:
     """The first request."""
     query = {paging.size_name: str(paging.size)} if paging.size_name and paging.size else {}
-    if paging.style == "page" and paging.page_name:
-        query[paging.page_name] = str(paging.first)
-    if paging.style == "offset" and paging.page_name:
-        query[paging.page_name] = "0"
-    return Place(query)
+    mark = {"page": str(paging.first), "offset": "0"}.get(paging.style, "")
+    return _at(paging, Place(query), mark) if mark else Place(query)
+
+
+def _at(paging: Paging, place: Place, mark: str) -> Place:
+    return replace(place, mark=mark, query={**place.query, **({paging.page_name: mark} if paging.page_name else {})})
 
 
 def following(paging: Paging, place: Place, address: str, body: Any, headers: Mapping[str, str], count: int) -> Place | None:
@@ -110,20 +115,20 @@ def _next_number(paging: Paging, after: Place, body: Any, count: int) -> Place |
     else:
         more = count >= paging.size if paging.size else count > 0
     number = paging.first + after.number - 1
-    return replace(after, query={**after.query, paging.page_name: str(number)}) if more and count else None
+    return _at(paging, after, str(number)) if more and count else None
 
 
 def _next_offset(paging: Paging, after: Place, body: Any, count: int) -> Place | None:
     total = expected(paging, body)
     more = after.items < total if total is not None else count >= paging.size if paging.size else count > 0
-    return replace(after, query={**after.query, paging.page_name: str(after.items)}) if more and count else None
+    return _at(paging, after, str(after.items)) if more and count else None
 
 
 def _next_cursor(paging: Paging, after: Place, body: Any, count: int) -> Place | None:
     cursor = _text(at(body, paging.cursor))
     if not cursor or not count:
         return None
-    return replace(_fresh(after, cursor), query={**after.query, paging.page_name: cursor})
+    return _at(paging, _fresh(after, cursor), cursor)
 
 
 def _next_link(after: Place, address: str, told: str) -> Place | None:

@@ -1,38 +1,49 @@
-"""A list behind an API, read page by page into one JSON-lines document, which is a feed like any other.
+"""A list behind an API, read page by page into one JSON-lines document, which is a feed like any other; and a document sent to one.
 
-sign ─▶ page ─▶ items ─▶ one line each ─▶ next page … ─▶ `.part` ─ fsync ─ rename
+sign ─▶ page ─▶ items ─▶ rows ─▶ one line each ─▶ next page … ─▶ `.part` ─ fsync ─ rename
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import orjson
 
-from portal.connectors import answers, paging, problems
+from portal.connectors import paging, problems, rest_send
 from portal.connectors.api_auth import ApiAuth, TokenSource, address, refused
-from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller
+from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller, unwatched
 from portal.connectors.lists import ListReader
 from portal.connectors.network import Guard
-from portal.connectors.paging import Endless, Paging
+from portal.connectors.paging import Paging
+from portal.connectors.rest_list import Wanted, pages, put_path
+from portal.connectors.rest_rows import Children, Item, Join, Joined, with_children, with_columns
+from portal.connectors.sending import Found, Sent, Witness
 from portal.connectors.spool import Progress, Spool
 from portal.connectors.steps import Steps
 from portal.errors import SupplierError
 from portal.records import Check, Exchange, Fetched, FileEntry, Secret
 
 NAME = "items.jsonl"
+JOINS = ("join", "join2")
+MOST_PARENTS = 20
+"""Items of a sample whose children are read."""
 _CHUNK = 200_000
-
-Page = tuple[list[Mapping[str, Any]], int | None]
 
 
 class RestConnector(ListReader):
-    """An API's list. Settings: those of ApiAuth, `base`, `path`, `items` (path in the answer), `form`, `paging` and the names it
-    needs (see Paging), `rest` seconds between requests, `check_path` of the cheapest request that needs the sign-in, `most_pages` to read.
+    """An API's list. Settings: those of ApiAuth and of one operation, all texts.
+
+    The list: `base`, `path`, `query` ("a=b&c=d"), `method` and `body` (see Wanted), `items`, `form`, `error_at`; `paging` and the names
+    it needs (see Paging); `rest` seconds between requests; `most_pages` to read; `check_path` of the cheapest request that needs the
+    sign-in. Rows: `children_path`, `children_items`, `children_when` (see Children); a second list `join_path`, `join_query`,
+    `join_items`, with `join_key`, `join_on`, `join_as` (see Join), and a third likewise under join2_; `columns`, a list of dotted names
+    that the document always has. `words_403` and the like: what to do about such an answer. Sending: see rest_send.
     """
 
     def __init__(
@@ -46,27 +57,32 @@ class RestConnector(ListReader):
             guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=plain, rest=_number(settings, "rest")
         )
         self.most_pages = int(_number(settings, "most_pages", paging.MOST_PAGES))
-        self.form = str(settings.get("form") or "json")
-        texts = {name: str(settings.get(name) or "") for name in _NAMES}
-        style, size, first = str(settings.get("paging") or "none"), int(_number(settings, "size")), int(_number(settings, "first", 1))
+        self.samples = bool(settings.get("most_pages"))
+        texts = {name: self._text(name) for name in _NAMES}
+        style, size, first = self._text("paging") or "none", int(_number(settings, "size")), int(_number(settings, "first", 1))
         self.paging = Paging(style, size, first=first, **texts)
+        self.witness = Witness.of(settings)
+
+    # reading
 
     def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
         """Checks 1 to 5: the last two are the cheapest signed request, and the first page of the list."""
-        steps = Steps(report)
-        asked = Asked("GET", address(self.settings, str(self.settings.get("check_path") or self.settings.get("path") or "")))
+        steps, wanted = Steps(report), self._wanted()
+        cheapest = self._text("check_path")
+        asked = Asked("GET", address(self.settings, cheapest)) if cheapest else wanted.asked(paging.first(self.paging), self.paging.size)
         answer = self.caller.ask(self.auth.sign(asked, self.caller), steps=steps)
         if answer.status == 401 and self.auth.fetches_token:
             self.auth.renew(self.caller)
             answer = self.caller.ask(self.auth.sign(asked, self.caller))
         with steps.step("sign_in") as found:
             if not answer.good:
-                raise refused(answer, self.caller, str(self.settings.get("user") or ""))
+                raise self._refused(answer)
             found.detail = self.auth.words()
         with steps.step("folder") as found:
-            items, total = next(self._pages(lambda *_: None, tries=1))  # a person waits for the test
+            have, reads = [] if cheapest else [answer], self._reads(unwatched, 1)  # a person waits for the test
+            items, total = next(pages(wanted, self.paging, lambda asked: have.pop() if have else reads(asked)))
             found.detail = f"{total:,} items" if total is not None else f"{len(items):,} items on the first page"
-            found.facts["folder"] = str(self.settings.get("path") or "/")
+            found.facts["folder"] = self._text("path") or "/"
         return self.listing(folder)
 
     def listing(self, folder: str) -> list[FileEntry]:
@@ -76,71 +92,105 @@ class RestConnector(ListReader):
     def fetch(
         self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
     ) -> Fetched:
-        """Read the whole list into `into`, an item a line. Raises too_large, and http_status for a page that stays away."""
+        """Read the whole list into `into`, a row a line. Raises too_large, and http_status for a page that stays away."""
         tell = self.follow(progress)
         self.caller.say = self.say
-        with Spool(into, limit_bytes, None, tell) as spool:
-            for items, _ in self._pages(tell):
-                lines = b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in items)
-                for start in range(0, len(lines), _CHUNK):
-                    spool.write(lines[start : start + _CHUNK])
+        with Spool(into, limit_bytes, None, tell) as spool, ExitStack() as stack:
+            ask = self._reads(tell)
+            joined = [stack.enter_context(closing(one)) for one in self._joined(into, ask)]
+            buffer = bytearray()
+            for row in self._rows(ask, joined):
+                buffer += orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+                while len(buffer) >= _CHUNK:
+                    spool.write(bytes(buffer[:_CHUNK]))
+                    del buffer[:_CHUNK]
+            spool.write(bytes(buffer))
             size, digest = spool.size, spool.finish()
-        return Fetched(str(into), NAME, size, digest, None, address(self.settings, str(self.settings.get("path") or "")))
+        return Fetched(str(into), NAME, size, digest, None, address(self.settings, self._text("path")))
 
-    def _pages(self, progress: Progress, tries: int = MOST_TRIES) -> Iterator[Page]:
-        place = paging.first(self.paging)
-        start = address(self.settings, str(self.settings.get("path") or ""))
-        while True:
-            asked = Asked("GET", self._same_server(place.link or start), query=place.query)
-            answer = self._signed(asked, progress, tries)
-            body = self._read(answer)
-            items = self._items(body)
-            self.turn(len(items), paging.expected(self.paging, body), paging.expected_pages(self.paging, body))
-            yield items, self.expected
-            try:
-                after = paging.following(self.paging, place, asked.whole, body, answer.headers, len(items))
-            except Endless as error:
-                text = f"Page {place.number:,} leads back to one that we have read already, or the list never ends. Nothing was used."
-                raise problems.protocol_error("The list has no end", text) from error
-            if after is None or after.number > self.most_pages:
+    def _rows(self, ask: Callable[[Asked], Answer], joined: list[Joined]) -> Iterator[Item]:
+        children = Children(*(self._text(f"children_{name}") for name in ("path", "items", "when")))
+        found = pages(self._wanted(), self.paging, ask, self.most_pages, self.turn)
+        rows: Iterator[Item] = (one for items, _ in found for one in items)
+        for partner in joined:
+            rows = map(partner.onto, rows)
+        if children.path or children.items:
+            rows = with_children(rows, children, self._children_of(ask, children))
+        first = next(rows, None)
+        if first is None:
+            return iter(())
+        return chain([with_columns(first, self.settings.get("columns") or ())], rows)
+
+    def _children_of(self, ask: Callable[[Asked], Answer], children: Children) -> Callable[[Item], Iterator[Iterable[Item]]]:
+        asked = 0
+
+        def read(item: Item) -> Iterator[Iterable[Item]]:
+            nonlocal asked
+            asked += 1
+            if self.samples and asked > MOST_PARENTS:
                 return
-            place = after
+            wanted = replace(self._list(put_path(children.path, item), ""), items=children.items)
+            yield from (items for items, _ in pages(wanted, self.paging, ask, self.most_pages))
 
-    def _signed(self, asked: Asked, progress: Progress, tries: int) -> Answer:
-        """A read; a token that has ended is renewed once."""
-        answer = self.caller.read(self.auth.sign(asked, self.caller), progress, most=tries)
-        if answer.status == 401 and self.auth.fetches_token:
-            self.auth.renew(self.caller)
+        return read
+
+    def _joined(self, into: Path, ask: Callable[[Asked], Answer]) -> Iterator[Joined]:
+        for name in JOINS:
+            if not self._text(f"{name}_path"):
+                continue
+            second = replace(self._list(self._text(f"{name}_path"), self._text(f"{name}_query")), items=self._text(f"{name}_items"))
+            kept = Joined(into.with_name(f"{into.name}.{name}"), Join(*(self._text(f"{name}_{part}") for part in ("key", "on", "as"))))
+            try:
+                for items, _ in pages(second, self.paging, ask, self.most_pages):
+                    kept.take(items)
+            except BaseException:
+                kept.close()
+                raise
+            yield kept
+
+    # one request
+
+    def _wanted(self) -> Wanted:
+        wanted = self._list(self._text("path"), self._text("query"))
+        return replace(wanted, items=self._text("items"), method=self._text("method"), body=self._text("body"))
+
+    def _list(self, path: str, query: str) -> Wanted:
+        place = address(self.settings, path) + (("&" if "?" in path else "?") + query if query else "")
+        return Wanted(place, form=self._text("form") or "json", error_at=self._text("error_at"))
+
+    def _reads(self, progress: Progress, tries: int = MOST_TRIES) -> Callable[[Asked], Answer]:
+        """A read of which `progress` hears; a token that has ended is renewed once."""
+
+        def ask(asked: Asked) -> Answer:
             answer = self.caller.read(self.auth.sign(asked, self.caller), progress, most=tries)
-        if not answer.good:
-            raise refused(answer, self.caller, str(self.settings.get("user") or ""))
-        return answer
+            if answer.status == 401 and self.auth.fetches_token:
+                self.auth.renew(self.caller)
+                answer = self.caller.read(self.auth.sign(asked, self.caller), progress, most=tries)
+            if not answer.good:
+                raise self._refused(answer)
+            return answer
 
-    def _read(self, answer: Answer) -> Any:
-        try:
-            return answers.read(answer.body, self.form)
-        except answers.Unreadable as error:
-            raise problems.protocol_error("The answer cannot be read", f"{error}. Nothing was used.") from None
+        return ask
 
-    def _items(self, body: Any) -> list[Mapping[str, Any]]:
-        path = str(self.settings.get("items") or "")
-        try:
-            items = answers.items(body, path)
-        except answers.Unreadable as error:
-            raise problems.protocol_error("The path to the items is none", f"{error}.", permanent=True) from None
-        if items is None:
-            there = problems.some(map(str, body)) if isinstance(body, Mapping) else type(body).__name__
-            raise problems.protocol_error(
-                "The answer holds no items where we look", f"We look at {path or 'its top'}; it holds {there}.", permanent=True
-            )
-        return items
+    def _refused(self, answer: Answer) -> SupplierError:
+        error = refused(answer, self.caller, self._text("user"))
+        words = self._text(f"words_{answer.status}")
+        return SupplierError(replace(error.problem, body=words), error.permanent) if words else error
 
-    def _same_server(self, link: str) -> str:
-        """The link, when it leads to where the key belongs. A page elsewhere would get our credentials."""
-        here, there = urlsplit(str(self.settings.get("base") or "")), urlsplit(link)
-        if (here.scheme, here.hostname, here.port) != (there.scheme, there.hostname, there.port):
-            raise problems.redirected(there.hostname or "", "The next page is on another server. We do not send your key there.")
-        return link
+    # sending
+
+    def send(self, operation: str, document: bytes, reference: str) -> Sent:
+        """Hand the document over once; see sending.Sends."""
+        return rest_send.send(self.settings, self.caller, self.auth, operation, document, reference)
+
+    def find(self, reference: str, since: str = "") -> Found | None:
+        """The document with our reference, as the witness looks for it; see sending.Sends."""
+        wanted = rest_send.search(self.settings, self.witness, reference, since)
+        found = pages(wanted, self.paging, self._reads(unwatched), self.most_pages)
+        return rest_send.found(self.witness, (one for items, _ in found for one in items), reference)
+
+    def _text(self, name: str) -> str:
+        return str(self.settings.get(name) or "")
 
     def _hide(self, token: Secret) -> None:
         self.secrets[f"token {len(self.secrets)}"] = token

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from portal.errors import NotFound
-from portal.suppliers import native_hosts
+from portal.suppliers import native_hosts, operations
 from portal.suppliers.native_hosts import NativeHost
+from portal.suppliers.operations import Operation
 from portal.suppliers.schema import (
     ACCOUNT_KEYS,
     CHOICE_KEYS,
@@ -87,7 +87,8 @@ class Supplier:
     `supports` has the keys inventory, orders and shipments; `cannot` holds a sentence for each that is
     False. `minutes` is how long connecting takes. `letter` is an email to copy. `download_hosts` maps a
     host to the one host it may send a download to, without credentials. `fixed` are settings of the protocol
-    that are the same for everybody; {key} in one stands for what was typed in the setting `key`. `native_host`: see NativeHost.
+    that are the same for everybody; {key} in one stands for what was typed in the setting `key`. `operations`: what is different in
+    one operation, by get_inventory, send_orders and get_shipments. `native_host`: see NativeHost.
     """
 
     slug: str
@@ -110,11 +111,18 @@ class Supplier:
     download_hosts: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, str] = field(default_factory=dict)
     native_host: NativeHost | None = None
+    operations: Mapping[str, Operation] = field(default_factory=dict)
 
-    def whole(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What the protocol's connector takes: the fixed settings, filled in, under those of the connection."""
-        typed = {key: str(value) for key, value in settings.items()}
-        return {**{key: _put(text, typed) for key, text in self.fixed.items()}, **settings}
+    def whole(self, settings: Mapping[str, Any], operation: str = "get_inventory") -> dict[str, Any]:
+        """What the protocol's connector takes: the fixed settings and those of the operation, filled in, under the connection's.
+
+        With "operation" (only where this supplier describes it), "columns" of its mapping and its "witness".
+        """
+        typed = {key: str(value) for key, value in settings.items() if key in self.setting_keys}
+        one = self.operations.get(operation)
+        texts = {key: _put(text, typed) for key, text in {**self.fixed, **(one.texts if one else {})}.items()}
+        told: dict[str, Any] = {"operation": operation, "columns": one.columns, "witness": one.witness} if one else {}
+        return {**texts, **told, **settings}
 
     def setting(self, key: str) -> Setting:
         """The setting named `key`. Raises KeyError."""
@@ -216,6 +224,7 @@ def load(path: Path) -> Supplier:
         download_hosts=_texts(where, "download_hosts", table.get("download_hosts", {})),
         fixed=_texts(where, "fixed", table.get("fixed", {})),
         native_host=native_hosts.read(where, table["native_host"]) if "native_host" in table else None,
+        operations=operations.read(where, table["protocol"], table.get("operations", {})),
         **{key: _frozen(table[key]) for key in _PLAIN if key in table},
     )
     _check_whole(where, supplier)
@@ -273,9 +282,16 @@ def _check_whole(where: str, supplier: Supplier) -> None:
         _check_setting(where, supplier, one)
     if supplier.native_host and supplier.native_host.setting not in supplier.setting_keys - supplier.secret_keys:
         raise ValueError(f"{where}: native_host: setting {supplier.native_host.setting!r} is no setting, or a secret one")
-    for key, text in supplier.fixed.items():
-        if unknown := set(re.findall(r"{(\w+)}", text)) - (supplier.setting_keys - supplier.secret_keys):
-            raise ValueError(f"{where}: fixed.{key} names {unknown.pop()!r}, which is no setting, or a secret one")
+    texts = {f"fixed.{key}": text for key, text in supplier.fixed.items()}
+    for name, operation in supplier.operations.items():
+        texts |= {f"operations.{name}.{key}": text for key, text in operation.texts.items()}
+        if twice := operation.texts.keys() & supplier.setting_keys:
+            raise ValueError(f"{where}: operations.{name}.{twice.pop()} is a setting too")
+    for key, text in texts.items():
+        if key.endswith(".children_path"):
+            continue  # it names parts of an item
+        if unknown := operations.unknown_names(text, supplier.setting_keys - supplier.secret_keys):
+            raise ValueError(f"{where}: {key} names {min(unknown)!r}, which is no setting, or a secret one")
 
 
 def _check_setting(where: str, supplier: Supplier, one: Setting) -> None:

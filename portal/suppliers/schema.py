@@ -40,7 +40,10 @@ SUPPLIER_KEYS = Keys(
         "name": str, "region": str, "categories": list, "protocol": str, "methods": list, "summary": str, "needs": list,
         "steps": list, "letter": str, "minutes": int, "limits": list, "supports": dict, "place": int,
     },
-    optional={"cannot": dict, "settings": list, "needs_demo": bool, "download_hosts": dict, "fixed": dict, "native_host": dict},
+    optional={
+        "cannot": dict, "settings": list, "needs_demo": bool, "download_hosts": dict, "fixed": dict, "operations": dict,
+        "native_host": dict,
+    },
 )  # fmt: skip
 
 SETTING_KEYS = Keys(
@@ -49,6 +52,28 @@ SETTING_KEYS = Keys(
 )
 
 NATIVE_KEYS = Keys(needed={"setting": str, "address": str, "where": str}, optional={"name": str, "also": list})
+_LIST = frozenset(
+    ["path", "query", "method", "body", "items", "form", "error_at", "rest", "check_path", "content_type", "sent_id", "not_taken"]
+    + ["paging", "page_name", "first", "size_name", "size", "cursor", "total", "pages"]
+    + ["children_path", "children_items", "children_when"]
+    + [f"{name}_{part}" for name in ("join", "join2") for part in ("path", "query", "items", "key", "on", "as")]
+    + [f"words_{status}" for status in (400, 401, 402, 403, 404, 405, 409, 422, 429)]
+)
+OPERATION_TEXTS: Mapping[str, frozenset[str]] = {"rest": _LIST}
+"""The texts that an operation may set, by protocol; a protocol that is not here takes none."""
+API_OPERATIONS = ("get_inventory", "send_orders", "get_shipments")
+MAPPING_KEYS = Keys(
+    optional={
+        "field": str, "custom": str, "warehouse": str, "columns": list, "steps": list, "join": str, "fixed": str, "fallback": str,
+        "separator": str,
+    }
+)  # fmt: skip
+WITNESS_KEYS = Keys(
+    needed={"proves": str},
+    optional={"path": str, "query": str, "items": str, "field": str, "id": str, "settle_seconds": int},
+)
+PLACES = frozenset({"page", "offset", "cursor", "size", "id", "reference", "since"})
+"""Names in curly braces that a request fills in by itself."""
 NEED_KEYS = Keys(needed={"what": str, "who": str})
 CHOICE_KEYS = Keys(needed={"value": str, "label": str}, optional={"hint": str})
 _LISTS_OF_TABLES = frozenset({"needs", "settings", "options"})

@@ -44,7 +44,7 @@ def inventory(source_id: str, which: str) -> Response:
         return sample
     matches = mappings.propose(integration, sample)
     version = mappings.current(integration)
-    rules = _dry_run_rules(integration) or (version.rules if version else mappings.proposed_rules(sample, matches))
+    rules = _dry_run_rules(integration) or (version.rules if version else mappings.first_rules(integration, sample, matches))
     return _page(integration, sample, matches, mapping_form.draft_of(rules, mappings.fields_of(integration)))
 
 

@@ -20,7 +20,7 @@ class JsonAnswers(BaseHTTPRequestHandler):
 
     def say(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         """The whole answer."""
-        text = json.dumps(body).encode()
+        text = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", "Content-Length": str(len(text)), **(headers or {})}.items():
             self.send_header(name, value)

@@ -1,0 +1,130 @@
+"""One list of an API, read page by page; and a request's text with the page's place put into it.
+
+Wanted ─▶ request ─▶ answer ─▶ items ─▶ following place … ─▶ end
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from portal.connectors import answers, paging, problems
+from portal.connectors.caller import Answer, Asked
+from portal.connectors.paging import Endless, Paging, Place
+
+_NAMED = re.compile(r"{(\w+(?:\.\w+)*)}")
+Page = tuple[list[Mapping[str, Any]], int | None]
+Ask = Callable[[Asked], Answer]
+Turned = Callable[[int, int | None, int | None], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A list: `address` with its query, `items` the path to them in the answer.
+
+    `body` makes it a POST (unless `method` says else): a JSON text in which {page}, {offset} or {cursor} and {size} stand for the place.
+    `error_at`: where an answer of success says that it is none (GraphQL); `form` of the answer, a key of answers.FORMATS.
+    """
+
+    address: str
+    items: str = ""
+    method: str = ""
+    body: str = ""
+    form: str = "json"
+    error_at: str = ""
+
+    def asked(self, place: Place, size: int) -> Asked:
+        """The request for the page at `place`."""
+        if not self.body:
+            return Asked(self.method or "GET", place.link or self.address, query=place.query)
+        texts = {**dict.fromkeys(("page", "offset", "cursor"), place.mark), "size": str(size)}
+        body = put_json(self.body, texts).encode()
+        headers = {"Content-Type": "application/json"}
+        return Asked(self.method or "POST", place.link or self.address, query=place.query, headers=headers, body=body)
+
+
+def _unheard(_items: int, _expected: int | None, _pages: int | None) -> None:
+    """Nobody counts the pages of a list beside."""
+
+
+def pages(wanted: Wanted, how: Paging, ask: Ask, most: int = paging.MOST_PAGES, turned: Turned = _unheard) -> Iterator[Page]:
+    """The items of each page, with the number of all items where it is told; `most` pages. Raises SupplierError.
+
+    `turned` hears of each page: its items, and how many items and pages the whole list has, None for not told.
+    """
+    place = paging.first(how)
+    while True:
+        asked = wanted.asked(place, how.size)
+        _stay(wanted.address, asked.address)
+        answer = ask(asked)
+        body = read(answer, wanted)
+        items = _items(body, wanted.items)
+        turned(len(items), paging.expected(how, body), paging.expected_pages(how, body))
+        yield items, paging.expected(how, body)
+        try:
+            after = paging.following(how, place, asked.whole, body, answer.headers, len(items))
+        except Endless as error:
+            text = f"Page {place.number:,} leads back to one that we have read already, or the list never ends. Nothing was used."
+            raise problems.protocol_error("The list has no end", text) from error
+        if after is None or after.number > most:
+            return
+        place = after
+
+
+def read(answer: Answer, wanted: Wanted) -> Any:
+    """The answer's body as plain values. Raises SupplierError for one that cannot be read, or that says in itself that it failed."""
+    try:
+        body = answers.read(answer.body, wanted.form)
+        error = answers.at(body, wanted.error_at) if wanted.error_at else None
+    except answers.Unreadable as unreadable:
+        raise problems.protocol_error("The answer cannot be read", f"{unreadable}. Nothing was used.") from None
+    if error:
+        said = problems.quoted(error if isinstance(error, str) else json.dumps(error))
+        raise problems.protocol_error("The server did not accept the request", "Nothing was used. See what it said.", said, permanent=True)
+    return body
+
+
+def put_json(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each {name} replaced by its value, written as JSON writes it inside quotes."""
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", json.dumps(value)[1:-1])
+    return text
+
+
+def put_path(text: str, values: Mapping[str, Any]) -> str:
+    """`text` with each {name} or {dotted.name} replaced by what it leads to, written so that it stays one part of an address.
+
+    Raises SupplierError for a name that leads to no plain value.
+    """
+
+    def put(found: re.Match[str]) -> str:
+        value = answers.at(values, found[1])
+        if value in ("", None) or isinstance(value, bool | Mapping | list):
+            raise problems.protocol_error("An item names no such part", f"It has no {found[1]}, so its parts cannot be read.")
+        return quote(str(value), safe="")
+
+    return _NAMED.sub(put, text)
+
+
+def _items(body: Any, path: str) -> list[Mapping[str, Any]]:
+    try:
+        items = answers.items(body, path)
+    except answers.Unreadable as error:
+        raise problems.protocol_error("The path to the items is none", f"{error}.", permanent=True) from None
+    if items is None:
+        there = problems.some(map(str, body)) if isinstance(body, Mapping) else type(body).__name__
+        raise problems.protocol_error(
+            "The answer holds no items where we look", f"We look at {path or 'its top'}; it holds {there}.", permanent=True
+        )
+    return items
+
+
+def _stay(home: str, address: str) -> None:
+    """A page elsewhere would get our credentials. Raises SupplierError redirected."""
+    here, there = urlsplit(home), urlsplit(address)
+    if (here.scheme, here.hostname, here.port) != (there.scheme, there.hostname, there.port):
+        raise problems.redirected(there.hostname or "", "The next page is on another server. We do not send your key there.")

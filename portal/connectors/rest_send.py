@@ -1,0 +1,117 @@
+"""A document handed to an API once, and looked for again by the witness.
+
+document ─▶ sign ─▶ line ─▶ (from here on it may have left) ─▶ answer ─▶ Sent        reference ─▶ list ─▶ compared to the letter ─▶ Found
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from portal.connectors import answers, problems, sending
+from portal.connectors.api_auth import ApiAuth, address, refused
+from portal.connectors.caller import Answer, Asked, Caller
+from portal.connectors.rest_list import Wanted, put_path
+from portal.connectors.sending import Found, Sent, Witness
+from portal.connectors.steps import Steps
+from portal.errors import SupplierError
+from portal.records import Check
+
+METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+def send(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, operation: str, document: bytes, reference: str) -> Sent:
+    """Send the document to the operation's `path` (`query`, `method` POST, `content_type`), once. Never raises once it may have left.
+
+    `sent_id` is the path to the supplier's own number: an answer of success without it is not known. `error_at`: where an answer of
+    success says that it is none. `not_taken`: statuses ("429|503") of which this supplier says that nothing was done.
+    """
+    if settings.get("operation") != operation or not settings.get("path"):
+        raise sending.cannot("send", "REST")
+    request, line = _request(settings, document, reference), list[str]()
+    try:
+        answer = caller.ask(auth.sign(request, caller), steps=Steps(lambda check: _note(line, check)))
+    except SupplierError as error:
+        if line:  # the server was reached: from then on nobody knows what left
+            host = urlsplit(str(settings.get("base") or "")).hostname or "the server"
+            return Sent("unknown", reference, problem=sending.not_known(host))
+        return Sent("not_sent", reference, problem=error.problem)
+    return _ended(settings, caller, auth, answer, reference)
+
+
+def _request(settings: Mapping[str, Any], document: bytes, reference: str) -> Asked:
+    method = str(settings.get("method") or "POST")
+    if method not in METHODS:
+        raise sending.cannot("send", f"REST by {method}")
+    path, query = (put_path(str(settings.get(name) or ""), {"reference": reference}) for name in ("path", "query"))
+    kind = str(settings.get("content_type") or "application/json")
+    return Asked(method, address(settings, path) + (f"?{query}" if query else ""), headers={"Content-Type": kind}, body=document)
+
+
+def _note(line: list[str], check: Check) -> None:
+    if check.name == "identity" and check.state == "passed":
+        line.append(check.name)
+
+
+def _ended(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, answer: Answer, reference: str) -> Sent:
+    told = [int(one) for one in str(settings.get("not_taken") or "").split("|") if one]
+    outcome = sending.outcome_of(answer.status, told)
+    if answer.status == 401:
+        auth.token = None  # the next request signs in anew; this one is not repeated
+    if outcome == "unknown":
+        return Sent("unknown", reference, problem=sending.not_known(_host(answer)), answer=_plain(answer, settings))
+    if outcome != "sent":
+        problem = refused(answer, caller, str(settings.get("user") or "")).problem
+        return Sent(outcome, reference, problem=problem, answer=_plain(answer, settings))
+    return _taken(settings, caller, answer, reference)
+
+
+def _taken(settings: Mapping[str, Any], caller: Caller, answer: Answer, reference: str) -> Sent:
+    body, at, id_at = _plain(answer, settings), str(settings.get("error_at") or ""), str(settings.get("sent_id") or "")
+    if at and (error := _at(body, at)):
+        said = problems.quoted(str(error), caller.secrets.values())
+        words = problems.protocol_error("The supplier did not take it", "See what it said. Nothing was ordered.", said, permanent=True)
+        return Sent("refused", reference, problem=words.problem, answer=body)
+    their_id = _at(body, id_at) if id_at else ""
+    if id_at and (their_id is None or isinstance(their_id, bool | list | dict) or their_id == ""):
+        return Sent("unknown", reference, problem=sending.not_known(_host(answer)), answer=body)
+    return Sent("sent", reference, str(their_id), answer=body)
+
+
+def _plain(answer: Answer, settings: Mapping[str, Any]) -> Any:
+    try:
+        return answers.read(answer.body, str(settings.get("form") or "json"))
+    except answers.Unreadable:
+        return None
+
+
+def _at(body: Any, path: str) -> Any:
+    try:
+        return answers.at(body, path)
+    except answers.Unreadable as error:
+        raise AssertionError(f"{path} of a supplier's file is no path") from error
+
+
+def _host(answer: Answer) -> str:
+    return urlsplit(answer.address).hostname or ""
+
+
+def search(settings: Mapping[str, Any], witness: Witness, reference: str, since: str = "") -> Wanted:
+    """The list in which the witness looks for the reference. Raises SupplierError not_set_up where it has none."""
+    if not witness.path or witness.proves == "nothing":
+        raise sending.cannot("find", "REST")
+    known = {"reference": reference, "since": since or "1970-01-01T00:00:00Z"}
+    path, query = put_path(witness.path, known), put_path(witness.query, known)
+    place = address(settings, path) + (f"?{query}" if query else "")
+    return Wanted(place, witness.items, form=str(settings.get("form") or "json"), error_at=str(settings.get("error_at") or ""))
+
+
+def found(witness: Witness, items: Iterable[Mapping[str, Any]], reference: str) -> Found | None:
+    """The first item whose `field` is the reference to the letter, or a list that holds it, and how many there are."""
+    first, count = None, 0
+    for one in items:
+        told = _at(one, witness.field)
+        if any(isinstance(text, str | int) and str(text) == reference for text in (told if isinstance(told, list) else [told])):
+            first, count = first or one, count + 1
+    return None if first is None else Found(reference, str(_at(first, witness.id) or ""), first, count)

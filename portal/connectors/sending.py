@@ -1,0 +1,140 @@
+"""Sending a document once, and looking afterwards whether it arrived. Nothing here ever sends twice.
+
+send ─▶ sent │ refused │ not_sent │ unknown        unknown ─▶ (settle) find ─▶ Found: it arrived │ None: what that proves, the witness says
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from portal.connectors import problems
+from portal.errors import Problem, SupplierError
+
+OUTCOMES = {
+    "sent": "The supplier has it, and said so",
+    "refused": "The supplier has read it and will not take it as it is: sending the same again cannot help",
+    "not_sent": "The supplier does not have it for sure: it may be sent again by whoever decides that",
+    "unknown": "It left, and no whole answer came: only the supplier's own list can tell",
+}
+PROOFS = {
+    "unique": "The supplier takes a reference once only: a second send of it is refused there",
+    "listed": "An order that is not in its list after the settling time did not arrive",
+    "nothing": "It has no list that can be searched for our reference: a person has to ask",
+}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How a send ended. `outcome`: a key of OUTCOMES. `their_id`: the supplier's own name of it, "" where it gave none.
+
+    `problem` says what happened unless it was sent; `answer` is what the supplier said, as plain values, for comparing it with what was
+    sent (None where nothing readable came).
+    """
+
+    outcome: str
+    reference: str
+    their_id: str = ""
+    problem: Problem | None = None
+    answer: Any = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A document of ours as the supplier lists it. `count`: how many there are; more than one means that it arrived twice."""
+
+    reference: str
+    their_id: str
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Witness:
+    """How one can see at the supplier whether a document with our reference arrived.
+
+    `path`, `query` with {reference} (and {since}: the moment from which it can be there, ISO 8601 UTC), `items` and `field` as paths;
+    `field` leads to our reference, or to a list that holds it; `id` to their own name. Whatever the server filters by, only an item
+    whose `field` is our reference to the letter counts. `proves`: a key of PROOFS. `settle_seconds`: what it may take to be listed.
+    """
+
+    path: str = ""
+    query: str = ""
+    items: str = ""
+    field: str = ""
+    id: str = "id"
+    proves: str = "nothing"
+    settle_seconds: int = 0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Witness:
+        """The witness among the settings of an operation; one that proves nothing where there is none."""
+        return cls(**(settings.get("witness") or {}))
+
+
+class Sends(Protocol):
+    """What a connector does that can send."""
+
+    @property
+    def witness(self) -> Witness:
+        """How a document is found again."""
+
+    def send(self, operation: str, document: bytes, reference: str) -> Sent:
+        """Hand over the document once, and say how that ended. Never repeats, not even after a refused sign-in.
+
+        Raises SupplierError only for what cannot be sent at all (the operation is not set up); nothing left then.
+        """
+
+    def find(self, reference: str, since: str = "") -> Found | None:
+        """The document with our reference at the supplier, None when it is not there (what that proves: `witness.proves`).
+
+        Raises SupplierError where it cannot be looked for, and where the list did not come whole.
+        """
+
+
+class SendsNothing:
+    """For connectors that only read: both say so by name."""
+
+    witness = Witness()
+
+    def send(self, operation: str, document: bytes, reference: str) -> Sent:  # noqa: ARG002
+        """Raises SupplierError not_set_up."""
+        raise cannot("send", type(self).__name__.removesuffix("Connector").upper())
+
+    def find(self, reference: str, since: str = "") -> Found | None:  # noqa: ARG002
+        """Raises SupplierError not_set_up."""
+        raise cannot("find", type(self).__name__.removesuffix("Connector").upper())
+
+
+def cannot(act: str, how: str) -> SupplierError:
+    """This connection can neither send nor look for what was sent."""
+    headline = "Nothing can be sent this way" if act == "send" else "What was sent cannot be looked for"
+    body = f"The connection ({how}) has no such operation. Nothing was sent. Choose another way for orders on the source's page."
+    return SupplierError(Problem("not_set_up", headline, body, "Edit connection", "connection"), permanent=True)
+
+
+NEVER_TAKEN = frozenset({301, 307, 308, 401, 403, 407})
+"""Answers after which the document was not taken: it belongs elsewhere, or we may not."""
+NOT_KNOWN = frozenset({408, 409, 425, 429})
+"""Answers of failure after which it may lie there: it was cut, something like it is there, or the limit was told behind its door."""
+
+
+def outcome_of(status: int, not_taken: Collection[int] = ()) -> str:
+    """How a send ended, by the status of the answer (RELIABILITY 4.3): only what is certain counts as refused or not sent.
+
+    `not_taken`: further statuses of which this supplier's documentation says that nothing was done.
+    """
+    if 200 <= status < 300:
+        return "sent"
+    if status in NEVER_TAKEN or status in not_taken:
+        return "not_sent"
+    if 400 <= status < 500 and status not in NOT_KNOWN:
+        return "refused"
+    return "unknown"
+
+
+def not_known(host: str) -> Problem:
+    """The send whose end nobody saw."""
+    body = f"We do not know whether {host} has it, so we do not send it again. Look for the order there, or let us look."
+    return problems.protocol_error("It may have arrived", body).problem

@@ -1,0 +1,113 @@
+"""What a supplier's TOML says of one operation: its request, the mapping that fits its rows, and the witness of what was sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from portal.fields import INVENTORY_BY_KEY
+from portal.suppliers.schema import API_OPERATIONS, MAPPING_KEYS, OPERATION_TEXTS, PLACES, WITNESS_KEYS, check_keys
+
+PROOFS = ("unique", "listed", "nothing")
+NAMED = re.compile(r"{(\w+)}")
+_TARGETS = ("field", "custom", "warehouse")
+_ROWS = "warehouse_rows"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. `texts` are laid over the supplier's fixed settings; `mapping`: the entries as they stand in the file.
+
+    `witness`: the settings of sending.Witness, empty where nothing is sent.
+    """
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    mapping: Sequence[Mapping[str, Any]] = ()
+    witness: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that the mapping reads, once, in order."""
+        return tuple(dict.fromkeys(column for one in self.mapping for column in one.get("columns", ())))
+
+    def rules(self, headers: Collection[str]) -> dict[str, Any]:
+        """The mapping in the form of saved rules, for a file with these headers: what it lacks is left out. Empty without a mapping."""
+        fields: dict[str, Any] = {}
+        rules: dict[str, Any] = {"fields": fields, "warehouses": [], "custom": [], "duplicates": "last"}
+        for one in self.mapping:
+            columns = [column for column in one.get("columns", ()) if column in headers]
+            if not columns and not one.get("fixed"):
+                continue
+            rule = {"columns": columns, "steps": list(one.get("steps", ()))}
+            rule |= {key: one[key] for key in ("join", "fixed", "fallback", "separator") if key in one}
+            if one.get("field") == _ROWS:
+                rules[_ROWS] = rule
+            elif "field" in one:
+                fields[one["field"]] = rule
+            elif "custom" in one:
+                rules["custom"].append({"name": one["custom"], **rule})
+            else:
+                rules["warehouses"].append({"name": one["warehouse"], "column": columns[0], "steps": rule["steps"]})
+        return rules if fields else {}
+
+
+def read(where: str, protocol: str, tables: Mapping[str, Any]) -> Mapping[str, Operation]:
+    """The operations of a TOML file. Raises ValueError naming the file and the key."""
+    found = {}
+    for name, table in tables.items():
+        at = f"{where}: operations.{name}"
+        if name not in API_OPERATIONS or not isinstance(table, dict):
+            raise ValueError(f"{at} is none of {', '.join(API_OPERATIONS)}")
+        found[name] = _operation(at, name, protocol, table)
+    return found
+
+
+def _operation(at: str, name: str, protocol: str, table: Mapping[str, Any]) -> Operation:
+    texts = {key: value for key, value in table.items() if key not in ("mapping", "witness")}
+    for key, value in texts.items():
+        if key not in OPERATION_TEXTS.get(protocol, ()):
+            raise ValueError(f"{at}: unknown key {key!r}")
+        if type(value) is not str:
+            raise ValueError(f"{at}: {key} must be a str, not {value!r}")
+    if "mapping" in table and name != "get_inventory":
+        raise ValueError(f"{at}: mapping belongs to get_inventory")
+    if ("witness" in table) != (name == "send_orders"):
+        raise ValueError(f"{at}: send_orders has a witness, and nothing else has")
+    mapping = table.get("mapping", [])
+    if not isinstance(mapping, list) or not all(isinstance(one, dict) for one in mapping):
+        raise ValueError(f"{at}: mapping must be a list of tables")
+    for one in mapping:
+        _check_rule(f"{at}: mapping", one)
+    return Operation(texts, tuple(mapping), _witness(f"{at}: witness", table["witness"]) if "witness" in table else {})
+
+
+def _check_rule(at: str, one: Mapping[str, Any]) -> None:
+    steps = one.get("steps", [])
+    check_keys(at, {key: value for key, value in one.items() if key != "steps"}, MAPPING_KEYS)
+    if not isinstance(steps, list) or not all(isinstance(step, dict) and "do" in step for step in steps):
+        raise ValueError(f"{at}: steps must be a list of tables that say what they do")
+    if len([key for key in _TARGETS if key in one]) != 1:
+        raise ValueError(f"{at}: each one has a field, a custom name or a warehouse")
+    if "field" in one and one["field"] not in (*INVENTORY_BY_KEY, _ROWS):
+        raise ValueError(f"{at}: there is no field {one['field']!r}")
+    if not one.get("columns") and not one.get("fixed"):
+        raise ValueError(f"{at}: columns or a fixed text are missing")
+
+
+def _witness(at: str, table: Any) -> Mapping[str, Any]:
+    if not isinstance(table, dict):
+        raise ValueError(f"{at} must be a table")
+    check_keys(at, table, WITNESS_KEYS)
+    if table["proves"] not in PROOFS:
+        raise ValueError(f"{at}: proves {table['proves']!r} is not one of {', '.join(PROOFS)}")
+    looks = bool(table.get("path")) and bool(table.get("field"))
+    if looks == (table["proves"] == "nothing"):
+        raise ValueError(f"{at}: path and field are there exactly when it proves something")
+    return dict(table)
+
+
+def unknown_names(text: str, settings: Collection[str]) -> set[str]:
+    """Names in curly braces that neither a setting nor a request fills in."""
+    return set(NAMED.findall(text)) - set(settings) - PLACES
