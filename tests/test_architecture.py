@@ -33,7 +33,15 @@ MAY_IMPORT = {
     "web": {"plain", "suppliers", "pure", "domain", "tasks", "web"},
     "root": {"plain", "models", "migrations", "suppliers", "connectors", "domain", "tasks", "web", "root"},
 }
-ROOT_MODULES = {"app", "portal", "portal.commands", "portal.feed_commands", "portal.launcher", "portal.demo_supplier"}
+ROOT_MODULES = {
+    "app",
+    "portal",
+    "portal.commands",
+    "portal.feed_commands",
+    "portal.supplier_commands",
+    "portal.launcher",
+    "portal.demo_supplier",
+}
 EXCEPTIONS = {("models", "portal.clock"), ("web", "portal.feeds")}
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from portal import suppliers
+from portal import supplier_check, suppliers
 from portal.connectors import PROTOCOLS
 from portal.errors import NotFound
 from portal.suppliers.schema import ACCOUNT_KEYS, OPERATIONS
 
 FILES = sorted(Path(suppliers.__file__).parent.glob("*.toml"))
 SLUGS = [path.stem for path in FILES]
+SAMPLES = Path(__file__).parent / "suppliers"
 DEMO = "demo-distributor"
 
 GOOD = """
@@ -164,6 +165,98 @@ def test_the_directory_is_in_its_order_and_knows_no_other_slug():
     for slug in ("nothing", "", "../schema", "SFTP-FILE"):
         with pytest.raises(NotFound):
             suppliers.find(slug)
+
+
+# what each of them asks and makes of the answers
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_its_sample_documents_prove_it(slug):
+    report = supplier_check.check(suppliers.find(slug), SAMPLES / slug)
+    assert report.wrong == [] and report.said
+
+
+@pytest.fixture
+def sample() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((SAMPLES / "rest-api" / "get_inventory.json").read_text("utf-8"))
+    return found
+
+
+_LIES = {
+    "another path": (("exchanges", 0, "request", "path"), "/v2/products", "path is '/v1/products', not '/v2/products'"),
+    "another query": (("exchanges", 1, "request", "query"), {}, "query is {'limit': '2', 'offset': '2'}, not {}"),
+    "another header": (("exchanges", 0, "request", "headers"), {"X-Key": "1"}, "header X-Key is ''"),
+    "another method": (("exchanges", 0, "request", "method"), "POST", "method is 'GET', not 'POST'"),
+    "a body that is not sent": (("exchanges", 0, "request", "body"), {"a": 1}, "body is None"),
+    "one request fewer": (("exchanges", 1), None, "request 2: GET /v1/products?limit=2&offset=2 was not expected"),
+    "one request more": (("exchanges", 1, "answer", "body", "data"), [], "the items are"),
+    "another place": (("base",), "https://api.elsewhere.example/v1", "place: it asks https://api.northwind.example/v1"),
+    "other items": (("items",), [], "the items are [{"),
+    "an answer that is an error": (("exchanges", 0, "answer", "status"), 404, "The address is not there"),
+    "another error": (("errors", 0, "code"), "http_status", "error 401: it is sign_in_refused, not http_status"),
+    "other words": (("errors", 1, "says"), "hello", "error 403: it is http_status"),
+    "an error that is none": (("errors", 0, "answer"), {"body": {"data": []}}, "error 200: it is no failure"),
+    "no errors": (("errors",), [], "no sample of an answer that is one"),
+}
+
+
+@pytest.mark.parametrize("lie", _LIES)
+def test_a_sample_that_is_not_kept_is_found(sample, tmp_path, lie):
+    place, value, words = _LIES[lie]
+    inner: Any = sample
+    for one in place[:-1]:
+        inner = inner[one]
+    if value is None:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = value
+    (tmp_path / "get_inventory.json").write_text(json.dumps(sample), "utf-8")
+    assert words in "; ".join(supplier_check.check(suppliers.find("rest-api"), tmp_path).wrong)
+
+
+def test_an_entry_without_samples_is_not_proved(tmp_path):
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        assert "no sample documents" in supplier_check.check(suppliers.find("sftp-file"), folder).wrong[0]
+    (tmp_path / "readme.md").write_text("soon")
+    assert ["NAME.items.json" in one for one in supplier_check.check(suppliers.find("sftp-file"), tmp_path).wrong] == [True]
+    assert supplier_check.check(suppliers.find("rest-api"), tmp_path).wrong == ["get_inventory: get_inventory.json is missing"]
+
+
+def test_a_file_that_becomes_something_else_is_found(tmp_path):
+    (tmp_path / "stock.csv").write_text("sku,qty\nA,1\n")
+    (tmp_path / "stock.csv.items.json").write_text('[{"sku": "A", "quantity": 2}]')
+    (tmp_path / "gone.csv.items.json").write_text("[]")
+    wrong = supplier_check.check(suppliers.find("sftp-file"), tmp_path).wrong
+    assert any('stock.csv: the items are [{"sku": "A", "quantity": 1}]' in one for one in wrong) and any("gone.csv" in one for one in wrong)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ('children_path = "', 'items = "data["\nchildren_path = "', "get_inventory: items: This is neither a path"),
+        ('children_path = "', 'join2_key = "a["\nchildren_path = "', "get_inventory: join2_key: This is neither a path"),
+        ('children_path = "', 'paging = "scroll"\nchildren_path = "', "get_inventory: paging 'scroll' is not one of"),
+        ('{ do = "number" }', '{ do = "magic" }', "get_inventory: mapping: quantity: Choose a change from the list"),
+        ('field = "po"', 'field = "a["', "send_orders: witness.field: This is neither a path"),
+    ],
+)
+def test_what_the_schema_cannot_see_is_found(written, tmp_path, right, wrong, words):
+    assert right in STORE
+    found = supplier_check.check(suppliers.load(written(STORE.replace(right, wrong, 1))), tmp_path).wrong
+    assert any(words in one for one in found), found
+
+
+def test_the_verb_tells_what_is_proved_and_what_is_wrong(app, written):
+    run = app.test_cli_runner().invoke
+    good = run(args=["check-supplier", "rest-api", "--samples", str(SAMPLES / "rest-api"), "--json"])
+    assert good.exit_code == 0 and json.loads(good.output) == {
+        "supplier": "rest-api", "wrong": [], "proved": {"get_inventory": "request, place, answer and 3 errors"},
+    }  # fmt: skip
+    bare = run(args=["check-supplier", str(written(GOOD))])
+    assert bare.exit_code == 1 and "WRONG There are no sample documents in tests/suppliers/northwind" in bare.output
+    slip = run(args=["check-supplier", str(written(GOOD.replace("minutes", "minuets")))])
+    assert (slip.exit_code, slip.output) == (4, "northwind.toml: unknown key 'minuets'\n")
+    assert run(args=["check-supplier", "nobody"]).output == "There is no supplier nobody.\n"
 
 
 # slips
