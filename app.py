@@ -17,7 +17,7 @@ from typing import Any
 
 from peewee import InterfaceError, OperationalError
 
-from portal import accounts, config, create_app, launcher, logs, migrations, open_installation, vault
+from portal import accounts, config, create_app, create_commands, launcher, logs, migrations, open_installation, vault
 from portal.config import Config
 from portal.errors import Invalid
 
@@ -30,13 +30,19 @@ CANNOT_LISTEN = 3
 def __getattr__(name: str) -> Any:
     """`app` and `huey` are made when they are asked for, so that importing this module does nothing."""
     if name == "app":
-        return create_app()
+        return create_commands() if _for_a_command() else create_app()
     if name == "huey":
         from tasks import huey
 
         open_installation()
         return huey
     raise AttributeError(name)
+
+
+def _for_a_command() -> bool:
+    """Whether Flask's command line asks, for a verb that needs no page."""
+    from_flask = os.environ.get("FLASK_RUN_FROM_CLI") == "true" and "flask" in Path(sys.argv[0]).parts[-2:]
+    return from_flask and not {"run", "routes", "shell"} & set(sys.argv[1:])
 
 
 def main(arguments: list[str]) -> int:

@@ -25,6 +25,18 @@ def open_installation(settings: Config | None = None) -> Config:
     return chosen
 
 
+def create_commands() -> Flask:
+    """An application of commands alone, which start sooner without the web side. Raises what `open_installation` raises."""
+    from flask import Flask
+
+    from portal import commands
+
+    open_installation()
+    app = Flask("portal", static_folder=None)
+    commands.install(app)
+    return app
+
+
 def create_app(settings: Config | None = None) -> Flask:
     """The web application and its commands. Raises what `open_installation` raises."""
     # Imported here so that a worker never loads the web side.

@@ -7,7 +7,6 @@ import secrets
 from datetime import datetime, timedelta
 from zoneinfo import available_timezones
 
-from email_validator import EmailNotValidError, validate_email
 from peewee import IntegrityError
 
 from portal import audit, clock, passwords, vault
@@ -232,6 +231,8 @@ def _workspace_name(name: str, time_zone: str) -> str:
 
 
 def _checked_email(email: str, errors: dict[str, str]) -> str:
+    from email_validator import EmailNotValidError, validate_email  # loaded only where an address is typed
+
     try:
         return validate_email(email.strip(), check_deliverability=False, test_environment=True).normalized.lower()
     except EmailNotValidError:

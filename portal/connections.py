@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from portal import audit, clock, connection_values, exchanges, oauth, refused_sign_ins, setup_steps, vault
+from portal import audit, clock, connection_values, exchanges, refused_sign_ins, setup_steps, vault
 from portal.connection_parts import guard as guard
 from portal.connection_parts import opened_secrets
 from portal.connection_parts import supplier_of as supplier_of
@@ -74,7 +75,7 @@ def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], v
         if endpoint_of(before.settings) != endpoint_of(values):
             setup_steps.reopen(source, "connection")
         if moved or before.settings.get("client_id") != values.get("client_id"):
-            oauth.forget(source)
+            _oauth().forget(source)
     return Saved(saved, tuple(form.remarks))
 
 
@@ -146,7 +147,7 @@ def open_for(source: Source, run_id: int | None = None, *, sample: bool = False,
     settings |= ({"most_pages": SAMPLE_PAGES} if sample else {}) | ({"url": link} if link else {})
     host = server_of(settings)
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
-    told, tokens = exchanges.recorder(source, run_id), oauth.TokenStore(source) if settings.get("auth") == "code" else None
+    told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source) if settings.get("auth") == "code" else None
     key, reach = connection.trusted_key, guard()
     with open_connector(supplier.protocol, settings, secrets, guard=reach, trusted_key=key, record=told, tokens=tokens) as connector:
         try:
@@ -154,6 +155,11 @@ def open_for(source: Source, run_id: int | None = None, *, sample: bool = False,
         except SupplierError as error:
             refused_sign_ins.note(connection, host, error)
             raise
+
+
+def _oauth() -> Any:
+    """Loaded only where a supplier signs in so: it brings the libraries of the web along."""
+    return import_module("portal.oauth")
 
 
 def same_server(connection: Connection, link: str) -> bool:

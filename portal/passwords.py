@@ -7,7 +7,6 @@ import unicodedata
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn import zxcvbn
 
 SHORTEST = 12
 LONGEST = 256
@@ -27,6 +26,8 @@ def problem_with(password: str, about: tuple[str, ...] = ()) -> str | None:
     words = [part for text in about for part in (text, *text.replace("@", " ").replace(".", " ").split()) if len(part) > 2]
     known = [word.lower() for word in (*words, *PRODUCT_WORDS)]
     # Beyond 72 characters guessing takes long to estimate and no longer matters, unless one piece repeats.
+    from zxcvbn import zxcvbn  # loaded only where a password is chosen: its word lists are large
+
     guesses = zxcvbn(password[:72], user_inputs=known)["guesses_log10"]
     if password.lower() in known or guesses < GUESSES_LOG10:
         return "This password is too easy to guess. Use several words that do not belong together."

@@ -10,9 +10,11 @@ import time
 import pytest
 from peewee import OperationalError
 
+from portal import failpoints
 from portal.inventory import apply
-from portal.models import Merchant, database
+from portal.models import Merchant, bulk, database
 from portal.models.database import is_postgres
+from tests.feed_of import Feed, rows_of
 
 handle = importlib.import_module("portal.models.database")  # whose name in its package is the database itself
 
@@ -79,3 +81,67 @@ def test_chunks_shrink_when_they_hold_the_lock_too_long_and_grow_when_not(db):
     assert apply._next_size(apply.LEAST, 99) >= apply.LEAST
     assert apply._next_size(10, 99) >= 8
     assert apply._next_size(apply.MOST, 0.0) == apply.MOST
+
+
+def test_a_writer_that_waits_is_seen_until_it_had_its_turn(db):
+    if is_postgres():
+        assert bulk.others_wait()
+        return
+    assert not bulk.others_wait()
+
+    def write() -> None:
+        with database.connection_context():
+            Merchant.create(name="Waits", data_key="")
+
+    with database.atomic():
+        assert not bulk.others_wait()
+        waiting = threading.Thread(target=write)
+        waiting.start()
+        ends = time.monotonic() + 10
+        while not bulk.others_wait() and time.monotonic() < ends:
+            time.sleep(0.001)
+        assert bulk.others_wait()
+    waiting.join(10)
+    assert not bulk.others_wait() and Merchant.get().name == "Waits"
+
+
+@pytest.mark.parametrize(("waits", "least", "most"), [(False, 1, 2), (True, 4, 99)])
+def test_chunks_share_a_transaction_only_while_nobody_waits(make_source, monkeypatch, waits, least, most):
+    monkeypatch.setattr(bulk, "others_wait", lambda: waits)
+    monkeypatch.setattr(apply, "CHUNK", 500)
+    monkeypatch.setattr(apply, "MOST", 500)
+    monkeypatch.setattr(apply, "LONGEST_HOLD", 60)
+    reached: list[str] = []
+    monkeypatch.setattr(failpoints, "reach", reached.append)
+    feed = Feed(make_source())
+    assert feed.sync(rows_of(2_000)).counts["new"] == 2_000 == len(feed.items())
+    assert least <= reached.count("applied-chunk") <= most
+
+
+def test_a_writer_gets_in_between_the_chunks_of_a_transaction(make_source, monkeypatch):
+    """The hand of one who waits ends the transaction after the chunk at hand, long before LONGEST_HOLD."""
+    if is_postgres():
+        pytest.skip("Postgres locks no other writer out")
+    monkeypatch.setattr(apply, "CHUNK", 500)
+    monkeypatch.setattr(apply, "MOST", 500)
+    monkeypatch.setattr(apply, "LONGEST_HOLD", 60)
+    seen, writers, add = [], [], apply.Applying._add
+
+    def write() -> None:
+        with database.connection_context():
+            Merchant.create(name="Waits", data_key="")
+
+    def adding(self, *arguments):
+        add(self, *arguments)
+        seen.append(Merchant.select().where(Merchant.name == "Waits").exists())
+        if not writers:
+            writers.append(threading.Thread(target=write))
+            writers[0].start()
+        ends = time.monotonic() + 10
+        while len(seen) == 1 and not bulk.others_wait() and time.monotonic() < ends:
+            time.sleep(0.001)
+
+    monkeypatch.setattr(apply.Applying, "_add", adding)
+    Feed(make_source()).sync(rows_of(2_000))
+    writers[0].join(10)
+    assert seen[0] is False and seen[-1] is True

@@ -7,10 +7,11 @@ resolve ─ connect ─ identity ─ sign in ─ folder      (checks 1 to 5 of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from portal.records import Check, Exchange, Fetched, FileEntry, Secret
 
@@ -58,6 +59,20 @@ class Connector(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+class Unchanged(Exception):
+    """The server says that the file is the one we have (304)."""
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """A connector of one file that is fetched only if it changed: `fetch` then raises Unchanged. `asked` says which file it is."""
+
+    asked: str
+
+    def unless(self, etag: str, modified: datetime | None) -> None:
+        """What we have of the file. `modified` naive UTC."""
 
 
 PROTOCOLS: Mapping[str, tuple[str, str]] = {

@@ -22,7 +22,7 @@ import requests.adapters
 import urllib3
 
 from portal import suppliers
-from portal.connectors import http_answer, problems
+from portal.connectors import Unchanged, http_answer, problems
 from portal.connectors.google_sheets import csv_link, is_sheet
 from portal.connectors.network import Guard
 from portal.connectors.spool import Progress, Spool, wait
@@ -33,10 +33,6 @@ from portal.records import Check, Fetched, FileEntry, Secret
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade", "cookie"})
-
-
-class Unchanged(Exception):
-    """The server says that the file is the one we have (304)."""
 
 
 class HttpConnector:

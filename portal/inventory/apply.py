@@ -26,7 +26,9 @@ from portal.runs import Outcome
 CHUNK = 2_000
 LEAST, MOST = 500, 10_000
 HELD_SECONDS = 0.02
-"""How long a chunk may lock other writers out of SQLite: the next one is made larger or smaller by how long the last one took."""
+"""How long a chunk may keep a waiting writer out of SQLite: the next one is made larger or smaller by how long the last one took."""
+LONGEST_HOLD = 0.3
+"""Seconds of chunks in one transaction while nobody waits: an index page that several of them touch is then written once."""
 
 UNKNOWN_HASH = 0
 """Content hash of an item that no longer is what its file said; the next file is compared value by value."""
@@ -106,23 +108,28 @@ class Applying:
         after, most = self.work.checkpoint.get(key, low), CHUNK
         while True:
             self.work.look_for_stop()
-            last, size = bulk.one(chunk, (self.planned, after, high, most))
-            if last is None:
-                return
-            counts = dict(self.counts)
+            counts, done = dict(self.counts), self.done
             try:
                 with self.work.transaction():
                     began = time.monotonic()
-                    act(after, last)
-                    self.work.save_checkpoint(**{key: last, "counts": self.counts})
-                    seconds = time.monotonic() - began  # without the commit, which takes as long for few rows as for many
+                    while True:
+                        last, size = bulk.one(chunk, (self.planned, after, high, most))
+                        if last is None:
+                            break
+                        started = time.monotonic()
+                        act(after, last)
+                        after, self.done, now = last, self.done + size, time.monotonic()
+                        most = _next_size(most, now - started)
+                        if now - began > LONGEST_HOLD or bulk.others_wait():
+                            break
+                    self.work.save_checkpoint(**{key: after, "counts": self.counts})
             except BaseException:
-                self.counts = counts
+                self.counts, self.done = counts, done
                 raise
-            most = _next_size(most, seconds)
             failpoints.reach("applied-chunk")
-            after, self.done = last, self.done + size
             self.work.progress(min(self.done, total), total)
+            if last is None:
+                return
             bulk.pause()
 
     def _count(self, action: str, number: int) -> None:

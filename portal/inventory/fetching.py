@@ -11,9 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from portal import after_read, clock, connections, documents, read_files
-from portal.connectors import Connector, Progress, problems, selection
+from portal.connectors import Conditional, Connector, Progress, Unchanged, problems, selection
 from portal.connectors.folders import FolderConnector, Look
-from portal.connectors.http import HttpConnector, Unchanged
 from portal.connectors.lists import ListReader
 from portal.errors import Problem, SupplierError
 from portal.inventory import roles, words
@@ -67,7 +66,7 @@ def _had(integration: Integration, connector: Connector) -> Document | None:
     """The last accepted file of that very link, where it still lies here; the connector then asks for it only if it changed."""
     last = Run.get_or_none(Run.id == integration.last_accepted_run_id)
     document = Document.get_or_none(Document.id == last.document_id) if last is not None else None
-    if document is None or not isinstance(connector, HttpConnector) or document.asked != connector.asked or not _lies_here(document):
+    if document is None or not isinstance(connector, Conditional) or document.asked != connector.asked or not _lies_here(document):
         return None
     connector.unless(document.etag, document.modified)
     return document

@@ -62,6 +62,11 @@ def pause() -> None:
         time.sleep(PAUSE_SECONDS)
 
 
+def others_wait() -> bool:
+    """Whether another writer is kept waiting by the open transaction; always so on Postgres, where a short one is as quick."""
+    return is_postgres() or database.obj.others_wait()
+
+
 def analyze(*tables: str) -> None:
     """Tell Postgres how many rows there are now; its plans for them depend on it."""
     if is_postgres():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from peewee import DatabaseProxy, Model, OperationalError, SqliteDatabase
@@ -19,10 +20,15 @@ SQLITE_PRAGMAS = {
 }  # fmt: skip
 PATIENCE = 10.0  # seconds that a writer waits for another one
 BUSY = "database is locked"
+MEMORY = ":memory:"
 
 
 class Sqlite(SqliteDatabase):
-    """Waits for another writer by asking again each 1 to 4 ms: SQLite itself soon asks only each 100 ms, and a long import starves it."""
+    """Waits for another writer by asking again each 1 to 4 ms: SQLite itself soon asks only each 100 ms, and a long import starves it.
+
+    Who waits holds a shared lock of a file beside the database, so that a long writer of any process can see it and make way. The
+    system drops the lock of a process that dies.
+    """
 
     def begin(self, lock_type: str | None = None) -> None:
         """Begin a transaction as soon as no other is open, within PATIENCE. Raises OperationalError."""
@@ -34,15 +40,36 @@ class Sqlite(SqliteDatabase):
             return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]
         return self._patiently(lambda: super(Sqlite, self).execute_sql(sql, params))  # type: ignore[no-untyped-call]
 
-    def _patiently(self, act: Callable[[], Any]) -> Any:
-        until = time.monotonic() + PATIENCE
-        while True:
+    def others_wait(self) -> bool:
+        """Whether a writer of any process waits for the one that writes now."""
+        if self.database == MEMORY:
+            return False
+        with self._waiting_room() as file:
             try:
-                return act()
-            except OperationalError as error:
-                if str(error) != BUSY or time.monotonic() > until:
-                    raise
-            time.sleep(random.uniform(0.001, 0.004))  # noqa: S311 - no secret
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _waiting_room(self) -> IO[bytes]:
+        return Path(f"{self.database}.waiting").open("ab")
+
+    def _patiently(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except OperationalError as error:
+            if str(error) != BUSY:
+                raise
+        until = time.monotonic() + PATIENCE
+        with self._waiting_room() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            while True:
+                time.sleep(random.uniform(0.001, 0.004))  # noqa: S311 - no secret
+                try:
+                    return act()
+                except OperationalError as error:
+                    if str(error) != BUSY or time.monotonic() > until:
+                        raise
 
 
 class Table(Model):
@@ -79,7 +106,7 @@ def is_postgres() -> bool:
 
 
 def _sqlite(path: str) -> Sqlite:
-    if path != ":memory:":
+    if path != MEMORY:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     return Sqlite(path, pragmas=SQLITE_PRAGMAS, lock_type="IMMEDIATE")
 

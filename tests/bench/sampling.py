@@ -31,7 +31,8 @@ def measured(words: Sequence[str], settings: Mapping[str, str], expected: Sequen
     """Run a process to its end. Exits when it fails, for then nothing was measured."""
     with tempfile.TemporaryFile("w+") as out:
         began = time.monotonic()
-        process = subprocess.Popen(words, cwd=ROOT, env=dict(settings), stdin=subprocess.DEVNULL, stdout=out)
+        usual = {name: value for name, value in settings.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as an installation runs
+        process = subprocess.Popen(words, cwd=ROOT, env=usual, stdin=subprocess.DEVNULL, stdout=out)
         tree = _Tree(process.pid)
         watching = threading.Thread(target=tree.watch)
         watching.start()

@@ -216,17 +216,21 @@ def test_every_failpoint_of_the_code_is_one_of_the_listed():
     assert found == {*failpoints.POINTS, *failpoints.OF_OTHER_RUNS}
 
 
-def killed_in_a_transaction(workers: Workers, feed: Feed, twin: Feed, **sabotage: str) -> None:
+def killed_in_a_transaction(workers: Workers, feed: Feed, twin: Feed, at: int = 2, **order: Any) -> None:
     prepared(feed, twin)
     rows = file_of(1, 600)
     clean, run = twin.sync(rows), feed.start(rows)
-    assert workers.ends(die_in_transaction=2, chunk=100, **sabotage) == KILLED
+    assert workers.ends(die_in_transaction=at, chunk=100, **order) == KILLED
     tables.check_same(feed, finish(workers, feed, rows, run), twin, clean)
     tables.check_journal(feed)
 
 
 def test_killed_between_a_chunk_and_its_checkpoint_the_chunk_is_done_once(workers, feed, twin):
     killed_in_a_transaction(workers, feed, twin)
+
+
+def test_killed_in_a_transaction_of_many_chunks_all_of_them_are_done_once(workers, feed, twin):
+    killed_in_a_transaction(workers, feed, twin, at=1, hold=60.0)
 
 
 @pytest.mark.one_database

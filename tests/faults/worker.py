@@ -26,7 +26,7 @@ LONGEST = 90.0  # seconds; no worker of a test outlives it
 class Order:
     """What one process is told. `failpoint`: "name:n". `die_in_transaction`: killed there when it applies for the n-th time.
 
-    `chunk`: rows in a transaction, 0 for the real sizes. `sabotage`: fence, transaction or claim.
+    `chunk`: rows in a transaction, 0 for the real sizes; `hold`: seconds in which several chunks share one. `sabotage`: fence, transaction or claim.
     """
 
     url: str
@@ -34,6 +34,7 @@ class Order:
     failpoint: str = ""
     die_in_transaction: int = 0
     chunk: int = 0
+    hold: float = 0.0
     sabotage: str = ""
     ledger: str = ""
 
@@ -75,6 +76,7 @@ def _prepare(order: Order) -> None:
         for module in (plan, apply, fixes, revert):
             setattr(module, "CHUNK", order.chunk)  # noqa: B010
         apply.LEAST = apply.MOST = order.chunk
+        apply.LONGEST_HOLD = order.hold
         parsing.BLOCK = order.chunk * 40
     if order.die_in_transaction:
         _die_in_transaction(order.die_in_transaction)
