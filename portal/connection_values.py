@@ -45,7 +45,7 @@ def read(supplier: Supplier, typed: Mapping[str, Any], known: Mapping[str, Any] 
         _read_one(form, setting, typed.get(setting.key, setting.default))
         if supplier.native_host and supplier.native_host.setting == setting.key and setting.key not in form.errors:
             _make_native(form, supplier.native_host, str((known or {}).get(setting.key) or ""))
-    _refuse_open_sign_in(form)
+    _refuse_open_sign_in(form, supplier)
     return form
 
 
@@ -209,9 +209,9 @@ def _parameter(text: str, _remarks: list[str]) -> str:
     return text
 
 
-def _refuse_open_sign_in(form: Typed) -> None:
+def _refuse_open_sign_in(form: Typed, supplier: Supplier) -> None:
     """A credential over http could be read by anyone on the path."""
-    auth = form.values.get("auth", "none")
+    auth = supplier.whole(form.values).get("auth", "none")
     for key in LINKS:
         link = str(form.values.get(key, ""))
         if link.startswith("http://") and auth != "none" and not form.values.get("plain_ok") and key not in form.errors:

@@ -122,6 +122,14 @@ def test_what_is_typed_is_judged(chosen: Any, field: str, typed: str, words: str
     assert not SealedSecret.select().exists() and "connection" in setup_steps.left(made)
 
 
+def test_a_store_whose_sign_in_is_fixed_is_refused_over_http_too(chosen: Any) -> None:
+    made = chosen("woocommerce")
+    for base, words in (("http://store.kestrel.example", "https link"), ("https://store.kestrel.example/?rest_route=/", "question mark")):
+        with pytest.raises(Invalid) as refused:
+            save(made, {"base": base}, user_key="ck_1", password="cs_1")
+        assert words in refused.value.errors["base"] and set(refused.value.errors) == {"base"}
+
+
 def test_another_server_asks_for_the_key_again(source: Source) -> None:
     with pytest.raises(Invalid) as refused:
         save(source, {**LIST, "base": "https://other.example", "auth": "header", "header_name": "X-Api-Key"})

@@ -83,6 +83,8 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
+FIRST = ["sftp-file", "ftp-file", "http-file", "rest-api", "file-upload"]
+
 # the files that are there
 
 
@@ -110,6 +112,7 @@ def test_which_methods_can_send_orders_and_get_shipments():
     assert able == {
         DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True), "file-upload": (False, False),
         "rest-api": (False, False),
+        "woocommerce": (False, False),
     }  # fmt: skip
 
 
@@ -161,7 +164,10 @@ def test_downloads_of_google_sheets_may_go_to_one_host_and_no_other_supplier_has
 
 
 def test_the_directory_is_in_its_order_and_knows_no_other_slug():
-    assert [one.slug for one in suppliers.listing()] == ["sftp-file", "ftp-file", "http-file", "rest-api", "file-upload"]
+    order = [(one.place, one.name) for one in suppliers.listing()]
+    assert order == sorted(order) and {one.slug for one in suppliers.listing()} == {*SLUGS} - {DEMO}
+    methods = [one.slug for one in suppliers.listing() if "Connect something else" in one.categories]
+    assert [slug for slug in methods if slug in FIRST] == FIRST, "the methods go from files to everything else"
     for slug in ("nothing", "", "../schema", "SFTP-FILE"):
         with pytest.raises(NotFound):
             suppliers.find(slug)

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import orjson
 
-from portal.connectors import paging, problems, rest_send
+from portal.connectors import paging, probing, problems, rest_send
 from portal.connectors.api_auth import ApiAuth, TokenSource, address, refused
 from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller, unwatched
 from portal.connectors.lists import ListReader
@@ -43,7 +43,8 @@ class RestConnector(ListReader):
     it needs (see Paging); `rest` seconds between requests; `most_pages` to read; `check_path` of the cheapest request that needs the
     sign-in. Rows: `children_path`, `children_items`, `children_when` (see Children); a second list `join_path`, `join_query`,
     `join_items`, with `join_key`, `join_on`, `join_as` (see Join), and a third likewise under join2_; `columns`, a list of dotted names
-    that the document always has. `words_403` and the like: what to do about such an answer. Sending: see rest_send.
+    that the document always has. `words_403` and the like: what to do about such an answer. `probe_path`: see probing. Sending: see
+    rest_send.
     """
 
     def __init__(
@@ -82,7 +83,9 @@ class RestConnector(ListReader):
             have, reads = [] if cheapest else [answer], self._reads(unwatched, 1)  # a person waits for the test
             items, total = next(pages(wanted, self.paging, lambda asked: have.pop() if have else reads(asked)))
             found.detail = f"{total:,} items" if total is not None else f"{len(items):,} items on the first page"
-            found.facts["folder"] = self._text("path") or "/"
+            said, there = probing.probe(self.settings, address(self.settings, self._text("probe_path")), reads)
+            found.detail += f". {said}." if said else ""
+            found.facts.update(folder=self._text("path") or "/", **({"offers": there} if self._text("probe_path") else {}))
         return self.listing(folder)
 
     def listing(self, folder: str) -> list[FileEntry]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from portal.fields import DIMENSION_UNITS, WEIGHT_UNITS
+from portal.fields import DIMENSION_UNITS, MONEY_SCALE, WEIGHT_UNITS
 from portal.mapping import amounts, mending
 from portal.mapping.amounts import Unfit
 
@@ -147,6 +147,16 @@ def _number(step: Step, mark: str) -> Change:
     return number
 
 
+def _units(_step: Step, mark: str) -> Change:
+    def units(text: str) -> str:
+        try:
+            return str(max(0, amounts.scaled(text, mark) // MONEY_SCALE))
+        except Unfit:
+            return text  # the field itself says what is wrong with it
+
+    return units
+
+
 def _convert(step: Step, mark: str) -> Change:
     units = WEIGHT_UNITS if step["from"] in WEIGHT_UNITS else DIMENSION_UNITS
     factor = units[step["from"]] / units[step["to"]]
@@ -224,6 +234,7 @@ TRANSFORMS: dict[str, Transform] = {
         ),
         "1,000 becomes 1000; 10+ becomes 10; >100 becomes 100",
     ),
+    "units": Transform("Count whole units", _units, (), "−3, which is oversold, becomes 0; 2.5 becomes 2"),
     "convert": Transform("Convert units", _convert, _UNIT_PARAMETERS),
     "table": Transform(
         "Value table",

@@ -13,6 +13,7 @@ from portal.connectors.rest import RestConnector
 from portal.errors import SupplierError
 from portal.records import Check, Exchange, Secret
 from tests.connectors.api_server import Api, api
+from tests.connectors.told_server import told
 
 STYLES = {
     "page": {"paging": "page", "size": 3, "size_name": "limit", "page_name": "page"},
@@ -143,3 +144,30 @@ def test_what_was_read_is_a_feed(guard: Any, tmp_path: Path) -> None:
     headers, rows = feeds.preview(tmp_path / "items.jsonl", form, 2)
     assert form.kind == "jsonl" and list(headers) == ["sku", "stock.units", "price"]
     assert [list(row.cells) for row in rows] == [["A-0000", "0", "0.50"], ["A-0001", "1", "1.50"]]
+
+
+def test_what_else_a_server_offers_is_looked_at_while_it_is_tested(guard: Any) -> None:
+    asks = {
+        "probe_path": "/wp-json/", "probe_at": "[namespaces, keys(routes)][]", "probe_needs": "wc/v3", "probe_needs_words": "No shop here.",
+        "probe_names": "/fulfillments=itself|ast/v3=a plugin", "probe_words": "Tracking comes from", "probe_none": "No tracking",
+    }  # fmt: skip
+    index: dict[str, Any] = {"namespaces": ["wp/v2", "wc/v3"], "routes": {"/wc/v3/orders": {}}}
+    with told(lambda request: (200, index if request.path == "/wp-json/" else {"data": [{"sku": "A"}]})) as server:
+        said = []
+        for names in ([], ["wc-ast/v3"]):
+            index["namespaces"] += names
+            shop = Shop(Api(port=server.port), guard, **asks)
+            shop.connector.check(shop.checks.append, "")
+            said.append((shop.checks[-1].detail, shop.checks[-1].facts["offers"]))
+        index["namespaces"] = ["wp/v2"]
+        with pytest.raises(SupplierError) as refused:
+            Shop(Api(port=server.port), guard, **asks).connector.check(lambda _: None, "")
+    assert said[0] == ("1 items on the first page. No tracking.", [])
+    assert said[1] == ("1 items on the first page. Tracking comes from a plugin.", ["a plugin"])
+    assert refused.value.problem.body == "No shop here."
+
+
+def test_an_entry_says_what_to_do_about_an_answer(guard: Any) -> None:
+    with told(lambda _: (403, {"error": "no"})) as server, pytest.raises(SupplierError) as refused:
+        Shop(Api(port=server.port), guard, words_403="Ask for read_products.").connector.check(lambda _: None, "")
+    assert (refused.value.problem.headline, refused.value.problem.body) == ("The key lacks a permission", "Ask for read_products.")

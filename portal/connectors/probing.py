@@ -1,0 +1,33 @@
+"""What else a server offers, looked at while its connection is tested: names in a list that it publishes.
+
+`probe_path` ─▶ `probe_at` leads to names ─▶ is `probe_needs` among them? which of `probe_names`?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from portal.connectors import answers, problems, rest_list
+from portal.connectors.caller import Answer, Asked
+from portal.connectors.rest_list import Wanted
+
+
+def probe(settings: Mapping[str, Any], address: str, ask: Callable[[Asked], Answer]) -> tuple[str, list[str]]:
+    """(a sentence for the merchant, the offers that are there); ("", []) for a supplier that asks for no look.
+
+    `probe_names` is "part of a name=what it is in words|…"; `probe_words` begins the sentence, `probe_none` is it where none is there.
+    Raises SupplierError when `probe_needs` is missing, with `probe_needs_words`, and when the list does not come.
+    """
+    if not settings.get("probe_path"):
+        return "", []
+    wanted = Wanted(address)
+    found = answers.at(rest_list.read(ask(Asked("GET", address)), wanted), str(settings.get("probe_at") or ""))
+    names = [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+    needs = str(settings.get("probe_needs") or "")
+    if needs and needs not in names:
+        raise problems.protocol_error("Something needed is not there", str(settings.get("probe_needs_words") or ""), permanent=True)
+    offers = [one.partition("=") for one in str(settings.get("probe_names") or "").split("|") if one]
+    there = [words for part, _, words in offers if any(part in name for name in names)]
+    said = f"{settings.get('probe_words') or 'It has'} {', '.join(there)}" if there else str(settings.get("probe_none") or "")
+    return said, there
