@@ -26,7 +26,8 @@ LONGEST = 90.0  # seconds; no worker of a test outlives it
 class Order:
     """What one process is told. `failpoint`: "name:n". `die_in_transaction`: killed there when it applies for the n-th time.
 
-    `chunk`: rows in a transaction, 0 for the real sizes; `hold`: seconds in which several chunks share one. `sabotage`: fence, transaction or claim.
+    `chunk`: rows in a transaction, 0 for the real sizes; `hold`: seconds in which several chunks share one. `sabotage`: fence,
+    transaction or claim.
     """
 
     url: str
