@@ -129,10 +129,13 @@ def trusted_at(connection: Connection) -> datetime | None:
 
 
 @contextmanager
-def open_for(source: Source, run_id: int | None = None, *, sample: bool = False, link: str = "") -> Iterator[Connector]:
+def open_for(
+    source: Source, run_id: int | None = None, *, sample: bool = False, link: str = "", operation: str = "get_inventory"
+) -> Iterator[Connector]:
     """A connector to the source's supplier, its credentials opened. Opens no socket by itself.
 
-    `run_id`: for whom it asks. `sample`: a list that comes page by page is left after some pages.
+    `run_id`: for whom it asks. `sample`: a list that comes page by page is left after some pages. `operation`: get_inventory,
+    send_orders or get_shipments.
 
     Refused sign-ins inside the block are counted, and after three within an hour the block is not entered.
     Raises SupplierError not_set_up or sign_in_paused. An upload has no connector: see `is_upload`.
@@ -143,7 +146,7 @@ def open_for(source: Source, run_id: int | None = None, *, sample: bool = False,
     supplier = supplier_of(source)
     if link and not same_server(connection, link):  # credentials go nowhere else
         raise SupplierError(_OTHER_SERVER, permanent=True)
-    settings, secrets = supplier.whole(connection.settings), opened_secrets(source)
+    settings, secrets = supplier.whole(connection.settings, operation), opened_secrets(source)
     settings |= ({"most_pages": SAMPLE_PAGES} if sample else {}) | ({"url": link} if link else {})
     host = server_of(settings)
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))

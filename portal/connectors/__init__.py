@@ -18,6 +18,7 @@ from portal.records import Check, Exchange, Fetched, FileEntry, Secret
 if TYPE_CHECKING:
     from portal.connectors.api_auth import TokenSource
     from portal.connectors.network import Guard
+    from portal.connectors.sending import Found, Sent, Witness
 
 Progress = Callable[[int, int | None], None]
 
@@ -51,6 +52,22 @@ class Connector(Protocol):
         that name; a file link ignores both. The file must stand still for `settle_seconds` (two looks),
         else file_growing. `progress(bytes so far, bytes in all or None)` is called at least each 256 kB,
         and about each second while waiting; what it raises stops the fetch and leaves no file behind.
+        """
+
+    @property
+    def witness(self) -> Witness:
+        """How a sent document is found again at the supplier."""
+
+    def send(self, operation: str, document: bytes, reference: str) -> Sent:
+        """Hand a document over once, and say how that ended (sending.OUTCOMES). A send is never repeated here, whatever comes.
+
+        Raises SupplierError not_set_up where this connection has no such operation; nothing left then.
+        """
+
+    def find(self, reference: str, since: str = "") -> Found | None:
+        """The document with our reference at the supplier; None when its list does not hold it. What that proves, `witness` says.
+
+        `since`: ISO 8601 UTC, from when it can be there. Raises SupplierError where it cannot be looked for.
         """
 
     def close(self) -> None:

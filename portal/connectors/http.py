@@ -25,6 +25,7 @@ from portal import suppliers
 from portal.connectors import Unchanged, http_answer, problems
 from portal.connectors.google_sheets import csv_link, is_sheet
 from portal.connectors.network import Guard
+from portal.connectors.sending import SendsNothing
 from portal.connectors.spool import Progress, Spool, wait
 from portal.connectors.steps import Finding, Steps
 from portal.connectors.web_line import FAULTS, closing, fault_of, open_line, send, shut
@@ -35,7 +36,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "te", "upgrade", "cookie"})
 
 
-class HttpConnector:
+class HttpConnector(SendsNothing):
     """A file link. `settings["auth"]`: none, basic, or header with `header_name`; see Connector for the contract."""
 
     def __init__(

@@ -110,7 +110,7 @@ def test_an_operation_that_the_supplier_has_not_is_never_sent(guard: Guard) -> N
     assert server.asked == []
 
 
-@pytest.mark.parametrize("protocol", ["sftp", "ftp"])
+@pytest.mark.parametrize("protocol", ["sftp", "ftp", "http"])
 def test_connections_that_only_read_say_so(guard: Guard, protocol: str) -> None:
     told_ = {"host": LOOPBACK, "url": f"http://{LOOPBACK}/x", "port": "1", "user": "ana", "auth": "none"}
     with open_connector(protocol, told_, {}, guard=guard, trusted_key=None) as one:
