@@ -101,6 +101,11 @@ def _xml(body: bytes) -> Any:
     root = etree.fromstring(body, parser)
     if root.getroottree().docinfo.doctype:
         raise Unreadable("The XML has a document type, which is never read")
+    return of_xml(root)
+
+
+def of_xml(root: Any) -> dict[str, Any]:
+    """A parsed element as `read` gives it. Raises Unreadable."""
     return {_name(root): _plain(root, 0)}
 
 

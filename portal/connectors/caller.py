@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from xml.sax.saxutils import escape
 
 import requests
 
@@ -96,10 +97,14 @@ class Caller:
         self.say: Callable[[str], None] = lambda _: None
         self._last = 0.0
 
-    def read(self, asked: Asked, progress: Progress, *, limit: int = LONGEST_BODY, most: int = MOST_TRIES) -> Answer:
+    def read(
+        self, asked: Asked, progress: Progress, *, limit: int = LONGEST_BODY, most: int = MOST_TRIES,
+        settled: Callable[[Answer], bool] = lambda _: False,
+    ) -> Answer:  # fmt: skip
         """Ask for something that changes nothing, again where that may help; progress is told at least each second of a wait.
 
-        `most` tries. Returns any answer but one of AGAIN that stays. Raises SupplierError.
+        `most` tries; `settled` tells an answer that says all there is to say, whatever its status. Returns any answer but one of AGAIN
+        that stays. Raises SupplierError.
         """
         for tries in range(1, most + 1):
             answer, error = None, None
@@ -109,7 +114,7 @@ class Caller:
                 if caught.permanent or caught.problem.code not in WORTH_A_TRY:
                     raise
                 error = caught
-            if answer is not None and answer.status not in AGAIN:
+            if answer is not None and (answer.status not in AGAIN or settled(answer)):
                 return answer
             told = None if answer is None else waits.asked(answer.headers, datetime.now(UTC))
             seconds = waits.back_off(tries, random.random()) if told is None else told  # noqa: S311
@@ -216,8 +221,9 @@ def without_query(address: str) -> str:
 
 
 def masked(body: bytes, secrets: Any) -> bytes:
-    """The body with every secret, plain and as JSON or URL writes it, replaced by ***."""
+    """The body with every secret, plain and as JSON, URL or XML writes it, replaced by ***."""
     for secret in sorted({one.reveal() for one in secrets if one}, key=len, reverse=True):
-        for form in {secret, urlencode({"": secret})[1:], secret.replace("\\", "\\\\").replace('"', '\\"')}:
+        xml = {escape(secret, marks) for marks in ({}, {'"': "&quot;"}, {'"': "&quot;", "'": "&apos;"}, {'"': "&#34;", "'": "&#39;"})}
+        for form in {secret, urlencode({"": secret})[1:], secret.replace("\\", "\\\\").replace('"', '\\"'), *xml}:
             body = body.replace(form.encode(), b"***")
     return body

@@ -318,3 +318,8 @@ def http_status(status: int, headline: str, body: str, said: str = "", permanent
         said or f"{status}",
         permanent,
     )
+
+
+def question(headline: str, body: str, act: str, at: str) -> SupplierError:
+    """Something that only the merchant can choose; nothing is broken."""
+    return _failure("not_set_up", headline, body, act, at, permanent=True)

@@ -14,7 +14,7 @@ from portal.errors import SupplierError
 from portal.records import Check
 
 # These wait for the merchant's answer; they are not faults.
-_QUESTIONS = frozenset({"host_key_unknown", "certificate_untrusted"})
+_QUESTIONS = frozenset({"host_key_unknown", "certificate_untrusted", "not_set_up"})
 
 
 @dataclass

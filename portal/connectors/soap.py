@@ -1,0 +1,327 @@
+"""A SOAP service's answer, of one call or of one call for each product, as a JSON-lines document, which is a feed like any other.
+
+WSDL ─▶ operation ─▶ arguments ─▶ call … ─▶ items ─▶ one line each ─▶ `.part` ─ fsync ─ rename
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import orjson
+from lxml import etree
+from zeep.ns import WSSE
+from zeep.wsse.username import UsernameToken
+
+from portal.connectors import answers, problems, soap_answers, soap_arguments
+from portal.connectors.api_auth import refused
+from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller
+from portal.connectors.network import Guard
+from portal.connectors.soap_files import LONGEST_FILE, Files, Shelf, origin, unreadable
+from portal.connectors.soap_schema import shaped
+from portal.connectors.soap_wsdl import Contract, Operation, contract_of
+from portal.connectors.spool import Progress, Spool
+from portal.connectors.steps import Finding, Steps
+from portal.errors import SupplierError
+from portal.records import Check, Exchange, Fetched, FileEntry, Secret
+
+NAME = "items.jsonl"
+XML = {"Accept": "text/xml, application/soap+xml, application/xml, multipart/related"}
+SIGN_INS = {"sign_in_refused", "permission_denied", "user_locked"}
+_CHUNK = 200_000
+
+
+class Library(Protocol):
+    """Where a connection's WSDL is kept, so that it is read once."""
+
+    def kept(self) -> Files | None:
+        """The WSDL in use."""
+
+    def uploads(self) -> Mapping[str, bytes]:
+        """Schemas that a person added to a WSDL that is read by address."""
+
+    def keep(self, files: Files, outline: Mapping[str, Any]) -> str:
+        """Keep what was read; what is other than before, in a sentence ("" when nothing, or nothing that matters)."""
+
+
+class SoapConnector:
+    """A SOAP service. Settings: `wsdl_from` (address or upload), `wsdl`, `endpoint`, `auth` (none, wsse_text, wsse_digest, basic or
+    arguments), `user`, `operation` (key or name), `arguments` (see soap_arguments; a text as in a TOML), `items` (path in the answer),
+    `errors_at`, `errors_good` (texts, separated by commas), `products`, `rest` seconds between calls, `most_pages` calls to make.
+
+    Secrets: `password`, `key`. A message says for itself who asks (arguments), or its header does (WS-Security), or HTTP does (Basic).
+    """
+
+    def __init__(
+        self, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None,
+        library: Library, record: Callable[[Exchange], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self.settings, self.secrets, self.library, self.guard, self.record = settings, dict(secrets), library, guard, record
+        self.auth, self.user = self._text("auth") or "none", self._text("user")
+        ticked = settings.get("plain_ok") in (True, "true", "on", "1")
+        open_to_all = self.auth == "none" and not any(self.secrets.values())
+        rest = float(self._text("rest") or 0)
+        self.caller = Caller(guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=ticked or open_to_all, rest=rest)
+        told = settings.get("arguments") or {}
+        self.arguments = soap_arguments.written(told) if isinstance(told, str) else told
+        self.products = [str(one) for one in settings.get("products") or []]
+        self.most_calls = int(float(self._text("most_pages") or 0))
+
+    def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
+        """Checks 1 to 5: the WSDL is read anew, and the operation is called once, for the first product where it takes one."""
+        steps = Steps(report)
+        contract, changed, unused = self._read_anew(steps)
+        with _choosing(steps):
+            operation = self._chosen(contract)
+            address = self._endpoint(operation)
+            values = next(self._calls())[1]
+        with _choosing(steps, only="not_set_up"):
+            answer = self._post(contract, operation, values, address, lambda *_: None, 1, unused)
+        error, message = self._judged(answer, operation)
+        with steps.step("sign_in") as found:
+            if isinstance(error, SupplierError) and error.problem.code in SIGN_INS:
+                raise error
+            found.detail = self._words_of_sign_in()
+        with steps.step("folder") as found:
+            if isinstance(error, SupplierError):
+                raise error
+            self._tell(found, operation, error or "", 0 if error else len(self._rows(message, operation)), changed)
+        return self.listing(folder)
+
+    def listing(self, folder: str) -> list[FileEntry]:
+        """The one list, as a file."""
+        return [FileEntry(NAME, None, None)]
+
+    def fetch(
+        self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
+    ) -> Fetched:
+        """Make every call, and write the items of each answer into `into`, one a line. A call that fails ends all: half a list is none."""
+        contract = self._contract()
+        operation = self._chosen(contract)
+        address = self._endpoint(operation)
+        with Spool(into, limit_bytes, None, progress) as spool:
+            for number, (product, values) in enumerate(self._calls(), 1):
+                if self.most_calls and number > self.most_calls:
+                    break
+                answer = self._post(contract, operation, values, address, progress, MOST_TRIES)
+                error, message = self._judged(answer, operation)
+                if isinstance(error, SupplierError):
+                    raise self._of_product(error, product)
+                found = [] if error else self._rows(message, operation)
+                asked = {"asked_for": product} if product else {}
+                lines = b"".join(orjson.dumps(one | asked, option=orjson.OPT_APPEND_NEWLINE) for one in found)
+                for start in range(0, len(lines), _CHUNK):
+                    spool.write(lines[start : start + _CHUNK])
+            size, digest = spool.size, spool.finish()
+        return Fetched(str(into), NAME, size, digest, None, f"{address} {operation.name}")
+
+    # the WSDL
+
+    def _contract(self) -> Contract:
+        """The kept WSDL; read now where none is kept for this address."""
+        kept = self.library.kept()
+        if kept is not None and (kept.uploaded if self._uploaded() else kept.entry == self._text("wsdl")):
+            return contract_of(kept)
+        return self._read_anew(Steps())[0]
+
+    def _read_anew(self, steps: Steps) -> tuple[Contract, str, Steps]:
+        """The WSDL from where it comes from, what changed about it, and the steps that no request has reported yet."""
+        if self._uploaded():
+            return self._read_upload(steps), "", steps
+        entry = self._text("wsdl")
+        same = not self._text("endpoint") or origin(entry) == origin(self._text("endpoint"))
+        line = self.caller if same else Caller(self.guard, secrets=self.secrets, record=self.record, plain_ok=True)
+        headers = self._basic() if same else {}
+        if same and not headers:
+            line = Caller(self.guard, secrets=self.secrets, record=self.record, trusted_key=self.caller.trusted_key, plain_ok=True)
+        reported = [steps if same else Steps()]
+
+        def fetch(address: str) -> bytes:
+            asked = Asked("GET", address, headers=XML | headers)
+            answer = line.ask(asked, steps=reported[0], limit=LONGEST_FILE)
+            reported[0] = Steps()
+            if not answer.good:
+                raise refused(answer, line, self.user)
+            return answer.body
+
+        contract = Contract(Shelf(entry, self.library.uploads(), fetch))
+        return contract, self.library.keep(contract.files, contract.outline()), Steps() if same else steps
+
+    def _read_upload(self, steps: Steps) -> Contract:
+        kept = self.library.kept()
+        if kept is None or not kept.uploaded:
+            with steps.step("folder"):
+                body = "You chose to upload it: the WSDL, and the schemas (XSD) that it imports, or a zip of them."
+                raise problems.question("The WSDL is still to come", body, "Upload the WSDL", "wsdl")
+        contract = contract_of(kept)
+        self.library.keep(contract.files, contract.outline())
+        return contract
+
+    def _chosen(self, contract: Contract) -> Operation:
+        key = self._text("operation")
+        operation = contract.operation(key)
+        if not key:
+            body = f"The WSDL has {len(contract.operations):,} operations. Choose the one that tells the stock."
+            raise problems.question("Which operation tells the stock?", body, "Choose the operation", "operation")
+        if operation is None:
+            there = problems.some(sorted({one.name for one in contract.operations.values()}), 4)
+            body = f"The WSDL has no {key.rpartition(':')[2][:40]} any more. It has: {there}."
+            raise problems.question("The chosen operation is gone", body, "Choose the operation", "operation")
+        if operation.unusable:
+            raise unreadable(f"{operation.name}: {operation.unusable}")
+        return operation
+
+    def _endpoint(self, operation: Operation) -> str:
+        """Where calls go: as typed, else what the WSDL says, when that is the server that the WSDL itself came from."""
+        typed, said = self._text("endpoint"), operation.endpoint
+        if typed:
+            return typed
+        usable = said.startswith(("http://", "https://"))
+        if usable and not self._uploaded() and origin(said)[1] == origin(self._text("wsdl"))[1]:
+            return said
+        if usable:
+            body = f"The WSDL says {said[:80]}. If the supplier's service is there, enter it as its address."
+        else:
+            body = f"The WSDL says “{said[:40]}”, which is no address. Ask the supplier for the service's address." if said else ""
+            body = body or "The WSDL names no address. Ask the supplier for it."
+        raise problems.question("Where do the calls go?", f"{body} We sent nothing there.", "Enter the address", "connection")
+
+    # calls
+
+    def _calls(self) -> Iterator[tuple[str, dict[str, list[str]]]]:
+        """Each call to make: the product that it is for ("" for none), and its arguments."""
+        known = {"user": self.user} | {name: one.reveal() for name, one in self.secrets.items() if name in ("password", "key")}
+        if not soap_arguments.asks_for_each(self.arguments):
+            yield "", soap_arguments.resolved(self.arguments, known)
+            return
+        if not self.products:
+            body = "The service is asked for one product at a time, and cannot list them. Enter the supplier's product ids."
+            raise problems.question("Which products do we ask for?", body, "Enter the product ids", "operation")
+        for product in self.products:
+            yield product, soap_arguments.resolved(self.arguments, {**known, "product": product})
+
+    def _post(
+        self, contract: Contract, operation: Operation, values: Mapping[str, list[str]], address: str, progress: Progress, tries: int,
+        steps: Steps | None = None,
+    ) -> Answer:  # fmt: skip
+        body, headers = contract.message(operation, values, address, self._token())
+        self._hide_token(body)
+        asked = Asked("POST", address, headers={**XML, **headers, **self._basic()}, body=body)
+        if steps is not None:
+            return self.caller.ask(asked, steps=steps)
+        return self.caller.read(asked, progress, most=tries, settled=soap_answers.is_fault)
+
+    def _judged(self, answer: Answer, operation: Operation) -> tuple[SupplierError | str | None, Any]:
+        """What the answer says of itself, and its message in the schema's shape."""
+        hidden = self.secrets.values()
+        if not answer.good and not soap_answers.is_fault(answer):
+            return refused(answer, self.caller, self.user), None
+        try:
+            message = shaped(soap_answers.opened(answer, hidden), operation.gives)
+            good = [one.strip() for one in self._text("errors_good").split(",")]
+            return soap_answers.business_error(message, self._text("errors_at"), good, hidden), message
+        except SupplierError as error:
+            return error, None
+        except answers.Unreadable as error:
+            return problems.protocol_error("The answer cannot be read", f"{error}. Nothing was used."), None
+
+    def _rows(self, message: Any, operation: Operation) -> list[dict[str, Any]]:
+        path = self._text("items")
+        instead = soap_answers.leads_nowhere(message, path)
+        if instead and path.split(".")[0] not in {one.name for one in operation.gives.parts}:
+            raise problems.protocol_error(
+                "The answer holds no items where we look", f"We look at {path[:80]}; it holds {instead}.", permanent=True
+            )
+        found = soap_answers.rows(message, path)
+        if found is None:
+            raise problems.protocol_error(
+                "The answer holds no items where we look", f"At {path[:80] or 'its top'} is no list.", permanent=True
+            )
+        return found
+
+    # who asks
+
+    def _token(self) -> UsernameToken | None:
+        if self.auth not in ("wsse_text", "wsse_digest"):
+            return None
+        return UsernameToken(self.user, self._secret("password"), use_digest=self.auth == "wsse_digest")
+
+    def _hide_token(self, body: bytes) -> None:
+        """What proves who we are for some minutes is as secret as the password that it was made of."""
+        if self.auth != "wsse_digest":
+            return
+        root = etree.fromstring(body)
+        for name in ("Password", "Nonce"):
+            for one in root.iter(f"{{{WSSE}}}{name}"):
+                self.secrets[f"wsse {name}"] = Secret(one.text or "")
+
+    def _basic(self) -> dict[str, str]:
+        if self.auth != "basic":
+            return {}
+        return {"Authorization": "Basic " + b64encode(f"{self.user}:{self._secret('password')}".encode()).decode()}
+
+    def _words_of_sign_in(self) -> str:
+        if self.auth == "none":
+            return "Nothing is sent to sign in"
+        how = {
+            "wsse_text": "by WS-Security",
+            "wsse_digest": "by WS-Security, as a digest",
+            "basic": "by HTTP Basic",
+            "arguments": "in the call",
+        }
+        return f"Asked as {self.user or 'nobody'}, {how.get(self.auth, '')}"
+
+    # in words
+
+    def _tell(self, found: Finding, operation: Operation, nothing: str, items: int, changed: str) -> None:
+        counted = f"{operation.name} answered: {items:,} items"
+        if self.products and soap_arguments.asks_for_each(self.arguments):
+            counted = (
+                f"{operation.name} answered for {self.products[0][:40]}: {items:,} items. {len(self.products):,} products, a call for each"
+            )
+        found.detail = f"{counted}. It said: {nothing}" if nothing else counted
+        if changed:
+            found.detail += f". {changed}"
+        found.facts["folder"] = operation.name
+
+    def _of_product(self, error: SupplierError, product: str) -> SupplierError:
+        if not product or error.problem.code in SIGN_INS:
+            return error
+        told = error.problem
+        return problems.protocol_error(
+            told.headline, f"We asked for product {product[:40]}. {told.body}", told.server_said, permanent=error.permanent
+        )
+
+    def _uploaded(self) -> bool:
+        return self._text("wsdl_from") == "upload"
+
+    def _text(self, key: str) -> str:
+        return str(self.settings.get(key) or "").strip()
+
+    def _secret(self, key: str) -> str:
+        return (self.secrets.get(key) or Secret("")).reveal()
+
+    def close(self) -> None:
+        """Nothing stays open between calls."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+@contextmanager
+def _choosing(steps: Steps, only: str = "") -> Iterator[None]:
+    """What a merchant still has to choose stands at the check of the endpoint, whatever was not tried before it."""
+    try:
+        yield
+    except SupplierError as error:
+        if only and error.problem.code != only:
+            raise
+        with steps.step("folder"):
+            raise

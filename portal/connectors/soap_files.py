@@ -1,0 +1,236 @@
+"""A WSDL with every schema that it leads to, kept together: from its own server, or from what a person uploaded.
+
+entry ─▶ import ─▶ import …   each once, each bounded, none from anywhere else
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import posixpath
+import zipfile
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote, urljoin, urlsplit
+
+import orjson
+from lxml import etree
+
+from portal.connectors import problems
+from portal.errors import SupplierError
+
+MOST_FILES = 100
+LONGEST_FILE = 5_000_000
+LONGEST_ALL = 20_000_000
+"""Bytes. The largest WSDLs in use have a few megabytes."""
+UPLOADED = "https://uploaded.invalid/"
+"""Stands for the folder that uploaded files lie in, so that their relative imports can be followed; no server has this name."""
+
+WSDL = "http://schemas.xmlsoap.org/wsdl/"
+XSD = "http://www.w3.org/2001/XMLSchema"
+_OURS = {
+    "https://www.w3.org/2001/xml.xsd": b"""<schema xmlns="http://www.w3.org/2001/XMLSchema"
+      targetNamespace="http://www.w3.org/XML/1998/namespace"><attribute name="lang" type="language"/>
+      <attribute name="space" type="NCName"/><attribute name="base" type="anyURI"/><attribute name="id" type="ID"/>
+      <attributeGroup name="specialAttrs"><attribute ref="xml:base"/><attribute ref="xml:lang"/><attribute ref="xml:space"/>
+      <attribute ref="xml:id"/></attributeGroup></schema>"""
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """A WSDL and what it imports: address -> bytes. `entry` is the address of the WSDL itself."""
+
+    entry: str
+    files: Mapping[str, bytes]
+
+    @property
+    def digest(self) -> str:
+        """The same for the same contents under the same addresses."""
+        known = hashlib.sha256(self.entry.encode())
+        for address, content in sorted(self.files.items()):
+            known.update(f"\0{address}\0{len(content)}\0".encode() + content)
+        return known.hexdigest()
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether a person uploaded it."""
+        return self.entry.startswith(UPLOADED)
+
+    def packed(self) -> str:
+        """All of it as one text, for keeping."""
+        texts = {address: b64encode(content).decode() for address, content in self.files.items()}
+        return b64encode(zlib.compress(orjson.dumps({"entry": self.entry, "files": texts}))).decode()
+
+    @classmethod
+    def unpacked(cls, text: str) -> Files:
+        """What `packed` made."""
+        kept = orjson.loads(zlib.decompress(b64decode(text)))
+        return cls(kept["entry"], {address: b64decode(content) for address, content in kept["files"].items()})
+
+
+class Shelf:
+    """Hands out the files of a WSDL by address, and nothing else: what was kept, and what `fetch` may bring from the entry's own server.
+
+    `taken` holds what was asked for. Raises SupplierError.
+    """
+
+    def __init__(self, entry: str, kept: Mapping[str, bytes], fetch: Callable[[str], bytes] | None = None) -> None:
+        self.entry, self.kept, self._fetch = entry, kept, fetch
+        self.taken: dict[str, bytes] = {}
+
+    def take(self, address: str) -> bytes:
+        """The bytes of one file, once fetched always the same."""
+        address = address.partition("#")[0]
+        if address in self.taken:
+            return self.taken[address]
+        content = _OURS.get(address)
+        if content is None:
+            content = self._found(address)
+            self._keep(address, content)
+        return content
+
+    def whole(self) -> Files:
+        """All that was taken."""
+        return Files(self.entry, dict(self.taken))
+
+    def _found(self, address: str) -> bytes:
+        if address in self.kept:
+            return self.kept[address]
+        own = self._fetch is not None and origin(address) == origin(self.entry)
+        alike = [content for kept, content in self.kept.items() if base_name(kept) == base_name(address)]
+        if not own and len(alike) == 1:
+            return alike[0]
+        if own and self._fetch is not None:
+            return self._fetch(address)
+        raise missing(address, self.entry)
+
+    def _keep(self, address: str, content: bytes) -> None:
+        if len(self.taken) >= MOST_FILES or sum(map(len, self.taken.values())) + len(content) > LONGEST_ALL:
+            raise too_much()
+        refuse_unsafe(content, base_name(address))
+        self.taken[address] = content
+
+
+def origin(address: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address: what makes a server the same one."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme, (parts.hostname or "").casefold(), parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
+
+
+def base_name(address: str) -> str:
+    """The last part of an address, without its query."""
+    return unquote(posixpath.basename(urlsplit(address).path)) if "://" in address else posixpath.basename(address)
+
+
+def refuse_unsafe(content: bytes, name: str) -> None:
+    """Raises SupplierError where the bytes are no XML, or XML with a document type (which could name files and addresses, or explode)."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError, RecursionError):
+        web = b"<html" in content[:2_000].lower()
+        what = "A web page came instead." if web else "It is not XML, or it was cut."
+        raise unreadable(f"{name or 'The WSDL'} cannot be read. {what}") from None
+    if root.getroottree().docinfo.doctype:
+        raise unreadable(f"{name or 'The WSDL'} has a document type (DTD), which we never read. No WSDL needs one.")
+
+
+def sort_uploads(uploads: Sequence[tuple[str, bytes]]) -> Files:
+    """The files of an upload: WSDLs and XSDs as they are, or in a zip with its folders. The WSDL that no other imports is the entry.
+
+    Raises SupplierError.
+    """
+    files: dict[str, bytes] = {}
+    for name, content in uploads:
+        inside = _unzipped(name, content) if content[:4] == b"PK\x03\x04" else {_tidy(name): content}
+        files.update(inside)
+    if len(files) > MOST_FILES or sum(map(len, files.values())) > LONGEST_ALL or any(len(one) > LONGEST_FILE for one in files.values()):
+        raise too_much()
+    for name, content in files.items():
+        refuse_unsafe(content, name)
+    placed = {UPLOADED + name: content for name, content in files.items()}
+    return Files(_entry(placed), placed)
+
+
+def _unzipped(name: str, content: bytes) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [one for one in archive.infolist() if _wanted(one.filename)]
+            if len(members) > MOST_FILES or sum(one.file_size for one in members) > LONGEST_ALL:
+                raise too_much()
+            return {_tidy(one.filename): _member(archive, one) for one in members}
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+        raise unreadable(f"{name} is a zip that cannot be opened: it is broken, or locked by a password.") from error
+
+
+def _member(archive: zipfile.ZipFile, one: zipfile.ZipInfo) -> bytes:
+    with archive.open(one) as opened:
+        content = opened.read(LONGEST_FILE + 1)  # what the zip says of its own sizes may be untrue
+    if len(content) > LONGEST_FILE:
+        raise too_much()
+    return content
+
+
+def _wanted(name: str) -> bool:
+    return name.lower().endswith((".wsdl", ".xsd", ".xml")) and not posixpath.basename(name).startswith(".") and "__MACOSX" not in name
+
+
+def _tidy(name: str) -> str:
+    """The path inside the uploaded folder; nothing leads out of it."""
+    path = posixpath.normpath("/" + name.replace("\\", "/")).lstrip("/")
+    return path or "file"
+
+
+def _entry(files: Mapping[str, bytes]) -> str:
+    roots = {
+        address: etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True)) for address, content in files.items()
+    }
+    wsdls = {address: root for address, root in roots.items() if root.tag == f"{{{WSDL}}}definitions"}
+    if not wsdls:
+        if any(root.tag == "{http://www.w3.org/ns/wsdl}description" for root in roots.values()):
+            raise unreadable("This is WSDL 2.0, which no supplier's tools agree on. Ask for the WSDL 1.1.")
+        raise unreadable("Among the files is no WSDL. It begins with definitions; the others, with schema, are what it imports.")
+    led_to = {
+        urljoin(address, str(one.get("location")))
+        for address, root in wsdls.items()
+        for one in root.iterfind(f"{{{WSDL}}}import")
+        if one.get("location")
+    }
+    tops = [address for address in wsdls if address not in led_to] or list(wsdls)
+    with_service = [address for address in tops if wsdls[address].find(f"{{{WSDL}}}service") is not None] or tops
+    if len(with_service) > 1:
+        names = problems.some(sorted(base_name(one) for one in with_service), 4)
+        raise unreadable(f"These are several WSDLs: {names}. Upload the one for stock, with its schemas.")
+    return with_service[0]
+
+
+# in words
+
+
+def unreadable(words: str) -> SupplierError:
+    """A WSDL that is none, or that we cannot use."""
+    return problems.protocol_error("The WSDL cannot be read", f"{words} Nothing was used.", permanent=True)
+
+
+def too_much() -> SupplierError:
+    """More than a WSDL ever needs."""
+    body = f"With its schemas it has more than {MOST_FILES} files or {problems.size(LONGEST_ALL)}. Nothing was used."
+    return problems.protocol_error("The WSDL is too large", body, permanent=True)
+
+
+def missing(address: str, entry: str) -> SupplierError:
+    """A file that the WSDL imports, from where we do not fetch."""
+    name, host = base_name(address) or "a file", urlsplit(address).hostname or ""
+    if entry.startswith(UPLOADED):
+        body = f"The WSDL imports {name}, which is not among the uploaded files. Upload it with the others."
+    else:
+        body = (
+            f"The WSDL imports {name} from {host or 'a place that is no server'}, and we read only from its own server. Upload that file."
+        )
+    return problems.protocol_error("A schema of the WSDL is missing", body, permanent=True)
