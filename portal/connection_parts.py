@@ -12,11 +12,17 @@ from portal.records import Secret
 from portal.suppliers import Supplier
 
 LOOPBACK = "127.0.0.1"
+UNTESTED: dict[str, Any] = {"state": "untested", "checks": [], "listing": [], "check_run_id": None, "offered_key": None, "tested_at": None}
 
 
 def supplier_of(source: Source) -> Supplier:
     """The source's supplier. Raises NotFound before one was chosen."""
     return directory.find(source.supplier)
+
+
+def mark_untested(source: Source) -> None:
+    """Forget the last test: something that it depends on was changed."""
+    Connection.update(**UNTESTED, version=Connection.version + 1).where(Connection.source == source).execute()
 
 
 def whole_settings(source: Source) -> dict[str, Any]:

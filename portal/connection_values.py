@@ -16,7 +16,7 @@ from portal.suppliers import Setting, Supplier, native_hosts
 
 LONGEST_VALUE = 2_000
 LONGEST_KEY_FILE = 20_000
-LINKS = ("url", "base", "token_url", "authorize_url")
+LINKS = ("url", "base", "token_url", "authorize_url", "endpoint", "wsdl")
 MOST_ON_A_PAGE = 10_000
 LONGEST_REST = 60  # seconds; a pause is not interrupted
 USUAL_PORTS = {"explicit": "21", "plain": "21", "implicit": "990"}
@@ -172,6 +172,11 @@ def _web_link(text: str) -> SplitResult:
     return parts
 
 
+def _service(text: str, _remarks: list[str]) -> str:
+    """An address whose query belongs to it, such as …/stock?wsdl."""
+    return urlunsplit(_web_link(text)._replace(fragment=""))
+
+
 def _base(text: str, _remarks: list[str]) -> str:
     parts = _web_link(text)
     if parts.query or parts.fragment:
@@ -213,6 +218,8 @@ def _refuse_open_sign_in(form: Typed, supplier: Supplier) -> None:
     """A credential over http could be read by anyone on the path."""
     auth = supplier.whole(form.values).get("auth", "none")
     for key in LINKS:
+        if key == "wsdl" and form.values.get("endpoint") and auth != "basic":
+            continue  # nothing that proves who we are goes there
         link = str(form.values.get(key, ""))
         if link.startswith("http://") and auth != "none" and not form.values.get("plain_ok") and key not in form.errors:
             form.errors[key] = "Use an https link: over http anyone on the path could read what you sign in with."
@@ -242,7 +249,7 @@ def tidy_secret(setting: Setting, text: str) -> str:
 
 def server_of(values: Mapping[str, Any]) -> str:
     """The host that a connection with these settings talks to, folded for comparing; "" for an upload."""
-    link = str(values.get("url") or values.get("base") or "")
+    link = _main_link(values)
     host = str(values.get("host", "")) or (_host_of(urlsplit(link)) if link else "")
     return host.rstrip(".").casefold()
 
@@ -255,9 +262,14 @@ def servers_of(values: Mapping[str, Any]) -> set[str]:
 
 def endpoint_of(values: Mapping[str, Any]) -> tuple[str, str, str]:
     """What a trusted key belongs to: host, port and kind of encryption."""
-    link = urlsplit(str(values.get("url") or values.get("base") or ""))
+    link = urlsplit(_main_link(values))
     port = str(values.get("port", "")) or (f"{link.scheme}:{link.port or ''}" if link.scheme else "")
     return server_of(values), port, str(values.get("security", ""))
+
+
+def _main_link(values: Mapping[str, Any]) -> str:
+    """The address that is asked for the stock, "" where it is a host and a port."""
+    return next((str(values[key]) for key in ("url", "base", "endpoint", "wsdl") if values.get(key)), "")
 
 
 def without_tail(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -283,6 +295,7 @@ _JUDGES: dict[str, Callable[[str, list[str]], Any]] = {
     "header_name": _header_name,
     "token_header": _header_name,
     "base": _base,
+    **dict.fromkeys(("wsdl", "endpoint"), _service),
     "token_url": _base,
     "authorize_url": _base,
     "path": _path,

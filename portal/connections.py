@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from portal import audit, clock, connection_values, exchanges, refused_sign_ins, setup_steps, vault
+from portal.connection_parts import UNTESTED, opened_secrets
 from portal.connection_parts import guard as guard
-from portal.connection_parts import opened_secrets
 from portal.connection_parts import supplier_of as supplier_of
 from portal.connection_values import endpoint_of, server_of, servers_of, without_tail
 from portal.connectors import Connector, open_connector
@@ -27,7 +27,6 @@ from portal.models import Connection, SealedSecret, Source, database
 from portal.suppliers import Setting, Supplier
 
 ENDING_SHOWN_FROM = 16  # characters; the end of a shorter secret would give too much of it away
-UNTESTED: dict[str, Any] = {"state": "untested", "checks": [], "listing": [], "check_run_id": None, "offered_key": None, "tested_at": None}
 SAMPLE_PAGES = 4
 
 
@@ -151,8 +150,13 @@ def open_for(
     host = server_of(settings)
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
     told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source) if settings.get("auth") == "code" else None
+    soap = import_module("portal.service_calls") if supplier.protocol == "soap" else None  # with its libraries, where they are needed
+    settings |= soap.settings_of(source) if soap else {}
+    library = soap.service_descriptions.Shelf(source) if soap else None
     key, reach = connection.trusted_key, guard()
-    with open_connector(supplier.protocol, settings, secrets, guard=reach, trusted_key=key, record=told, tokens=tokens) as connector:
+    with open_connector(
+        supplier.protocol, settings, secrets, guard=reach, trusted_key=key, record=told, tokens=tokens, library=library
+    ) as connector:  # fmt: skip
         try:
             yield connector
         except SupplierError as error:
@@ -207,7 +211,7 @@ def _secret_errors(
     """What is wrong with the secrets. `kept`: those that are saved; `moved`: something would go to a server that it was not meant for."""
     errors = {}
     for one in wanted:
-        sent = one.required or supplier.protocol in ("rest", "shopify")  # an SSH key's passphrase stays here
+        sent = one.required or supplier.protocol in ("rest", "shopify", "soap")  # an SSH key's passphrase stays here
         if one.key in given:
             errors[one.key] = connection_values.secret_problem(one, given[one.key])
         elif one.key not in kept and one.required:

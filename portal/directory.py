@@ -8,7 +8,7 @@ from pathlib import Path
 
 from portal import clock, config, setup_steps, sources, suppliers
 from portal.errors import Invalid, Refused
-from portal.models import Connection, Integration, SealedSecret, Source, database
+from portal.models import Connection, Integration, SealedSecret, ServiceDescription, Source, database
 from portal.suppliers import Supplier
 
 GENERIC = "Connect something else"  # the category of entries that are a method, not a company
@@ -85,7 +85,7 @@ def _may_select(source: Source, supplier: Supplier, confirmed: bool) -> None:
 
 
 def _erase_connection(source: Source) -> None:
-    for table in (Connection, SealedSecret, Integration):
+    for table in (Connection, SealedSecret, ServiceDescription, Integration):
         table.delete().where(table.source == source).execute()
     setup_steps.reopen(source, "supplier")
 

@@ -66,10 +66,10 @@ class Work:
         self._stage_began, self._stage_before = time.monotonic(), float(entry["seconds"])
         self.save(stage=name, stages=self._stages, done_rows=0, total_rows=None)
 
-    def progress(self, done: int, total: int | None = None, **more: int | None) -> None:
+    def progress(self, done: int, total: int | None = None, **more: int | str | None) -> None:
         """How far the stage has come. Written at most twice a second; each call also looks for a stop.
 
-        `more` is kept with the stage: "pages" read and "of_pages" of a list that comes page by page.
+        `more` is kept with the stage: "pages" read and "of_pages" of a list that comes page by page, and what a page is "called".
         """
         self.run.done_rows, self.run.total_rows = done, total
         self._stages.get(self.run.stage, {}).update(more)

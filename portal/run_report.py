@@ -101,6 +101,7 @@ class Stage:
     count: int | None
     unit: str = "rows"
     pages: int | None = None
+    called: str = "page"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class Progress:
     unit: str = "rows"
     pages: int | None = None
     of_pages: int | None = None
+    called: str = "page"
 
     @property
     def percent(self) -> int | None:
@@ -317,7 +319,7 @@ def _stage(run: Run, name: str, label: str, told: dict[str, Any], place: int, at
     done = bool(told) and not running
     state = "running" if running else ("done" if done else "waiting")
     unit = str(told.get("unit") or ("bytes" if name == "fetch" else "rows"))
-    return Stage(name, label, state, told.get("seconds"), told.get("count"), unit, told.get("pages"))
+    return Stage(name, label, state, told.get("seconds"), told.get("count"), unit, told.get("pages"), told.get("called") or "page")
 
 
 def _progress(run: Run) -> Progress:
@@ -328,7 +330,7 @@ def _progress(run: Run) -> Progress:
         left = (run.total_rows - run.done_rows) / rate
     told: dict[str, Any] = (run.stages or {}).get(run.stage) or {}
     unit = str(told.get("unit") or "rows")
-    return Progress(run.done_rows, run.total_rows, rate, left, unit, told.get("pages"), told.get("of_pages"))
+    return Progress(run.done_rows, run.total_rows, rate, left, unit, told.get("pages"), told.get("of_pages"), told.get("called") or "page")
 
 
 def _stage_start(run: Run) -> datetime:

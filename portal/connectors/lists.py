@@ -8,9 +8,11 @@ from portal.connectors.spool import Progress
 class ListReader:
     """A connector that reads a list page by page. What it counts is items, not bytes.
 
-    `pages` and `items` read so far, `expected` items and `expected_pages` where the supplier tells them. `say` takes a line for the
-    run's story, such as a wait that the server asked for.
+    `pages` and `items` read so far, `expected` items and `expected_pages` where the supplier tells them; `called` is what a page is
+    here. `say` takes a line for the run's story, such as a wait that the server asked for.
     """
+
+    called = "page"
 
     pages = 0
     items = 0
@@ -19,6 +21,10 @@ class ListReader:
 
     def say(self, text: str) -> None:
         """Replaced by whoever wants to hear."""
+
+    def story(self) -> str:
+        """What was read, in words."""
+        return f"{self.items:,} items {'on' if self.called == 'page' else 'in'} {self.pages:,} {self.called}{'s' * (self.pages != 1)}"
 
     def follow(self, progress: Progress) -> Progress:
         """Begin to count. What comes back may be called at any time, with anything: it tells `progress` items and expected items.

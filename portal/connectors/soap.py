@@ -20,6 +20,7 @@ from zeep.wsse.username import UsernameToken
 from portal.connectors import answers, problems, soap_answers, soap_arguments
 from portal.connectors.api_auth import refused
 from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller
+from portal.connectors.lists import ListReader
 from portal.connectors.network import Guard
 from portal.connectors.soap_files import LONGEST_FILE, Files, Shelf, origin, unreadable
 from portal.connectors.soap_schema import shaped
@@ -48,13 +49,15 @@ class Library(Protocol):
         """Keep what was read; what is other than before, in a sentence ("" when nothing, or nothing that matters)."""
 
 
-class SoapConnector:
+class SoapConnector(ListReader):
     """A SOAP service. Settings: `wsdl_from` (address or upload), `wsdl`, `endpoint`, `auth` (none, wsse_text, wsse_digest, basic or
     arguments), `user`, `operation` (key or name), `arguments` (see soap_arguments; a text as in a TOML), `items` (path in the answer),
     `errors_at`, `errors_good` (texts, separated by commas), `products`, `rest` seconds between calls, `most_pages` calls to make.
 
     Secrets: `password`, `key`. A message says for itself who asks (arguments), or its header does (WS-Security), or HTTP does (Basic).
     """
+
+    called = "call"
 
     def __init__(
         self, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None,
@@ -103,15 +106,19 @@ class SoapConnector:
         contract = self._contract()
         operation = self._chosen(contract)
         address = self._endpoint(operation)
-        with Spool(into, limit_bytes, None, progress) as spool:
+        tell = self.follow(progress)
+        self.caller.say = self.say
+        calls = min(len(self.products), self.most_calls or len(self.products)) if soap_arguments.asks_for_each(self.arguments) else 1
+        with Spool(into, limit_bytes, None, tell) as spool:
             for number, (product, values) in enumerate(self._calls(), 1):
                 if self.most_calls and number > self.most_calls:
                     break
-                answer = self._post(contract, operation, values, address, progress, MOST_TRIES)
+                answer = self._post(contract, operation, values, address, tell, MOST_TRIES)
                 error, message = self._judged(answer, operation)
                 if isinstance(error, SupplierError):
                     raise self._of_product(error, product)
                 found = [] if error else self._rows(message, operation)
+                self.turn(len(found), None, calls)
                 asked = {"asked_for": product} if product else {}
                 lines = b"".join(orjson.dumps(one | asked, option=orjson.OPT_APPEND_NEWLINE) for one in found)
                 for start in range(0, len(lines), _CHUNK):

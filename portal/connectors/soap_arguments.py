@@ -10,8 +10,7 @@ from portal.connectors.soap_schema import Part, leaves
 HEADER = "soap:Header"
 """The first name of a path into the SOAP header of a message."""
 SOURCES = {
-    "": "Leave it out",
-    "value": "This value",
+    "value": "What is typed here, or nothing",
     "user": "The user",
     "password": "The password",
     "key": "The other secret",
@@ -42,7 +41,7 @@ def written(text: str) -> dict[str, dict[str, Any]]:
         if not sign:
             continue
         source = value[1:-1] if value.startswith("<") and value.endswith(">") else ""
-        if source in SOURCES and source not in ("", "value"):
+        if source in SOURCES and source != "value":
             found[name] = {"from": source}
         elif value:
             found[name] = {"from": "value", "lines": [*found.get(name, {}).get("lines", []), value]}

@@ -141,20 +141,21 @@ def refuse_unsafe(content: bytes, name: str) -> None:
         raise unreadable(f"{name or 'The WSDL'} has a document type (DTD), which we never read. No WSDL needs one.")
 
 
-def sort_uploads(uploads: Sequence[tuple[str, bytes]]) -> Files:
-    """The files of an upload: WSDLs and XSDs as they are, or in a zip with its folders. The WSDL that no other imports is the entry.
-
-    Raises SupplierError.
-    """
+def gathered(uploads: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
+    """The files of an upload by address: WSDLs and XSDs as they are, or in a zip with its folders. Raises SupplierError."""
     files: dict[str, bytes] = {}
     for name, content in uploads:
-        inside = _unzipped(name, content) if content[:4] == b"PK\x03\x04" else {_tidy(name): content}
-        files.update(inside)
+        files |= _unzipped(name, content) if content[:4] == b"PK\x03\x04" else {_tidy(name): content}
     if len(files) > MOST_FILES or sum(map(len, files.values())) > LONGEST_ALL or any(len(one) > LONGEST_FILE for one in files.values()):
         raise too_much()
     for name, content in files.items():
         refuse_unsafe(content, name)
-    placed = {UPLOADED + name: content for name, content in files.items()}
+    return {UPLOADED + name: content for name, content in files.items()}
+
+
+def sort_uploads(uploads: Sequence[tuple[str, bytes]]) -> Files:
+    """An uploaded WSDL with its schemas. The WSDL that no other imports is the entry. Raises SupplierError."""
+    placed = gathered(uploads)
     return Files(_entry(placed), placed)
 
 

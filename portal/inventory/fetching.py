@@ -46,7 +46,7 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
             assert have is not None
             work.say(f"The server says that {have.name} is still the one that we read last. Nothing had to be fetched.")
             return _only(work, [have])
-        read = f"{connector.items:,} items on {connector.pages:,} pages" if isinstance(connector, ListReader) else fetched.name
+        read = connector.story() if isinstance(connector, ListReader) else fetched.name
     work.say(f"Fetched {read}, {fetched.size:,} bytes.")
     return _only(work, [documents.adopt(source, fetched, work.run)])
 
@@ -57,7 +57,7 @@ def _of_a_list(work: Work, reader: ListReader) -> Progress:
     reader.say = work.say  # type: ignore[method-assign]
 
     def progress(done: int, total: int | None) -> None:
-        work.progress(done, total, pages=reader.pages, of_pages=reader.expected_pages)
+        work.progress(done, total, pages=reader.pages, of_pages=reader.expected_pages, called=reader.called)
 
     return progress
 

@@ -3,6 +3,7 @@
 from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
 from portal.models.audit import AuditLine
 from portal.models.database import Table, connect, database
+from portal.models.descriptions import ServiceDescription
 from portal.models.documents import Document, RunFile
 from portal.models.exchanges import Exchange
 from portal.models.inventory import (
@@ -23,7 +24,8 @@ from portal.models.webhooks import Webhook, WebhookDelivery, WebhookSeen
 
 TABLES: list[type[Table]] = [
     Merchant, User, Session, SignInAttempt, FormToken, AuditLine,
-    Source, Connection, SealedSecret, OauthGrant, OauthRequest, Integration, LatePeriod, MappingVersion,
+    Source, Connection, SealedSecret, OauthGrant, OauthRequest, ServiceDescription, Integration, LatePeriod,
+    MappingVersion,
     Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
     UnknownSku, Webhook, WebhookDelivery, WebhookSeen,
@@ -32,7 +34,7 @@ TABLES: list[type[Table]] = [
 __all__ = [
     "TABLES", "AuditLine", "Connection", "Document", "Exchange", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant", "OauthRequest", "PlanRow",
-    "Run", "RunFile", "RunMessage", "SealedSecret",
+    "Run", "RunFile", "RunMessage", "SealedSecret", "ServiceDescription",
     "Session", "SetAsideRow", "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User",
     "Webhook", "WebhookDelivery", "WebhookSeen", "connect", "database",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OPERATIONS = ("inventory", "orders", "shipments")
-PROTOCOLS = frozenset({"sftp", "ftp", "http", "rest", "upload"})
+PROTOCOLS = frozenset({"sftp", "ftp", "http", "rest", "soap", "upload"})
 SETTING_KINDS = frozenset({"text", "number", "password", "textarea", "choice", "check", "folder", "key_pair"})
 ACCOUNT_KEYS = frozenset(
     {

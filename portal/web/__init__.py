@@ -38,6 +38,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "exchanges",
     "hooks",
     "signing_in",
+    "soap",
     "history",
     "directory",
     "connections",

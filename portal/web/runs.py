@@ -30,6 +30,8 @@ PLACES = {
     "mapping": ("mappings.inventory", "source_id"),
     "guards": ("limits.edit", "source_id"),
     "silence": ("limits.silence", "source_id"),
+    "operation": ("soap.operation", "source_id"),
+    "wsdl": ("soap.wsdl", "source_id"),
 }
 OF_A_FEED = ("connections.file", "mappings.inventory")
 QUICK, CALM = timedelta(seconds=30), timedelta(minutes=5)

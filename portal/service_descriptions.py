@@ -1,0 +1,125 @@
+"""The WSDL of a source that is a SOAP service: uploaded or read by address, kept whole, and its changes told.
+
+upload ─▶ packed        test ─▶ read (connectors.soap) ─▶ packed + outline ─▶ pages
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from peewee import IntegrityError
+
+from portal import audit, clock, setup_steps
+from portal.connection_parts import mark_untested, supplier_of
+from portal.connectors.soap_files import UPLOADED, Files, gathered, sort_uploads
+from portal.errors import NotFound, Stale
+from portal.models import Connection, ServiceDescription, Source, database
+
+PROTOCOL = "soap"
+
+
+def find(source: Source) -> ServiceDescription:
+    """The row of the source, made when it is first needed. Raises NotFound for a source that is no SOAP service."""
+    if supplier_of(source).protocol != PROTOCOL:
+        raise NotFound("service description")
+    found: ServiceDescription | None = ServiceDescription.get_or_none(ServiceDescription.source == source)
+    if found is not None:
+        return found
+    with suppress(IntegrityError), database.atomic():  # another request may make it first
+        ServiceDescription.create(source=source)
+    made: ServiceDescription = ServiceDescription.get(ServiceDescription.source == source)
+    return made
+
+
+def settings_of(source: Source) -> dict[str, Any]:
+    """The open settings of the source's connection."""
+    return dict(Connection.get(Connection.source == source).settings)
+
+
+def operations(row: ServiceDescription) -> list[dict[str, Any]]:
+    """What the WSDL offers, [] until it was read."""
+    return list(row.outline.get("operations", []))
+
+
+def operation_of(row: ServiceDescription, key: str) -> dict[str, Any] | None:
+    """The operation of that key, or of that bare name in the first port that has it."""
+    known = operations(row)
+    return next((one for one in known if one["key"] == key), None) or next((one for one in known if one["name"] == key), None)
+
+
+def kept_files(row: ServiceDescription) -> list[tuple[str, int]]:
+    """Name and bytes of each kept file: those of the WSDL in use, then added schemas."""
+    packed = [text for text in (row.packed, row.extra) if text]
+    return [(name.removeprefix(UPLOADED), len(content)) for text in packed for name, content in Files.unpacked(text).files.items()]
+
+
+def upload(source: Source, uploads: Sequence[tuple[str, bytes]], who: str) -> None:
+    """Take a WSDL with its schemas; for a WSDL that is read by address, only schemas that it imports from elsewhere.
+
+    The connection is untested afterwards. Raises SupplierError where nothing can be made of it.
+    """
+    row, by_address = find(source), settings_of(source).get("wsdl_from") == "address"
+    files = Files("", gathered(uploads)) if by_address else sort_uploads(uploads)
+    packed = {"extra": files.packed()} if by_address else {"packed": files.packed(), "digest": ""}
+    names = sorted(files.files)[:20]
+    with database.atomic():
+        _update(row, who, **packed)
+        mark_untested(source)
+        setup_steps.reopen(source, "connection")
+        audit.write(source.merchant, who, "service_description.upload", "source", source.public_id, before=None, after={"files": names})
+
+
+def forget(source: Source) -> None:
+    """Drop what was kept: the source has another supplier."""
+    ServiceDescription.delete().where(ServiceDescription.source == source).execute()
+
+
+class Shelf:
+    """The kept WSDL of one source, for a connector (soap.Library)."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def kept(self) -> Files | None:
+        """The WSDL in use; None before there was one."""
+        packed = find(self.source).packed
+        return Files.unpacked(packed) if packed else None
+
+    def uploads(self) -> Mapping[str, bytes]:
+        """Schemas that a person added."""
+        extra = find(self.source).extra
+        return Files.unpacked(extra).files if extra else {}
+
+    def keep(self, files: Files, outline: Mapping[str, Any]) -> str:
+        """Keep what was read. What the service changed about it is told as a sentence, and stays on the source's pages."""
+        from portal.connectors.soap_wsdl import differences  # zeep is loaded where a WSDL is read
+
+        row = find(self.source)
+        if row.digest == files.digest and row.outline:
+            ServiceDescription.update(read_at=clock.now()).where(ServiceDescription.id == row.id).execute()
+            return ""
+        clauses = differences(row.outline, outline, str(row.call.get("operation") or "")) if row.outline else []
+        words = f"The WSDL is another than before: {'; '.join(clauses)}" if clauses else ""
+        plain = orjson.loads(orjson.dumps(outline))
+        told = {"changes": words, "changes_at": clock.now()} if words else {}
+        _update(row, row.changed_by, packed=files.packed(), digest=files.digest, outline=plain, read_at=clock.now(), **told)
+        return words
+
+
+def write_call(row: ServiceDescription, call: Mapping[str, Any], version: int, who: str) -> None:
+    """Keep what is asked of the service. Raises Stale."""
+    same = (ServiceDescription.id == row.id) & (ServiceDescription.version == version)
+    if not ServiceDescription.update(_stamped(who, call=dict(call), changes="", changes_at=None)).where(same).execute():
+        fresh = ServiceDescription.get_by_id(row.id)
+        raise Stale(fresh.changed_by or "A test of the connection", fresh.changed_at)
+
+
+def _update(row: ServiceDescription, who: str, **columns: Any) -> None:
+    ServiceDescription.update(_stamped(who, **columns)).where(ServiceDescription.id == row.id).execute()
+
+
+def _stamped(who: str, **columns: Any) -> dict[str, Any]:
+    return {**columns, "version": ServiceDescription.version + 1, "changed_at": clock.now(), "changed_by": who}
