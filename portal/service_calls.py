@@ -22,7 +22,7 @@ MOST_PRODUCTS = 20_000
 LONGEST_PRODUCT = 100
 LONGEST_TEXT = 2_000
 MOST_LINES = 200
-FIXED = ("operation", "arguments", "items", "errors_at")
+FIXED = ("wsdl_operation", "arguments", "items", "errors_at")
 """What a supplier's TOML may say for everybody."""
 
 _PROPOSED = (
@@ -40,14 +40,21 @@ def settings_of(source: Source) -> dict[str, Any]:
     """What the connector takes beside the connection's own settings: the supplier's fixed part over what the merchant chose."""
     row, supplier = service_descriptions.find(source), supplier_of(source)
     settings = service_descriptions.settings_of(source)
-    fixed = {key: value for key, value in supplier.whole(settings).items() if key in FIXED and value}
-    call = {key: value for key, value in row.call.items() if value}
-    return {**call, **fixed, "arguments": {**call.get("arguments", {}), **written(str(fixed.get("arguments") or ""))}}
+    said = {key: value for key, value in supplier.whole(settings).items() if key in FIXED and value}
+    call = {"wsdl_operation" if key == "operation" else key: value for key, value in row.call.items() if value}
+    return {**call, **said, "arguments": {**call.get("arguments", {}), **written(str(said.get("arguments") or ""))}}
+
+
+def fixed(supplier: Supplier) -> dict[str, str]:
+    """What the supplier's TOML says for everybody; nobody is asked for it."""
+    operation = supplier.operations.get("get_inventory")
+    texts = {**supplier.fixed, **(operation.texts if operation else {})}
+    return {key: text for key, text in texts.items() if key in FIXED}
 
 
 def fixed_arguments(supplier: Supplier) -> dict[str, dict[str, Any]]:
-    """The arguments that the supplier's TOML places; nobody is asked for them."""
-    return written(supplier.fixed.get("arguments", ""))
+    """The arguments that the supplier's TOML places."""
+    return written(fixed(supplier).get("arguments", ""))
 
 
 def proposed(operation: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -76,14 +83,14 @@ def save(source: Source, typed: Mapping[str, Any], version: int, who: str) -> No
     """
     row, supplier = service_descriptions.find(source), supplier_of(source)
     settings = service_descriptions.settings_of(source)
-    key = str(supplier.fixed.get("operation") or typed.get("operation") or "")
+    key = str(fixed(supplier).get("wsdl_operation") or typed.get("operation") or "")
     operation = service_descriptions.operation_of(row, key)
     if operation is None or operation["unusable"]:
         raise Invalid({"operation": "Choose one of the operations." if operation is None else operation["unusable"]})
-    fixed, errors = fixed_arguments(supplier), dict[str, str]()
-    arguments = _judged_arguments(operation, typed.get("arguments") or {}, fixed, settings, errors)
+    placed, errors = fixed_arguments(supplier), dict[str, str]()
+    arguments = _judged_arguments(operation, typed.get("arguments") or {}, placed, settings, errors)
     products = [str(one) for one in typed.get("products") or []]
-    if asks_for_each({**arguments, **fixed}):
+    if asks_for_each({**arguments, **placed}):
         _judge_products(products, errors)
     call = {"operation": operation["key"], "arguments": arguments, "products": products}
     for name in ("items", "errors_at"):
@@ -105,13 +112,13 @@ def _write(source: Source, row: ServiceDescription, call: Mapping[str, Any], ver
 
 
 def _judged_arguments(
-    operation: Mapping[str, Any], typed: Mapping[str, Mapping[str, Any]], fixed: Mapping[str, Any], settings: Mapping[str, Any],
+    operation: Mapping[str, Any], typed: Mapping[str, Mapping[str, Any]], placed: Mapping[str, Any], settings: Mapping[str, Any],
     errors: dict[str, str],
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
     found: dict[str, dict[str, Any]] = {}
     for one in operation["arguments"]:
         path, given = one["path"], typed.get(one["path"], {})
-        if path in fixed:
+        if path in placed:
             continue
         source = str(given.get("from") or "value")
         lines = [line for line in given.get("lines", []) if line.strip()] if source == "value" else []

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 from portal import feeds, mapping, matching
 from portal.connectors import answers, open_connector, paging
 from portal.connectors.network import Guard
+from portal.connectors.soap_files import Files, sort_uploads
 from portal.errors import Invalid, SupplierError
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
 from portal.records import Secret
@@ -24,7 +25,7 @@ from portal.suppliers import Supplier
 from portal.suppliers.operations import Operation
 
 QUESTIONS = ("request", "place", "answer", "error")
-PLAYED = frozenset({"rest"})
+PLAYED = frozenset({"rest", "soap"})
 """Protocols whose samples are requests and answers. Those of files are files; others bring tests of their own."""
 FILES = frozenset({"sftp", "ftp", "http", "upload"})
 _PATHS = ("items", "error_at", "cursor", "total", "pages", "sent_id", "children_items", "join_items", "join_key", "join_on")
@@ -54,7 +55,7 @@ def check(supplier: Supplier, samples: Path) -> Report:
         if not path.is_file():
             report.wrong.append(f"{name}: {path.name} is missing")
             continue
-        wrong, said = _played(supplier, name, json.loads(path.read_text("utf-8")))
+        wrong, said = _played(supplier, name, {"wsdl": samples, **json.loads(path.read_text("utf-8"))})
         report.wrong += [f"{name}: {words}" for words in wrong]
         report.said[name] = said
     return report
@@ -82,8 +83,8 @@ def _plain_faults(operation: Operation) -> Iterator[str]:
 def _played(supplier: Supplier, name: str, sample: Mapping[str, Any]) -> tuple[list[str], str]:
     """(what is wrong, what was proved) of one operation."""
     whole, wrong = supplier.whole(sample.get("settings", {}), name), []
-    if whole.get("base") != sample["base"]:
-        wrong.append(f"place: it asks {whole.get('base')}, not {sample['base']}")
+    if (place := whole.get("base") or whole.get("endpoint")) != sample["base"]:
+        wrong.append(f"place: it asks {place}, not {sample['base']}")
     parts = [_told_check(supplier, whole, sample), _told_list(supplier, name, whole, sample), _told_send(supplier, whole, sample)]
     parts += [_told_error(supplier, name, whole, sample, error) for error in sample.get("errors", [])]
     if not sample.get("errors"):
@@ -95,11 +96,32 @@ def _open(supplier: Supplier, whole: Mapping[str, Any], sample: Mapping[str, Any
     """The connector, its base on the player's port and its path kept."""
     here = f"{LOOPBACK}:{player.port}"
     moved = {
-        key: urlunsplit(urlsplit(str(whole[key]))._replace(scheme="http", netloc=here)) for key in ("base", "token_url") if whole.get(key)
+        key: urlunsplit(urlsplit(str(whole[key]))._replace(scheme="http", netloc=here))
+        for key in ("base", "token_url", "endpoint")
+        if whole.get(key)
     }
     secrets = {key: Secret(text) for key, text in sample.get("secrets", {}).items()}
     guard = Guard.from_config("", [(LOOPBACK, player.port)])
-    return open_connector(supplier.protocol, {**whole, **moved, "plain_ok": "1"}, secrets, guard=guard, trusted_key=None)
+    library = _Beside(sample["wsdl"]) if supplier.protocol == "soap" else None
+    settings = {**whole, **moved, "plain_ok": "1"}
+    return open_connector(supplier.protocol, settings, secrets, guard=guard, trusted_key=None, library=library)
+
+
+class _Beside:
+    """The WSDL that lies beside the samples, with its schemas."""
+
+    def __init__(self, folder: Path) -> None:
+        found = (path for path in sorted(folder.rglob("*")) if path.suffix in (".wsdl", ".xsd"))
+        self._files = sort_uploads([(str(path.relative_to(folder)), path.read_bytes()) for path in found])
+
+    def kept(self) -> Files:
+        return self._files
+
+    def uploads(self) -> dict[str, bytes]:
+        return {}
+
+    def keep(self, *_: Any) -> str:
+        return ""
 
 
 def _told_check(supplier: Supplier, whole: Mapping[str, Any], sample: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from portal.connectors.api_auth import refused
 from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller
 from portal.connectors.lists import ListReader
 from portal.connectors.network import Guard
-from portal.connectors.soap_files import LONGEST_FILE, Files, Shelf, origin, unreadable
+from portal.connectors.soap_files import LONGEST_FILE, Files, Shelf, origin, over_tls, unreadable
 from portal.connectors.soap_schema import shaped
 from portal.connectors.soap_wsdl import Contract, Operation, contract_of
 from portal.connectors.spool import Progress, Spool
@@ -51,7 +51,7 @@ class Library(Protocol):
 
 class SoapConnector(ListReader):
     """A SOAP service. Settings: `wsdl_from` (address or upload), `wsdl`, `endpoint`, `auth` (none, wsse_text, wsse_digest, basic or
-    arguments), `user`, `operation` (key or name), `arguments` (see soap_arguments; a text as in a TOML), `items` (path in the answer),
+    arguments), `user`, `wsdl_operation` (key or name), `arguments` (see soap_arguments; a text as in a TOML), `items` (path in the answer),
     `errors_at`, `errors_good` (texts, separated by commas), `products`, `rest` seconds between calls, `most_pages` calls to make.
 
     Secrets: `password`, `key`. A message says for itself who asks (arguments), or its header does (WS-Security), or HTTP does (Basic).
@@ -169,7 +169,7 @@ class SoapConnector(ListReader):
         return contract
 
     def _chosen(self, contract: Contract) -> Operation:
-        key = self._text("operation")
+        key = self._text("wsdl_operation")
         operation = contract.operation(key)
         if not key:
             body = f"The WSDL has {len(contract.operations):,} operations. Choose the one that tells the stock."
@@ -184,7 +184,7 @@ class SoapConnector(ListReader):
 
     def _endpoint(self, operation: Operation) -> str:
         """Where calls go: as typed, else what the WSDL says, when that is the server that the WSDL itself came from."""
-        typed, said = self._text("endpoint"), operation.endpoint
+        typed, said = self._text("endpoint"), over_tls(operation.endpoint, self._text("wsdl"))
         if typed:
             return typed
         usable = said.startswith(("http://", "https://"))

@@ -13,7 +13,7 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import orjson
 from lxml import etree
@@ -83,7 +83,7 @@ class Shelf:
 
     def take(self, address: str) -> bytes:
         """The bytes of one file, once fetched always the same."""
-        address = address.partition("#")[0]
+        address = over_tls(address.partition("#")[0], self.entry)
         if address in self.taken:
             return self.taken[address]
         content = _OURS.get(address)
@@ -121,6 +121,14 @@ def origin(address: str) -> tuple[str, str, int | None]:
         return parts.scheme, (parts.hostname or "").casefold(), parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         return "", "", None
+
+
+def over_tls(address: str, entry: str) -> str:
+    """The address; by https where the WSDL came so and names its own host by http, as one does that stands behind a TLS proxy."""
+    there, here = urlsplit(address), urlsplit(entry)
+    if (there.scheme, here.scheme) != ("http", "https") or there.netloc.casefold() != (here.hostname or "").casefold():
+        return address
+    return urlunsplit(there._replace(scheme="https", netloc=here.netloc))
 
 
 def base_name(address: str) -> str:

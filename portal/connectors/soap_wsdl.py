@@ -26,7 +26,7 @@ from portal.connectors.soap_schema import Part, Schemas, columns_of, leaves, rep
 from portal.errors import SupplierError
 
 KEPT = 8
-_SETTINGS = Settings(strict=True, raw_response=True, forbid_dtd=True, forbid_entities=True, xml_huge_tree=False)
+_SETTINGS = Settings(strict=True, raw_response=True, forbid_dtd=True, forbid_entities=True, force_https=False)
 _FAULTS = (
     zeep.exceptions.Error, etree.LxmlError, AttributeError, AssertionError, IndexError, KeyError, NotImplementedError, RecursionError,
     RuntimeError, TypeError, ValueError,

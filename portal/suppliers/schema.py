@@ -59,7 +59,10 @@ _LIST = frozenset(
     + [f"{name}_{part}" for name in ("join", "join2") for part in ("path", "query", "items", "key", "on", "as")]
     + [f"words_{status}" for status in (400, 401, 402, 403, 404, 405, 409, 422, 429)]
 )
-OPERATION_TEXTS: Mapping[str, frozenset[str]] = {"rest": _LIST}
+OPERATION_TEXTS: Mapping[str, frozenset[str]] = {
+    "rest": _LIST,
+    "soap": frozenset(["wsdl_operation", "arguments", "items", "errors_at", "errors_good", "sent_id"]),
+}
 """The texts that an operation may set, by protocol; a protocol that is not here takes none."""
 API_OPERATIONS = ("get_inventory", "send_orders", "get_shipments")
 MAPPING_KEYS = Keys(

@@ -98,7 +98,7 @@ def save(source_id: str) -> Response:
 def _form(source: Any, row: Any, wanted: str, call: Mapping[str, Any], sent: bool = False) -> Any:
     """A form with fields for the arguments of the wanted operation: numbered, as the schema orders them."""
     supplier, known = connections.supplier_of(source), service_descriptions.operations(row)
-    chosen = service_descriptions.operation_of(row, supplier.fixed.get("operation") or wanted)
+    chosen = service_descriptions.operation_of(row, service_calls.fixed(supplier).get("wsdl_operation") or wanted)
     ports = {one["name"] for one in known if sum(other["name"] == one["name"] for other in known) > 1}
     names = [
         (one["key"], f"{one['name']} (SOAP {one['version']}, {one['port']})" if one["name"] in ports else one["name"]) for one in known
@@ -165,11 +165,11 @@ def _refused(form: Any, refused: Invalid) -> Any:
 
 def _page(source: Any, row: Any, form: Any, wanted: str, status: int = 200) -> Response:
     supplier = connections.supplier_of(source)
-    chosen = service_descriptions.operation_of(row, supplier.fixed.get("operation") or wanted)
+    chosen = service_descriptions.operation_of(row, service_calls.fixed(supplier).get("wsdl_operation") or wanted)
     fixed = service_calls.fixed_arguments(supplier)
     return render(
         "soap/operation.html", "soap/_operation.html", status, source=source, supplier=supplier, row=row, form=form, chosen=chosen,
-        arguments=list(enumerate(_arguments(supplier, chosen))), fixed=supplier.fixed, placed=fixed, address=address,
+        arguments=list(enumerate(_arguments(supplier, chosen))), fixed=service_calls.fixed(supplier), placed=fixed, address=address,
         known=service_descriptions.operations(row), hints=_list_hints(chosen), other=OTHER, settings=connections.find(source).settings,
         each="product" in {one["from"] for one in fixed.values()} or any(form[f"from-{n}"].data == "product" for n in _numbers(form)),
         many=len(service_calls.products_in(str(form["products"].data or ""))), most=service_calls.MOST_PRODUCTS,

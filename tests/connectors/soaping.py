@@ -43,7 +43,7 @@ class Asking:
         self, wsdl: str = "", library: Shelf | None = None, guard: Guard | None = None, secret: str = PASSWORD, **settings: Any
     ) -> None:
         usual = {
-            "wsdl_from": "address", "wsdl": wsdl, "auth": "none", "user": "ana", "plain_ok": "1", "operation": "ListStock",
+            "wsdl_from": "address", "wsdl": wsdl, "auth": "none", "user": "ana", "plain_ok": "1", "wsdl_operation": "ListStock",
             "arguments": ALL, "items": "items.item", "errors_at": "result.code", "errors_good": "0, OK",
         }  # fmt: skip
         self.exchanges: list[Exchange] = []

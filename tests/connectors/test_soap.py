@@ -35,7 +35,7 @@ def asking(stack: Stack, **settings: object) -> Asking:
 
 @pytest.mark.parametrize("port", ["Stock11", "Stock12"])
 def test_both_versions_bring_the_items_in_the_schemas_shape(stack: Stack, tmp_path: Path, port: str) -> None:
-    one = asking(stack, operation=f"{port}:ListStock")
+    one = asking(stack, wsdl_operation=f"{port}:ListStock")
     assert one.check() == dict.fromkeys(CHECKED, "passed") and one.detail("folder") == "ListStock answered: 3 items"
     found = one.fetch(tmp_path)
     assert [row["sku"] for row in found] == ["000-A&B", "001-A&B", "002-A&B"], "zeros in front stay"
@@ -103,7 +103,7 @@ def test_nested_repeated_and_attributes_stand_in_the_call(stack: Stack, tmp_path
 
 
 def test_a_call_for_each_product(stack: Stack, tmp_path: Path) -> None:
-    one = asking(stack, operation="GetStock", arguments="productId = <product>", items="item", products=["P1", "P2", "P3"])
+    one = asking(stack, wsdl_operation="GetStock", arguments="productId = <product>", items="item", products=["P1", "P2", "P3"])
     assert one.check()["folder"] == "passed" and "3 products, a call for each" in one.detail("folder")
     stack.forget()
     assert [(row["sku"], row["asked_for"]) for row in one.fetch(tmp_path)] == [(f"P{n}-{m}", f"P{n}") for n in (1, 2, 3) for m in (1, 2)]
@@ -111,14 +111,14 @@ def test_a_call_for_each_product(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_one_product_that_fails_ends_all(stack: Stack, tmp_path: Path) -> None:
-    one = asking(stack, operation="GetStock", arguments="productId = <product>", items="item", products=["P1", "gone", "P3"])
+    one = asking(stack, wsdl_operation="GetStock", arguments="productId = <product>", items="item", products=["P1", "gone", "P3"])
     problem = one.refused(tmp_path)
     assert "product gone" in problem.body and problem.server_said == "404, No such product"
 
 
 def test_a_sample_makes_only_some_calls(stack: Stack, tmp_path: Path) -> None:
     products = [f"P{n}" for n in range(9)]
-    one = asking(stack, operation="GetStock", arguments="productId = <product>", items="item", products=products, most_pages=4)
+    one = asking(stack, wsdl_operation="GetStock", arguments="productId = <product>", items="item", products=products, most_pages=4)
     assert len(one.fetch(tmp_path)) == 8
 
 
@@ -145,11 +145,11 @@ def test_no_items_is_an_empty_list_and_no_fault(stack: Stack, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "settings, act, words",
     [
-        ({"operation": ""}, "Choose the operation", "4 operations"),
-        ({"operation": "Stock11:Nothing"}, "Choose the operation", "It has: GetStock, ListStock"),
+        ({"wsdl_operation": ""}, "Choose the operation", "4 operations"),
+        ({"wsdl_operation": "Stock11:Nothing"}, "Choose the operation", "It has: GetStock, ListStock"),
         ({"arguments": {}}, "Choose the arguments", "status"),
         ({"arguments": "status = all\ncolour = red"}, "Choose the arguments", "colour"),
-        ({"operation": "GetStock", "arguments": "productId = <product>"}, "Enter the product ids", "one product at a time"),
+        ({"wsdl_operation": "GetStock", "arguments": "productId = <product>"}, "Enter the product ids", "one product at a time"),
     ],
 )
 def test_what_is_still_to_choose_is_a_question_and_nothing_is_called(
@@ -170,7 +170,12 @@ def test_a_call_without_its_server_is_no_list(stack: Stack, tmp_path: Path) -> N
 # PromoStandards
 
 
-PROMO = {"operation": "getInventoryLevels", "items": "Inventory.PartInventoryArray.PartInventory", "errors_at": "", "auth": "arguments"}
+PROMO = {
+    "wsdl_operation": "getInventoryLevels",
+    "items": "Inventory.PartInventoryArray.PartInventory",
+    "errors_at": "",
+    "auth": "arguments",
+}
 LEVELS = "wsVersion = 2.0.0\nid = <user>\npassword = <password>\nproductId = <product>"
 
 

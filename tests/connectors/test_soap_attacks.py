@@ -108,7 +108,7 @@ def test_a_schema_of_another_server_may_be_uploaded(tmp_path: Path, elsewhere: W
     text = WSDL.replace("types/stock.xsd", f"http://127.0.0.1:{elsewhere.port}/schemas/stock.xsd")
     added = {f"https://uploaded.invalid/{name.removeprefix('types/')}": content for name, content in TYPES.items()}
     with web(said(text)) as server:
-        one = Asking(server.link("/stock.wsdl"), library=Shelf(uploads=added), operation="")
+        one = Asking(server.link("/stock.wsdl"), library=Shelf(uploads=added), wsdl_operation="")
         assert one.check()["folder"] == "question" and one.problem is not None and one.problem.act == "Choose the operation", one.problem
     assert elsewhere.heard == []
 
@@ -186,7 +186,7 @@ def test_a_schema_that_unfolds_without_an_end_is_not_usable(tmp_path: Path) -> N
     contract = contract_of(files)
     assert time.monotonic() - began < 5
     assert "too large" in contract.operations["Stock11:GetStock"].unusable and not contract.operations["Stock11:ListStock"].unusable
-    one = Asking(library=Shelf(files), wsdl_from="upload", operation="GetStock", arguments={}, endpoint="http://127.0.0.1:1/")
+    one = Asking(library=Shelf(files), wsdl_from="upload", wsdl_operation="GetStock", arguments={}, endpoint="http://127.0.0.1:1/")
     assert "too large" in one.refused(tmp_path).body
 
 
