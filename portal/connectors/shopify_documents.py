@@ -1,0 +1,119 @@
+"""Every GraphQL document that goes to Shopify, for one version of its Admin API. Pure text; tests prove each against its schema."""
+
+from __future__ import annotations
+
+VERSION = "2026-10"
+"""Stable from 2026-10-01 to 2027-10-16 (shopify.dev, "About Shopify API versioning")."""
+
+STORE = """
+query Store {
+  shop { name myshopifyDomain currencyCode }
+  currentAppInstallation { accessScopes { handle } }
+}"""
+
+COUNT = """
+query Count { productVariantsCount(limit: null) { count precision } }"""
+
+LOCATIONS = """
+query Locations($after: String) {
+  locations(first: 100, after: $after, includeLegacy: true, includeInactive: true) {
+    nodes { id name isActive }
+    pageInfo { hasNextPage endCursor }
+  }
+}"""
+
+_VARIANT = """id sku barcode title price inventoryPolicy inventoryQuantity updatedAt
+      product { id title vendor status }"""
+_LEVEL = """location { id name } quantities(names: ["available"]) { name quantity }"""
+_COST = "unitCost { amount currencyCode }"
+
+
+def variants(cost: bool) -> str:
+    """A page of variants, each with its first levels. `cost`: with what a unit costs the store, a permission of its own."""
+    return f"""
+query Variants($first: Int!, $after: String, $levels: Int!, $filter: String) {{
+  productVariants(first: $first, after: $after, query: $filter, sortKey: ID) {{
+    nodes {{
+      {_VARIANT}
+      inventoryItem {{
+        id tracked {_COST if cost else ""}
+        inventoryLevels(first: $levels) {{ nodes {{ {_LEVEL} }} pageInfo {{ hasNextPage endCursor }} }}
+      }}
+    }}
+    pageInfo {{ hasNextPage endCursor }}
+  }}
+}}"""
+
+
+LEVELS = f"""
+query Levels($item: ID!, $after: String) {{
+  inventoryItem(id: $item) {{
+    inventoryLevels(first: 100, after: $after) {{ nodes {{ {_LEVEL} }} pageInfo {{ hasNextPage endCursor }} }}
+  }}
+}}"""
+
+
+def all_variants(cost: bool) -> str:
+    """The query of a bulk operation: all variants with all their levels, which come as lines of their own."""
+    return f"""
+{{
+  productVariants {{
+    edges {{ node {{
+      {_VARIANT}
+      inventoryItem {{
+        id tracked {_COST if cost else ""}
+        inventoryLevels {{ edges {{ node {{ id {_LEVEL} }} }} }}
+      }}
+    }} }}
+  }}
+}}"""
+
+
+BULK_START = """
+mutation BulkStart($query: String!) {
+  bulkOperationRunQuery(query: $query, groupObjects: false) {
+    bulkOperation { id status }
+    userErrors { code field message }
+  }
+}"""
+
+BULK_STATE = """
+query BulkState($id: ID!) {
+  bulkOperation(id: $id) { id status errorCode objectCount rootObjectCount url partialDataUrl }
+}"""
+
+BULK_CANCEL = """
+mutation BulkCancel($id: ID!) {
+  bulkOperationCancel(id: $id) { bulkOperation { id status } userErrors { field message } }
+}"""
+
+ORDER_CREATE = """
+mutation OrderCreate($order: OrderCreateOrderInput!, $options: OrderCreateOptionsInput) {
+  orderCreate(order: $order, options: $options) {
+    order { id name sourceIdentifier lineItems(first: 100) { nodes { id sku quantity variant { id } } pageInfo { hasNextPage endCursor } } }
+    userErrors { code field message }
+  }
+}"""
+
+ORDERS_BY_SOURCE = """
+query OrdersBySource($filter: String!) {
+  orders(first: 10, query: $filter, sortKey: CREATED_AT, reverse: true) {
+    nodes { id name sourceIdentifier createdAt cancelledAt }
+  }
+}"""
+
+SKUS = """
+query Skus($filter: String!, $after: String) {
+  productVariants(first: 100, after: $after, query: $filter) {
+    nodes { id sku product { status } }
+    pageInfo { hasNextPage endCursor }
+  }
+}"""
+
+ALL = {
+    "store": STORE, "count": COUNT, "locations": LOCATIONS, "variants": variants(True), "variants without cost": variants(False),
+    "levels": LEVELS, "bulk start": BULK_START, "bulk state": BULK_STATE, "bulk cancel": BULK_CANCEL,
+    "bulk query": all_variants(True), "bulk query without cost": all_variants(False), "order": ORDER_CREATE,
+    "orders by source": ORDERS_BY_SOURCE, "skus": SKUS,
+}  # fmt: skip
+"""All of them by name."""

@@ -1,0 +1,72 @@
+"""Every GraphQL document that goes to Shopify, proved against the schema that Shopify publishes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import (
+    FieldNode,
+    GraphQLSchema,
+    NoDeprecatedCustomRule,
+    OperationDefinitionNode,
+    build_client_schema,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from portal.connectors import shopify_documents
+
+PEERS = Path(os.environ.get("PEERS") or Path(__file__).resolve().parents[3] / "shared" / "peers")
+PUBLISHED = PEERS / "shopify" / f"admin_{shopify_documents.VERSION}.json.gz"
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    if not PUBLISHED.exists():
+        pytest.skip(f"Shopify's published schema is not here ({PUBLISHED}); set PEERS to the folder that has shopify/")
+    told: Any = json.loads(gzip.decompress(PUBLISHED.read_bytes()))
+    return build_client_schema(told.get("data", told), assume_valid=True)
+
+
+def slips(schema: GraphQLSchema, document: str) -> list[str]:
+    return [one.message for one in validate(schema, parse(document), [*specified_rules, NoDeprecatedCustomRule])]
+
+
+@pytest.mark.parametrize("name", shopify_documents.ALL)
+def test_each_document_is_valid_and_names_nothing_deprecated(schema: GraphQLSchema, name: str) -> None:
+    assert slips(schema, shopify_documents.ALL[name]) == []
+
+
+def test_every_document_of_the_module_is_among_them() -> None:
+    texts = {value for name, value in vars(shopify_documents).items() if name.isupper() and isinstance(value, str) and "{" in value}
+    assert {one for one in texts if not one.startswith(("id sku", "location {", "unitCost"))} <= set(shopify_documents.ALL.values())
+
+
+def test_the_proof_can_fail(schema: GraphQLSchema) -> None:
+    assert slips(schema, "{ inventoryItem(id: 1) { inventoryLevels(first: 1) { nodes { available } } } }")
+    assert slips(schema, "{ currentBulkOperation { id } }")
+
+
+def deepest(node: Any, connections: int = 0) -> int:
+    """How many connections lie inside each other."""
+    below = node.selection_set.selections if node.selection_set else ()
+    here = connections + any(isinstance(one, FieldNode) and one.name.value == "edges" for one in below)
+    return max([here, *(deepest(one, here) for one in below)])
+
+
+@pytest.mark.parametrize("cost", [True, False])
+def test_the_bulk_query_keeps_to_what_bulk_operations_allow(cost: bool) -> None:
+    text = shopify_documents.all_variants(cost)
+    (query,) = parse(text).definitions
+    assert isinstance(query, OperationDefinitionNode) and not query.variable_definitions
+    assert (
+        text.count("edges") == 2
+        and deepest(query) == 2
+        and text.count("node {") == text.count("node { id") + text.count("node {\n      id")
+    )
