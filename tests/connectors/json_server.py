@@ -36,7 +36,7 @@ class JsonAnswers(BaseHTTPRequestHandler):
 def serving(answers: type[BaseHTTPRequestHandler]) -> Iterator[int]:
     """The port on which they are given until the block ends."""
     server = ThreadingHTTPServer((LOOPBACK, 0), answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)  # it looks that often whether to end
     thread.start()
     try:
         yield server.server_port
