@@ -103,6 +103,9 @@ class Results:
             self._offer(check)
         if check.state == "running":
             check = replace(check, facts={**check.facts, "since": clock.now().isoformat()})
+        if "choices" in check.facts:
+            self.write(choices=check.facts["choices"])
+            check = replace(check, facts={name: fact for name, fact in check.facts.items() if name != "choices"})
         self.checks[check.name] = check
         self.write()
         self.work.look_for_stop()

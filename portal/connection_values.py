@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from portal.connectors import answers
 from portal.connectors.google_sheets import csv_link
 from portal.errors import Invalid
+from portal.fields import LARGEST_QUANTITY
 from portal.suppliers import Setting, Supplier, native_hosts
 
 LONGEST_VALUE = 2_000
@@ -54,6 +55,11 @@ def _read_one(form: Typed, setting: Setting, value: Any) -> None:
         form.values[setting.key] = bool(value)
         if setting.required and not value:
             form.errors[setting.key] = "Tick this to go on, or choose another way."
+        return
+    if setting.kind == "picks":
+        form.values[setting.key] = " ".join(dict.fromkeys(str(value or "").split()))
+        if setting.required and not form.values[setting.key]:
+            form.errors[setting.key] = "Choose at least one, or go back to all."
         return
     text = str(value or "").strip()
     try:
@@ -196,6 +202,12 @@ def _whole_number(text: str, _remarks: list[str]) -> str:
     return text
 
 
+def _units(text: str, _remarks: list[str]) -> str:
+    if not (text.isascii() and text.isdigit() and int(text) <= LARGEST_QUANTITY):
+        raise _refusal(f"Enter a whole number up to {LARGEST_QUANTITY:,}, or nothing.")
+    return str(int(text))
+
+
 def _seconds(text: str, _remarks: list[str]) -> str:
     if not re.fullmatch(r"\d{1,2}(\.\d{1,3})?", text) or float(text) > LONGEST_REST:
         raise _refusal(f"Enter seconds from 0 to {LONGEST_REST}, such as 0.5.")
@@ -303,6 +315,7 @@ _JUDGES: dict[str, Callable[[str, list[str]], Any]] = {
     "login_path": _path,
     "size": _whole_number,
     "first": _whole_number,
+    "untracked": _units,
     "rest": _seconds,
     **dict.fromkeys(("items", "total", "pages", "cursor", "token_path"), _place),
     **dict.fromkeys(("size_name", "page_name", "query_name", "login_user", "login_password"), _parameter),

@@ -63,15 +63,20 @@ def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], v
     given = _given(supplier, wanted, secrets)
     known, meant = servers_of(supplier.whole(before.settings)), servers_of(supplier.whole(form.values))
     moved = bool(known) and not meant <= known
-    errors = form.errors | _secret_errors(supplier, secrets_of(source), wanted, given, moved and "host" not in form.errors)
+    errors = (
+        form.errors
+        | _pick_errors(supplier, form.values, before)
+        | _secret_errors(supplier, secrets_of(source), wanted, given, moved and "host" not in form.errors)
+    )
     if errors:
         raise Invalid(errors, form.proposals)
     values = form.values | _public_halves(wanted, before)
+    elsewhere = endpoint_of(supplier.whole(before.settings)) != endpoint_of(supplier.whole(values))
     with database.atomic():
-        saved = _write(source, before, values, version, who)
+        saved = _write(source, before, values, version, who, elsewhere)
         changed = _seal_all(source, wanted, given, who)
         _log(source, who, "connection.save", without_tail(before.settings), {**without_tail(values), "secrets changed": changed})
-        if endpoint_of(before.settings) != endpoint_of(values):
+        if elsewhere:
             setup_steps.reopen(source, "connection")
         if moved or before.settings.get("client_id") != values.get("client_id"):
             _oauth().forget(source)
@@ -221,6 +226,16 @@ def _secret_errors(
     return {key: words for key, words in errors.items() if words}
 
 
+def _pick_errors(supplier: Supplier, values: Mapping[str, Any], before: Connection) -> dict[str, str]:
+    """What is wrong with choices among what the server offers: each must have been offered, or be chosen already."""
+    errors = {}
+    for one in supplier.settings:
+        known = {choice["value"] for choice in before.choices.get(one.key, ())} | set(str(before.settings.get(one.key) or "").split())
+        if one.kind == "picks" and not set(str(values.get(one.key) or "").split()) <= known:
+            errors[one.key] = "Choose from the list. If it is an old one, test the connection: that reads it anew."
+    return errors
+
+
 def _missing(one: Setting) -> str:
     if one.kind == "key_pair":
         return "Make the key pair first, and send the public key to the supplier."
@@ -231,10 +246,10 @@ def _public_halves(wanted: list[Setting], before: Connection) -> dict[str, Any]:
     return {one.key: before.settings[one.key] for one in wanted if one.kind == "key_pair" and one.key in before.settings}
 
 
-def _write(source: Source, before: Connection, values: dict[str, Any], version: int, who: str) -> Connection:
+def _write(source: Source, before: Connection, values: dict[str, Any], version: int, who: str, elsewhere: bool) -> Connection:
     columns: dict[str, Any] = {**UNTESTED, "settings": values, "version": Connection.version + 1}
-    if endpoint_of(before.settings) != endpoint_of(values):
-        columns["trusted_key"] = None
+    if elsewhere:
+        columns |= {"trusted_key": None, "choices": {}}
     mine = (Connection.id == before.id) & (Connection.version == version)
     if not Connection.update(_stamped(who, **columns)).where(mine).execute():
         fresh = find(source)

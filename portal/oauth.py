@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from portal import audit, clock, connection_parts, exchanges, vault
-from portal.connectors import oauth, problems
+from portal.connectors import oauth, problems, shopify_oauth
 from portal.connectors.caller import Caller
-from portal.connectors.oauth import Tokens
+from portal.connectors.oauth import Tokens, Way
 from portal.errors import NotFound, Refused, SupplierError
 from portal.models import Merchant, OauthGrant, OauthRequest, Session, Source, database
 from portal.records import Secret
@@ -28,6 +28,7 @@ EARLY = timedelta(minutes=5)
 """How long before they end tokens are renewed."""
 LEASE = timedelta(seconds=90)
 PATIENCE = 100.0
+WAYS: Mapping[str, Way] = {"": oauth, "shopify": shopify_oauth}
 TOKENS, VERIFIER = "oauth tokens", "oauth verifier"
 
 
@@ -59,12 +60,13 @@ def begin(source: Source, session: Session, redirect: str) -> Journey:
             state_hash=_hash(state), source=source, session_hash=session.token_hash, redirect=redirect,
             sealed_verifier=vault.seal(source.merchant, source.public_id, VERIFIER, verifier), ends_at=clock.now() + STATE_LASTS,
         )  # fmt: skip
-    address = oauth.authorization(settings, redirect, state, verifier)
-    return Journey(address, urlsplit(address).hostname or "", tuple(str(settings.get("scope") or "").split()))
+    way = _way(settings)
+    address = way.authorization(settings, redirect, state, verifier)
+    return Journey(address, urlsplit(address).hostname or "", way.asked(settings))
 
 
 def finish(merchant: Merchant, session: Session, answer: Mapping[str, str], who: str) -> Granted:
-    """Take the supplier's redirect: {"state", "code"} or {"state", "error"}, and "iss" from some.
+    """Take the supplier's redirect: {"state", "code"} or {"state", "error"}, "iss" from some, and what else it signed.
 
     Raises Refused for a state that is unknown, used, too old, of another session or merchant, and for a sign-in that was declined;
     SupplierError when the code was not changed for tokens.
@@ -73,16 +75,15 @@ def finish(merchant: Merchant, session: Session, answer: Mapping[str, str], who:
     source = Source.get_by_id(request.source_id)
     source.merchant = merchant
     settings = _settings(source)
-    issuer = str(settings.get("issuer") or "")
-    if issuer and answer.get("iss") != issuer:  # RFC 9207: another server answered, or took its name off
-        raise Refused("Another server answered than the one you were sent to. Nothing was saved. Begin again.")
+    way, secret = _way(settings), _client_secret(source)
+    way.judge(settings, secret, answer, clock.now())
     if answer.get("error") or not answer.get("code"):
         raise Refused("The sign-in was declined at the supplier, or broken off. Nothing was changed. You can begin again.")
     verifier = vault.unseal(merchant, source.public_id, VERIFIER, request.sealed_verifier)
-    tokens = oauth.exchange(_caller(source), settings, _client_secret(source), answer["code"], verifier.reveal(), request.redirect)
+    tokens = way.exchange(_caller(source), settings, secret, answer["code"], verifier.reveal(), request.redirect)
     _keep(source, tokens, who)
-    asked = tuple(str(settings.get("scope") or "").split())
-    granted = tuple(tokens.scope.replace(",", " ").split()) if tokens.scope else asked
+    asked = way.asked(settings)
+    granted = way.granted(tokens.scope) if tokens.scope else asked
     return Granted(source, granted, tuple(one for one in asked if one not in granted))
 
 
@@ -135,7 +136,8 @@ class TokenStore:
             if time.monotonic() > ends:
                 raise problems.timed_out(connection_parts.host_of(self.source), PATIENCE, "another run renewed the sign-in")
         try:
-            tokens = oauth.refreshed(_caller(self.source), _settings(self.source), _client_secret(self.source), self._opened(grant))
+            settings = _settings(self.source)
+            tokens = _way(settings).refreshed(_caller(self.source), settings, _client_secret(self.source), self._opened(grant))
         except SupplierError as error:
             columns: dict[str, Any] = {"refreshing_until": None}
             if error.problem.code == "sign_in_ended":
@@ -193,6 +195,11 @@ def _settings(source: Source) -> dict[str, Any]:
     if settings.get("auth") != "code":
         raise NotFound("sign-in")
     return settings
+
+
+def _way(settings: Mapping[str, Any]) -> Way:
+    """How this supplier does it: `fixed.code_way` of its TOML names a platform with a way of its own."""
+    return WAYS[str(settings.get("code_way") or "")]
 
 
 def _client_secret(source: Source) -> Secret | None:

@@ -114,6 +114,7 @@ def test_which_methods_can_send_orders_and_get_shipments():
         "rest-api": (False, False),
         "woocommerce": (False, False),
         "soap-service": (False, False), "promostandards": (False, False),
+        "shopify": (False, False),
     }  # fmt: skip
 
 

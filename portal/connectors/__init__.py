@@ -99,9 +99,10 @@ PROTOCOLS: Mapping[str, tuple[str, str]] = {
     "http": ("portal.connectors.http", "HttpConnector"),
     "rest": ("portal.connectors.rest", "RestConnector"),
     "soap": ("portal.connectors.soap", "SoapConnector"),
+    "shopify": ("portal.connectors.shopify", "ShopifyConnector"),
 }
 """The module and class of each protocol: loaded when first opened, so that what reads no server starts without its libraries."""
-TELLS = frozenset({"rest", "soap"})
+TELLS = frozenset({"rest", "shopify", "soap"})
 """Protocols whose single requests are worth a line each."""
 
 
@@ -109,14 +110,14 @@ def open_connector(
     protocol: str, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None,
     record: Callable[[Exchange], None] | None = None, tokens: TokenSource | None = None, library: Library | None = None,
 ) -> Connector:  # fmt: skip
-    """A connector for `protocol` (sftp, ftp, http, rest or soap; an upload has no server). Opens no socket yet.
+    """A connector for `protocol` (a key of PROTOCOLS; an upload has no server). Opens no socket yet.
 
     `settings` and `secrets` follow the keys of the supplier's TOML, its fixed ones among them; `record` is told each exchange of
     the protocols in TELLS, `tokens` give theirs where a person signed in by OAuth2, and `library` keeps the WSDL of a SOAP service.
     Raises KeyError for another protocol.
     """
     more: dict[str, Any] = {"record": record} if record and protocol in TELLS else {}
-    more |= {"tokens": tokens} if protocol == "rest" else {"library": library} if protocol == "soap" else {}
+    more |= {"tokens": tokens} if protocol in ("rest", "shopify") else {"library": library} if protocol == "soap" else {}
     module, name = PROTOCOLS[protocol]
     made: Connector = getattr(import_module(module), name)(settings, secrets, guard=guard, trusted_key=trusted_key, **more)
     return made

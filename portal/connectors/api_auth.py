@@ -45,7 +45,8 @@ class ApiAuth:
     `auth`: a key of KINDS. header: `header_name` with the secret `key`, after `header_prefix` if there is one. query: `query_name`.
     basic: `user` (or the secret `user_key`) and the secret `password`. login: `login_path` gets `login_user` and `login_password`,
     names of the fields, as JSON; the token is at `token_path` of the answer or in its header `token_header`, and goes out as Bearer.
-    client_credentials: `token_url`, `client_id`, the secret `client_secret`, `scope`. code: from `tokens`.
+    client_credentials: `token_url`, `client_id`, the secret `client_secret`, `scope`. code: from `tokens`. A token that is fetched
+    goes out as Bearer, or by itself in the header `token_name`.
     `hide` is called with every token that was fetched, so that it is masked wherever it could be told.
     """
 
@@ -114,7 +115,10 @@ class ApiAuth:
         if kind == "basic":
             user = str(self.settings.get("user") or "") or self._secret("user_key")
             return {"Authorization": "Basic " + b64encode(f"{user}:{self._secret('password')}".encode()).decode()}, {}
-        return ({"Authorization": f"Bearer {self.token.reveal()}"}, {}) if self.token else ({}, {})
+        if self.token is None:
+            return {}, {}
+        name = str(self.settings.get("token_name") or "")
+        return {name or "Authorization": self.token.reveal() if name else f"Bearer {self.token.reveal()}"}, {}
 
     def _login(self) -> Asked:
         fields = {

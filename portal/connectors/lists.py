@@ -19,8 +19,8 @@ class ListReader:
     expected: int | None = None
     expected_pages: int | None = None
 
-    def say(self, text: str) -> None:
-        """Replaced by whoever wants to hear."""
+    def say(self, text: str, level: str = "info") -> None:
+        """Replaced by whoever wants to hear. `level`: info or warning."""
 
     def story(self) -> str:
         """What was read, in words."""

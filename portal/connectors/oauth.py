@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 import requests.adapters
 
 from portal.connectors import problems
 from portal.connectors.caller import Answer, Asked, Caller
-from portal.errors import Problem, SupplierError
+from portal.errors import Problem, Refused, SupplierError
 from portal.records import Secret
 
 DEFAULT_SECONDS = 3_600
@@ -33,6 +33,36 @@ class Tokens:
     refresh: Secret | None
     expires_at: datetime
     scope: str = ""
+
+
+class Way(Protocol):
+    """One way of the authorization code grant: this module's own, strict and with PKCE, or that of a platform with its own."""
+
+    def asked(self, settings: Mapping[str, Any], /) -> tuple[str, ...]: ...
+    def granted(self, scope: str, /) -> tuple[str, ...]: ...
+    def authorization(self, settings: Mapping[str, Any], redirect: str, state: str, verifier: str, /) -> str: ...
+    def judge(self, settings: Mapping[str, Any], secret: Secret | None, answer: Mapping[str, str], now: datetime, /) -> None: ...
+    def exchange(
+        self, caller: Caller, settings: Mapping[str, Any], secret: Secret | None, code: str, verifier: str, redirect: str, /
+    ) -> Tokens: ...
+    def refreshed(self, caller: Caller, settings: Mapping[str, Any], secret: Secret | None, tokens: Tokens, /) -> Tokens: ...
+
+
+def asked(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The scopes that are asked for."""
+    return tuple(str(settings.get("scope") or "").split())
+
+
+def granted(scope: str) -> tuple[str, ...]:
+    """The scopes that a server says it granted."""
+    return tuple(scope.replace(",", " ").split())
+
+
+def judge(settings: Mapping[str, Any], _secret: Secret | None, answer: Mapping[str, str], _now: datetime) -> None:
+    """Prove that the return comes from the issuer that is set (RFC 9207). Raises Refused, before anything is sent."""
+    issuer = str(settings.get("issuer") or "")
+    if issuer and answer.get("iss") != issuer:  # another server answered, or took its name off
+        raise Refused("Another server answered than the one you were sent to. Nothing was saved. Begin again.")
 
 
 def authorization(settings: Mapping[str, Any], redirect: str, state: str, verifier: str) -> str:
@@ -89,10 +119,11 @@ def _asked(caller: Caller, settings: Mapping[str, Any], secret: Secret | None, f
         raise problems.http_status(400, "The server did not give a token", "We try again by ourselves.", said) from None
     except (requests.RequestException, ValueError):
         raise problems.protocol_error("The server did not give a token", "What came back is no token.") from None
-    return _read(token, before)
+    return read_tokens(token, before)
 
 
-def _read(token: Mapping[str, Any], before: Tokens | None) -> Tokens:
+def read_tokens(token: Mapping[str, Any], before: Tokens | None) -> Tokens:
+    """A token answer (RFC 6749 5.1). `before`: the pair that was renewed. Raises SupplierError for what is no usable token."""
     access, refresh, kind = token.get("access_token"), token.get("refresh_token"), str(token.get("token_type") or "bearer")
     if not _usable(access) or kind.lower() != "bearer":
         raise problems.protocol_error("The server did not give a token", f"It gave a {kind[:40]} token that we cannot use.", permanent=True)

@@ -55,7 +55,7 @@ class Connection(Table):
 
     `trusted_key`: {"key_type", "fingerprint", "how", "by", "at"} once the merchant confirmed it.
     `checks`: the last test, a JSON list of the seven checks; `check_run_id`: its run, the only one that may write here.
-    `state`: untested, ok or broken.
+    `state`: untested, ok or broken. `choices`: {setting key: [{"value", "label"}]} that the server offered when it was last tested.
     """
 
     id = BigAutoField()
@@ -66,6 +66,7 @@ class Connection(Table):
     checks = JsonText(default=list)
     check_run_id = BigIntegerField(null=True)
     listing = JsonText(default=list)
+    choices = JsonText(default=dict)
     state = CharField(max_length=20, default="untested")
     tested_at = UtcTime(null=True)
     refused_sign_ins = JsonText(default=list)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OPERATIONS = ("inventory", "orders", "shipments")
-PROTOCOLS = frozenset({"sftp", "ftp", "http", "rest", "soap", "upload"})
-SETTING_KINDS = frozenset({"text", "number", "password", "textarea", "choice", "check", "folder", "key_pair"})
+PROTOCOLS = frozenset({"sftp", "ftp", "http", "rest", "shopify", "soap", "upload"})
+SETTING_KINDS = frozenset({"text", "number", "password", "textarea", "choice", "check", "folder", "key_pair", "picks"})
 ACCOUNT_KEYS = frozenset(
     {
         "sftp_host",

@@ -6,18 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import request
-from wtforms import BooleanField, Field, PasswordField, RadioField, StringField, TextAreaField
+from wtforms import BooleanField, Field, PasswordField, RadioField, SelectMultipleField, StringField, TextAreaField
 
 from portal import connection_values
 from portal.suppliers import Setting, Supplier
 from portal.web.forms import VersionedForm
 
 
-def build(supplier: Supplier, values: Mapping[str, Any], version: int | str) -> Any:
-    """A form with the fields that belong to the choices in `values`, filled in with `values`."""
-    fields = {one.key: _field(one) for one in supplier.settings if one.applies(values) and one.kind != "key_pair"}
+def build(supplier: Supplier, values: Mapping[str, Any], version: int | str, offered: Mapping[str, Any] | None = None) -> Any:
+    """A form with the fields that belong to the choices in `values`, filled in with `values`.
+
+    `offered`: setting key -> [{"value", "label"}] that the server has to choose from, for settings of kind "picks".
+    """
+    fields = {one.key: _field(one, values, offered or {}) for one in supplier.settings if one.applies(values) and one.kind != "key_pair"}
     shown = {key: value for key, value in values.items() if key in fields and key not in supplier.secret_keys}
-    return type("ConnectionForm", (VersionedForm,), fields)(data={**shown, "version": str(version)})
+    return type("ConnectionForm", (VersionedForm,), fields)(data={**as_fields(supplier, shown), "version": str(version)})
+
+
+def as_fields(supplier: Supplier, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` as the form's fields hold them: what was picked is a list."""
+    picks = {one.key for one in supplier.settings if one.kind == "picks"}
+    return {key: str(value or "").split() if key in picks else value for key, value in values.items()}
 
 
 def typed(supplier: Supplier) -> dict[str, Any]:
@@ -27,6 +36,8 @@ def typed(supplier: Supplier) -> dict[str, Any]:
     for one in supplier.settings:
         if one.kind == "check":
             values[one.key] = one.key in sent
+        elif one.kind == "picks" and one.key in sent:
+            values[one.key] = " ".join(sent.getlist(one.key))
         elif not one.secret and one.key in sent:
             values[one.key] = sent[one.key]
     return values
@@ -63,7 +74,11 @@ def ask_again(form: Any, supplier: Supplier, secrets: Mapping[str, str]) -> None
             form[key].errors = [f"Type the {supplier.setting(key).label.lower()} again. For safety this page does not repeat it."]
 
 
-def _field(one: Setting) -> Any:
+def _field(one: Setting, values: Mapping[str, Any], offered: Mapping[str, Any]) -> Any:
+    if one.kind == "picks":
+        choices = {choice["value"]: choice["label"] for choice in offered.get(one.key, ())}
+        gone = {value: f"Not there any more: {value}" for value in str(values.get(one.key) or "").split() if value not in choices}
+        return SelectMultipleField(one.label, choices=choices | gone, description=one.hint)
     if one.kind == "choice":
         return RadioField(one.label, choices={option.value: option.label for option in one.options}, description=one.hint)
     kinds: dict[str, type[Field]] = {"check": BooleanField, "password": PasswordField, "textarea": TextAreaField}

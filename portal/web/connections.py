@@ -28,7 +28,9 @@ def edit(source_id: str) -> Response:
     values = dict(connection.settings)
     if request.args.get("typed"):
         values = connection_form.with_usual_port(supplier, values | connection_form.typed(supplier))
-    return _connect_page(source, connection_form.build(supplier, _with_defaults(supplier, values), connection.version), values)
+    return _connect_page(
+        source, connection_form.build(supplier, _with_defaults(supplier, values), connection.version, connection.choices), values
+    )
 
 
 @blueprint.post("/connection")
@@ -50,19 +52,21 @@ def save(source_id: str) -> Response:
 
 def _save_and(source: Any, supplier: Any, values: dict[str, Any], tests: bool) -> Response:
     secrets = connection_form.typed_secrets(supplier)
-    form = connection_form.build(supplier, values, request.form.get("version", ""))
+    version, offered = request.form.get("version", ""), connections.find(source).choices
+    form = connection_form.build(supplier, values, version, offered)
     try:
         kept = connections.save(source, values, secrets, form.version_read(), g.user.email)
     except Invalid as refused:
         if refused.proposals:
             values |= refused.proposals
-            form = connection_form.build(supplier, values, request.form.get("version", ""))
+            form = connection_form.build(supplier, values, version, offered)
         form.refuse(refused)
         connection_form.ask_again(form, supplier, secrets)
         return _connect_page(source, form, values, 422)
     except Stale as stale:
         fresh = connections.find(source)
-        form.keep(stale, fresh.version, {key: fresh.settings.get(key) for key in supplier.setting_keys - supplier.secret_keys})
+        theirs = {key: fresh.settings.get(key) for key in supplier.setting_keys - supplier.secret_keys}
+        form.keep(stale, fresh.version, connection_form.as_fields(supplier, theirs))
         connection_form.ask_again(form, supplier, secrets)
         return _connect_page(source, form, values, 409)
     words = " ".join(kept.remarks)

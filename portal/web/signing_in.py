@@ -11,7 +11,6 @@ from portal.web import guards
 from portal.web.render import render, saved
 
 blueprint = Blueprint("signing_in", __name__)
-KEYS = ("state", "code", "error", "iss")
 
 
 @blueprint.get("/sources/<source_id>/sign-in")
@@ -31,8 +30,10 @@ def leave(source_id: str) -> Response:
 @guards.signed_in
 def back() -> Response:
     """Where the supplier sends the browser back to. Without a usable state nothing happens."""
-    answer = {key: request.args[key] for key in KEYS if key in request.args}
+    answer = {key: values[0] for key, values in request.args.lists()}
     try:
+        if any(len(values) > 1 for _, values in request.args.lists()):  # RFC 6749 3.1
+            raise Refused("What came back says something twice, which no supplier does. Nothing was saved. Begin again.")
         found = oauth.finish(g.merchant, g.session, answer, g.user.email)
     except Refused as refused:
         return render("signing_in/stopped.html", "signing_in/_stopped.html", 422, headline="You are not signed in there", body=str(refused))

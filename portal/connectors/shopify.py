@@ -1,0 +1,271 @@
+"""A Shopify store as a source: variants with their stock by location, read page by page or, of a large store, in one go.
+
+store, scopes ─▶ locations ─▶ count ─┬▶ pages ─────────────┬▶ Shelf ─▶ lines ─▶ `.part` ─ fsync ─ rename
+                                     └▶ bulk (above 2,000) ┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from portal.connectors import problems, shopify_bulk, shopify_documents, shopify_oauth, shopify_send, shopify_words
+from portal.connectors.api_auth import TokenSource
+from portal.connectors.caller import MOST_TRIES, Caller, unwatched
+from portal.connectors.lists import ListReader
+from portal.connectors.network import Guard
+from portal.connectors.sending import Found, Sent, Witness
+from portal.connectors.shopify_graph import Graph, Reply, ShopifyAuth
+from portal.connectors.shopify_rows import Choices, Shelf, columns_of
+from portal.connectors.spool import Progress, Spool
+from portal.connectors.steps import Steps
+from portal.errors import SupplierError
+from portal.records import Check, Exchange, Fetched, FileEntry, Secret
+
+NAME = "variants.jsonl"
+NEEDED = ("read_products", "read_inventory", "read_locations")
+"""The scopes without which stock cannot be read."""
+BULK_ABOVE = 2_000
+"""Variants that are read page by page at most."""
+MOST_POINTS = 900
+"""Of the 1,000 points that one question may cost (shopify.dev, "API limits")."""
+MOST_ON_A_PAGE, MOST_LEVELS = 100, 50
+MOST_PLACES = 300
+"""Locations that become columns."""
+_CHUNK = 200_000
+
+
+class ShopifyConnector(ListReader):
+    """One store. Settings: `shop`, `base`, those of ApiAuth, `locations` ("all" or "chosen") with `places` (ids, blanks between),
+    `untracked` (a number or ""), `drafts` ("skip" or "flag"), `download_host`, `bulk_above`, `most_pages` to read of a sample.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None,
+        record: Callable[[Exchange], None] = lambda _: None, tokens: TokenSource | None = None,
+    ) -> None:  # fmt: skip
+        self.settings, self.secrets = settings, dict(secrets)
+        plain = settings.get("plain_ok") in (True, "true", "on", "1")
+        caller = Caller(guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=plain)
+        self.graph = Graph(caller, ShopifyAuth(settings, secrets, self._hide, tokens), settings)
+        self.cost, self.witness = True, Witness.of(settings)
+
+    def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
+        """Checks 1 to 5: the store and the app's scopes; then how many variants and which locations there are."""
+        steps, graph = Steps(report), self.graph
+        asked = graph.request(shopify_documents.STORE, {})
+        answer = graph.caller.ask(graph.auth.sign(asked, graph.caller), steps=steps)
+        if answer.status == 401 and graph.auth.fetches_token:
+            graph.auth.renew(graph.caller)
+            answer = graph.caller.ask(graph.auth.sign(asked, graph.caller))
+        with steps.step("sign_in") as found:
+            if not answer.good:
+                raise shopify_words.refused(answer, graph.caller, self.settings)
+            store = graph.whole(graph.reply_of(answer))
+            found.detail = _who(store, str(self.settings.get("shop")))
+        with steps.step("folder") as found:
+            _need_scopes(store)
+            places, count = self._places(unwatched, 1), self._count(unwatched, 1)
+            found.detail = f"{_of(count, 'variant')} at {_of(len(places), 'active location')}{self._version_words()}"
+            told = [{"value": id_, "label": name} for id_, name in places]
+            found.facts.update(folder="Variants and stock levels", choices={"places": told})
+            self._choices(places)
+        return self.listing(folder)
+
+    def listing(self, folder: str) -> list[FileEntry]:
+        """The one list, as a file."""
+        return [FileEntry(NAME, None, None)]
+
+    def fetch(
+        self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
+    ) -> Fetched:
+        """Read the variants into `into`, one a line; what is worth knowing of them is said. Raises SupplierError, then without a file."""
+        tell = self.follow(progress)
+        self.graph.caller.say = self.say
+        places, sample = self._places(tell), int(self.settings.get("most_pages") or 0)
+        choices, gone = self._choices(places)
+        self.expected = self._count(tell)
+        with Shelf(into, choices) as shelf, Spool(into, limit_bytes, None, tell) as spool:
+            if not sample and self.expected > int(self.settings.get("bulk_above") or BULK_ABOVE):
+                self._read_at_once(shelf, into, limit_bytes, tell)
+            else:
+                self._read_pages(shelf, len(places), tell, sample)
+            for chunk in _joined(shelf.lines()):
+                spool.write(chunk)
+            size, digest = spool.size, spool.finish()
+            self._tell(shelf.seen.words(choices), gone)
+        return Fetched(str(into), NAME, size, digest, None, str(self.settings.get("shop")))
+
+    # sending
+
+    def send(self, operation: str, document: bytes, reference: str) -> Sent:
+        """Create the order once; see sending.Sends."""
+        return shopify_send.send(self.graph, operation, document, reference)
+
+    def find(self, reference: str, since: str = "") -> Found | None:
+        """The order with our reference; see sending.Sends."""
+        return shopify_send.find(self.graph, reference)
+
+    # what is read
+
+    def _read_pages(self, shelf: Shelf, places: int, progress: Progress, most: int) -> None:
+        levels = min(MOST_LEVELS, places + 1)
+        size = max(1, min(MOST_ON_A_PAGE, MOST_POINTS // (4 + 3 * levels)))
+        after: str | None = None
+        while True:
+            variables = {"first": size, "after": after, "levels": levels, "filter": None}
+            reply = self._forgiving(self.graph.read(shopify_documents.variants(self.cost), variables, progress))
+            if "MAX_COST_EXCEEDED" in reply.codes and size > 1:
+                size = max(1, size // 2)  # another question, not the same again
+                continue
+            page = self.graph.whole(reply).get("productVariants")
+            for variant in _nodes(page):
+                self._shelve(shelf, variant, progress)
+            self.turn(len(_nodes(page)))
+            before, after = after, _next(page)
+            if after is None or self.pages == most:
+                return
+            if after == before:
+                raise problems.protocol_error("The list has no end", "A page leads back to itself. Nothing was used.")
+
+    def _shelve(self, shelf: Shelf, variant: Mapping[str, Any], progress: Progress) -> None:
+        shelf.put(variant)
+        page = variant["inventoryItem"].get("inventoryLevels")
+        while True:
+            for level in _nodes(page):
+                shelf.put_level(variant["id"], level)
+            after = _next(page)
+            if after is None:
+                return
+            asked = {"item": variant["inventoryItem"].get("id"), "after": after}
+            page = (self.graph.whole(self.graph.read(shopify_documents.LEVELS, asked, progress)).get("inventoryItem") or {}).get(
+                "inventoryLevels"
+            )
+
+    def _read_at_once(self, shelf: Shelf, into: Path, limit_bytes: int, progress: Progress) -> None:
+        """By a bulk operation. Whether costs may be read is learned before, as it would fail as a whole."""
+        asked = {"first": 1, "after": None, "levels": 1, "filter": None}
+        self.graph.whole(self._forgiving(self.graph.read(shopify_documents.variants(True), asked, progress)))
+
+        def count(variants: int) -> None:
+            self.items = variants
+
+        shopify_bulk.read(self.graph, shelf, into, limit_bytes, progress, count, cost=self.cost)
+        self.pages, self.items = 1, shelf.seen.variants
+
+    def _forgiving(self, reply: Reply) -> Reply:
+        """The reply without the refusals of unit costs, which are a permission of their own; they are not asked for again."""
+        refused = [one for one in reply.errors if shopify_words.code_of(one) == "ACCESS_DENIED" and "unitCost" in (one.get("path") or ())]
+        if not refused or not reply.data:
+            return reply
+        self.cost = False
+        return Reply(reply.data, [one for one in reply.errors if one not in refused])
+
+    def _count(self, progress: Progress, tries: int = MOST_TRIES) -> int:
+        found = self.graph.whole(self.graph.read(shopify_documents.COUNT, {}, progress, tries)).get("productVariantsCount") or {}
+        return int(found.get("count") or 0)
+
+    def _places(self, progress: Progress, tries: int = MOST_TRIES) -> list[tuple[str, str]]:
+        """(id, name) of every active location."""
+        places: list[tuple[str, str]] = []
+        after: str | None = None
+        while True:
+            page = self.graph.whole(self.graph.read(shopify_documents.LOCATIONS, {"after": after}, progress, tries)).get("locations")
+            places += [(str(one["id"]), str(one["name"])) for one in _nodes(page) if one.get("isActive") is not False]
+            after = _next(page)
+            if after is None:
+                return places
+
+    def _choices(self, places: list[tuple[str, str]]) -> tuple[Choices, list[str]]:
+        """What counts, and the chosen locations that are gone. Raises SupplierError when none is left: everything would be 0."""
+        wanted = str(self.settings.get("places") or "").split() if self.settings.get("locations") == "chosen" else None
+        counted = [(id_, name) for id_, name in places if wanted is None or id_ in wanted]
+        gone = [id_ for id_ in wanted or () if id_ not in {one for one, _ in counted}]
+        if not counted:
+            body = "None of the chosen locations is active any more, or the store has none. Choose them again; nothing was set to 0."
+            raise problems.protocol_error("No location is left to read", body, permanent=True)
+        if len(counted) > MOST_PLACES:
+            body = f"The store has {len(counted):,}; at most {MOST_PLACES:,} can be read by one source. Choose those that ship for you."
+            raise problems.protocol_error("Too many locations", body, permanent=True)
+        flags = self.settings.get("drafts") == "flag"
+        return Choices(columns_of(counted), str(self.settings.get("untracked") or ""), flags), gone
+
+    # what is told
+
+    def _tell(self, words: Iterator[str], gone: list[str]) -> None:
+        if gone:
+            self.say(
+                f"Of the chosen locations {len(gone):,} cannot be read any more, closed or made inactive; the others count.", "warning"
+            )
+        if told := self._version_words():
+            self.say(f"The stock was read{told}. Fields may mean something else there; tell the operator of this portal.", "warning")
+        if not self.cost:
+            self.say("Costs were not read: the app lacks the permission to view product costs.")
+        for one in words:
+            self.say(one)
+
+    def _version_words(self) -> str:
+        others = ", ".join(sorted(self.graph.others))
+        return f", but Shopify answered in version {others} instead of {shopify_documents.VERSION}" if others else ""
+
+    def _hide(self, token: Secret) -> None:
+        self.secrets[f"token {len(self.secrets)}"] = token
+
+    def close(self) -> None:
+        """Nothing stays open between calls."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _who(store: Mapping[str, Any], shop: str) -> str:
+    told = store.get("shop") or {}
+    own = str(told.get("myshopifyDomain") or shop)
+    return f"Signed in at {told.get('name') or shop} ({own})"
+
+
+def _need_scopes(store: Mapping[str, Any]) -> None:
+    """Raises SupplierError naming the scopes that the app was not given."""
+    told = (store.get("currentAppInstallation") or {}).get("accessScopes") or []
+    granted = shopify_oauth.granted(" ".join(str(one.get("handle")) for one in told))
+    if missing := [scope for scope in NEEDED if scope not in granted]:
+        raise shopify_words.lacks(missing)
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _nodes(page: Any) -> list[Mapping[str, Any]]:
+    nodes = page.get("nodes") if isinstance(page, Mapping) else None
+    if not isinstance(nodes, list) or not all(isinstance(one, Mapping) for one in nodes):
+        raise _unreadable()
+    return nodes
+
+
+def _next(page: Any) -> str | None:
+    ends = page.get("pageInfo") if isinstance(page, Mapping) else None
+    if not isinstance(ends, Mapping):
+        raise _unreadable()
+    return str(ends["endCursor"]) if ends.get("hasNextPage") and ends.get("endCursor") else None
+
+
+def _unreadable() -> SupplierError:
+    return problems.protocol_error("The answer cannot be read", "A list that we asked for is not in it. Nothing was used.")
+
+
+def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
+    waiting, size = [], 0
+    for line in lines:
+        waiting.append(line)
+        size += len(line)
+        if size >= _CHUNK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)

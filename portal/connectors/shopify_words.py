@@ -1,0 +1,117 @@
+"""What Shopify's refusals mean, in a merchant's words. Statuses and codes: shopify.dev, "Response status and error codes"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from portal.connectors import api_auth, oauth, problems
+from portal.connectors.caller import Answer, Caller
+from portal.errors import Problem, SupplierError
+
+_STATUSES: Mapping[int, tuple[str, str, bool]] = {
+    402: ("The store is frozen", "Shopify froze it, most often for an unpaid bill. Its owner can settle that in the store's admin.", True),
+    404: ("There is no such store", "Shopify knows no store by this address, or it was closed. Check the store address.", True),
+    423: (
+        "The store is locked",
+        "Shopify locked it, for too many requests or for a check of the account. Its owner can ask Shopify.",
+        False,
+    ),
+    430: ("Shopify's protection turned us away", "It took our request for harmful. Ask Shopify's support with the details below.", True),
+}  # status: headline, body, whether trying again cannot help
+_SCOPE = re.compile(r"`((?:read|write)_[a-z_]{2,60})`")
+
+
+def refused(answer: Answer, caller: Caller, settings: Mapping[str, Any]) -> SupplierError:
+    """An answer whose status is no success."""
+    said = said_by(answer.body, caller, f"{answer.status} {answer.reason}")
+    signs_in = settings.get("auth") == "code"
+    if answer.status == 401 and signs_in:
+        return oauth.ended("Shopify does not accept our sign-in any more; the app may have been removed from the store.", said)
+    if answer.status == 401:
+        return problems.sign_in_other(
+            "Shopify does not accept the token", "It was taken back, or belongs to another store. Enter it again.", said
+        )
+    if answer.status == 403 and b"Non-expiring" in answer.body:
+        return oauth.ended("Shopify takes only sign-ins that renew themselves from this app. Sign in once more.", said)
+    if answer.status == 403:
+        missing = _SCOPE.findall(answer.body.decode("utf-8", "replace"))
+        return (
+            lacks(missing, said) if missing else _failure("The app may not do this", "Give it the scopes of “What you need”.", said, True)
+        )
+    if answer.status in _STATUSES:
+        headline, body, permanent = _STATUSES[answer.status]
+        return _failure(headline, body, said, permanent)
+    if answer.status >= 500:
+        return problems.http_status(answer.status, "Shopify could not answer", "The fault is on its side. We try again by ourselves.", said)
+    return api_auth.refused(answer, caller, "")
+
+
+def lacks(scopes: Iterable[str], said: str = "") -> SupplierError:
+    """The app was not given scopes that are needed."""
+    named = problems.some(dict.fromkeys(scopes), 4)
+    body = f"It was not given {named or 'what this needs'}. Add that in the app's settings at Shopify, then sign in or install it again."
+    words = Problem("permission_denied", f"The app lacks {named}"[:59] if named else "The app lacks a scope", body, "See what we ask for",
+                    "connection", said)  # fmt: skip
+    return SupplierError(words, permanent=True)
+
+
+def scopes_of(errors: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The access scopes that ACCESS_DENIED errors name, each once."""
+    told = [
+        str(one.get("message")) + " " + str(_extensions(one).get("requiredAccess")) for one in errors if code_of(one) == "ACCESS_DENIED"
+    ]
+    return list(dict.fromkeys(scope for text in told for scope in _SCOPE.findall(text)))
+
+
+def code_of(error: Mapping[str, Any]) -> str:
+    """The code of one GraphQL error, "" when it has none."""
+    return str(_extensions(error).get("code") or "")
+
+
+def of_errors(errors: Sequence[Mapping[str, Any]], caller: Caller, version: str) -> SupplierError:
+    """GraphQL errors inside a 200 that are no matter of waiting."""
+    said = problems.quoted("; ".join(str(one.get("message") or "") for one in errors), caller.secrets.values())
+    codes = {code_of(one) for one in errors}
+    if "ACCESS_DENIED" in codes:
+        return lacks(scopes_of(errors), said)
+    if "SHOP_INACTIVE" in codes:
+        return _failure(
+            "The store is not active", "Shopify answers only for stores that are. Its owner can see why in the admin.", said, True
+        )
+    if "MAX_COST_EXCEEDED" in codes:
+        body = "One question costs more than Shopify allows even for a single item. Choose fewer locations."
+        return _failure("Shopify finds our question too costly", body, said, True)
+    if "THROTTLED" in codes:
+        return _failure(
+            "Shopify asked us to slow down", "Its limit for this app and store is used up for now. Nothing was done.", said, False
+        )
+    if "INTERNAL_SERVER_ERROR" in codes:
+        return _failure("Shopify could not answer", "The fault is on its side. We try again by ourselves. Nothing was used.", said, False)
+    body = f"It did not understand what we ask in version {version}. Nothing was used."
+    return _failure("Shopify did not accept our question", body, said, True)
+
+
+def of_user_errors(errors: Sequence[Mapping[str, Any]], caller: Caller, headline: str) -> SupplierError:
+    """A mutation that answered with userErrors: a failure, though the status is 200."""
+    told = [f"{one.get('code') or ''} {'.'.join(one.get('field') or ())} {one.get('message') or ''}".strip() for one in errors]
+    said = problems.quoted("; ".join(told), caller.secrets.values())
+    words = str(errors[0].get("message") or "It gave no reason").rstrip(".")
+    return _failure(headline, f"{problems.quoted(words, caller.secrets.values())}. Nothing was changed.", said, True)
+
+
+def said_by(body: bytes, caller: Caller, before: str) -> str:
+    """The first words of an answer, secrets and web pages left out."""
+    text = body[:400].decode("utf-8", "replace").strip()
+    return problems.quoted(before if text.startswith("<") else f"{before} {text}", caller.secrets.values())
+
+
+def _failure(headline: str, body: str, said: str, permanent: bool) -> SupplierError:
+    act, at = ("Edit connection", "connection") if permanent else ("Try again", "run_again")
+    return SupplierError(Problem("http_status", headline, body, act, at, said), permanent)
+
+
+def _extensions(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = error.get("extensions")
+    return found if isinstance(found, Mapping) else {}
