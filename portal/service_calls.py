@@ -72,7 +72,7 @@ def proposed(operation: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
 
 def products_in(text: str) -> list[str]:
     """Product ids as they are pasted or stand in a file: one a line, or separated by commas, semicolons or tabs; each once."""
-    pieces = (piece.strip().strip('"').strip() for piece in re.split(r"[\n\r,;\t]+", text))
+    pieces = (piece.strip().strip('"').strip() for piece in re.split(r"[\n\r,;\t\ufeff]+", text))
     return list(dict.fromkeys(piece for piece in pieces if piece))
 
 
@@ -140,7 +140,7 @@ def _argument_problem(one: Mapping[str, Any], source: str, lines: list[str], set
     if source != "value":
         return ""
     if one["required"] and not lines:
-        return "The service needs this. Enter a value, or choose where it comes from."
+        return f"The service needs {one['path']}. Enter a value, or choose where it comes from."
     if len(lines) > (MOST_LINES if one["repeated"] else 1):
         return f"Enter at most {MOST_LINES} values." if one["repeated"] else "Enter one value."
     return next((words for words in (_value_problem(one, line.strip()) for line in lines) if words), "")

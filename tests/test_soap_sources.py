@@ -158,7 +158,7 @@ def test_an_uploaded_wsdl_needs_the_services_address_and_asks_nobody(chosen: Any
     "change, field, words",
     [
         ({"operation": "Stock11:Gone"}, "operation", "Choose one"),
-        ({"arguments": {}}, "status", "needs this"),
+        ({"arguments": {}}, "status", "needs status"),
         ({"arguments": {"status": {"from": "value", "lines": ["none"]}}}, "status", "allows"),
         ({"arguments": {**CALL["arguments"], "only.sku": {"from": "value", "lines": ["x" * 2_001]}}}, "only.sku", "2,000"),
         ({"arguments": {**CALL["arguments"], "user": {"from": "value", "lines": ["a", "b"]}}}, "user", "one value"),

@@ -69,8 +69,10 @@ def operation(source_id: str) -> Response:
     """The operation, its arguments, where the items stand, and for which products. `operation` in the query shows another one's."""
     source = source_at(source_id, "connection")
     row = service_descriptions.find(source)
-    wanted = request.args.get("operation") or row.call.get("operation", "")
-    return _page(source, row, _form(source, row, wanted, row.call), wanted)
+    kept = row.call.get("operation", "")
+    wanted = request.args.get("operation") or kept
+    call = row.call if wanted == kept else {"products": row.call.get("products", [])}
+    return _page(source, row, _form(source, row, wanted, call), wanted)
 
 
 @blueprint.post("/operation")
@@ -88,6 +90,7 @@ def save(source_id: str) -> Response:
     try:
         service_calls.save(source, typed, form.version_read(), g.user.email)
     except Invalid as refused:
+        form["products"].data = "\n".join(typed["products"])  # also those of a file, which a page cannot keep
         return _page(source, row, _refused(form, refused), wanted, 422)
     except Stale as stale:
         fresh = service_descriptions.find(source)
@@ -100,11 +103,9 @@ def _form(source: Any, row: Any, wanted: str, call: Mapping[str, Any], sent: boo
     supplier, known = connections.supplier_of(source), service_descriptions.operations(row)
     chosen = service_descriptions.operation_of(row, service_calls.fixed(supplier).get("wsdl_operation") or wanted)
     ports = {one["name"] for one in known if sum(other["name"] == one["name"] for other in known) > 1}
-    names = [
-        (one["key"], f"{one['name']} (SOAP {one['version']}, {one['port']})" if one["name"] in ports else one["name"]) for one in known
-    ]
+    names = {one["key"]: f"{one['name']} (SOAP {one['version']}, {one['port']})" if one["name"] in ports else one["name"] for one in known}
     fields: dict[str, Any] = {
-        "operation": SelectField("Operation", choices=[("", "Choose one"), *names], validate_choice=False),
+        "operation": SelectField("Operation", choices={"": "Choose one", **names}, validate_choice=False),
         "products": TextAreaField("Product ids"),
         "items_list": RadioField("An item is each", choices=_lists(chosen), validate_choice=False),
         "items": StringField("Path to the items"),
@@ -126,11 +127,12 @@ def _form(source: Any, row: Any, wanted: str, call: Mapping[str, Any], sent: boo
 
 
 def _shown(supplier: Any, chosen: Mapping[str, Any] | None, placed: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
-    items, paths = str(call.get("items") or ""), {one["path"] for one in (chosen or {}).get("lists", [])}
-    first = next(iter((chosen or {}).get("lists", [])), {"path": ""})["path"]
+    items, lists = str(call.get("items") or ""), [one["path"] for one in (chosen or {}).get("lists", [])]
+    usual = lists[0] if lists else ""
     found = {
         "products": "\n".join(call.get("products", [])), "errors_at": call.get("errors_at", ""), "errors_good": call.get("errors_good", ""),
-        "items_list": first if not call else items if items in paths or not items else OTHER, "items": "" if items in paths else items,
+        "items_list": usual if "operation" not in call else items if items in lists or not items else OTHER,
+        "items": "" if items in lists else items,
     }  # fmt: skip
     for number, one in enumerate(_arguments(supplier, chosen)):
         given = placed.get(one["path"], {})
@@ -186,9 +188,9 @@ def _arguments(supplier: Any, chosen: Mapping[str, Any] | None) -> list[dict[str
     return [one for one in (chosen or {}).get("arguments", []) if one["path"] not in fixed]
 
 
-def _choices(supplier: Any) -> list[tuple[str, str]]:
+def _choices(supplier: Any) -> dict[str, str]:
     known = {"value", "product", *(name for name in ("user", "password", "key") if name in supplier.setting_keys)}
-    return [(name, words) for name, words in service_calls.SOURCES.items() if name in known]
+    return {name: words for name, words in service_calls.SOURCES.items() if name in known}
 
 
 def _value_field(one: Mapping[str, Any]) -> Field:
@@ -197,14 +199,14 @@ def _value_field(one: Mapping[str, Any]) -> Field:
         allowed = f" One of: {', '.join(one['options'][:20])}." if one["options"] else ""
         return TextAreaField(one["path"], description=f"{words} One a line.{allowed}".strip())
     if one["options"]:
-        choices = [("", "Leave it out"), *((text, text) for text in one["options"])]
+        choices = {"": "Choose one" if one["required"] else "Leave it out", **{text: text for text in one["options"]}}
         return SelectField(one["path"], choices=choices, description=words, validate_choice=False)
     return StringField(one["path"], description=words)
 
 
-def _lists(chosen: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    known = [(one["path"], one["path"]) for one in (chosen or {}).get("lists", [])[:MOST_LISTS]]
-    return [*known, ("", "The whole answer is one item"), (OTHER, "Another place")]
+def _lists(chosen: Mapping[str, Any] | None) -> dict[str, str]:
+    known = {one["path"]: one["path"] for one in (chosen or {}).get("lists", [])[:MOST_LISTS]}
+    return {**known, "": "The whole answer is one item", OTHER: "Another place"}
 
 
 def _list_hints(chosen: Mapping[str, Any] | None) -> dict[str, str]:

@@ -1,0 +1,90 @@
+"""Connecting a SOAP service in a real browser, with scripts and without: WSDL, operation, arguments, test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from portal.models import Source
+from tests.browser.conftest import axe_problems, picture, sideways
+from tests.connectors.soap_server import Stack, soap_stack
+from tests.connectors.soaping import PASSWORD
+from tests.web.setting_up import path
+
+pytest_plugins = ("tests.connected",)
+pytestmark = pytest.mark.one_database
+SHOTS = os.environ.get("SHOTS", "")  # a folder for pictures of each page, to look at by hand
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    with soap_stack() as made:
+        made.set(auth="arguments")
+        yield made
+
+
+@pytest.fixture
+def source(chosen: Any) -> Source:
+    made: Source = chosen("soap-service", "Kestrel Outdoor und Überseehandelsgesellschaft")
+    return made
+
+
+def seen(page: Page, name: str) -> None:
+    """The page as it is now has no fault of axe's and is not wider than its window; a picture of it where pictures are wanted."""
+    if SHOTS:
+        picture(page, f"{SHOTS}/{name}.png")
+    assert axe_problems(page) == [], name
+    assert sideways(page) == 0, name
+
+
+def connect(page: Page, source: Source, stack: Stack) -> None:
+    page.goto(path(source, "/connection"))
+    page.get_by_label("Address of the WSDL").fill(f"{stack.base}/stock.wsdl")
+    page.get_by_label("User", exact=True).fill("ana")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Send the sign-in even").check()
+    page.get_by_role("button", name="Save and test").last.click()
+
+
+def until(page: Page, words: str) -> None:
+    """Wait for words, by the page's own refresh where scripts are off."""
+    expect(page.locator("main")).to_contain_text(words, timeout=30_000)
+
+
+@pytest.mark.parametrize(
+    ("script", "scheme", "width"), [(True, "light", 1280), (True, "dark", 390), (False, "light", 390)], ids=["wide", "small", "plain"]
+)
+def test_a_service_is_connected(open_page: Any, source: Source, stack: Stack, worker: None, script: bool, scheme: str, width: int) -> None:
+    page, name = open_page(script=script, scheme=scheme, width=width), f"soap-{width}-{scheme}-{'on' if script else 'off'}"
+    connect(page, source, stack)
+    until(page, "Something is still to choose")
+    if script:
+        seen(page, f"{name}-checks")
+    page.get_by_role("link", name="Choose the operation").click()
+    page.get_by_label("Operation", exact=True).select_option("Stock11:ListStock")
+    if not script:
+        page.get_by_role("button", name="Show the arguments of this operation").click()
+    expect(page.locator("#value-2")).to_be_visible()
+    if script:
+        seen(page, f"{name}-operation")
+    page.get_by_role("button", name="Save and test").last.click()
+    until(page, "The service needs status")
+    page.locator("#value-2").select_option("active")
+    page.get_by_text("How it tells an error").click()
+    page.get_by_label("Where an error stands").fill("result.code")
+    page.get_by_label("Texts there that are no error").fill("0")
+    if script:
+        seen(page, f"{name}-refused")
+    page.get_by_role("button", name="Save and test").last.click()
+    until(page, "All 7 checks passed")
+    expect(page.locator("main")).to_contain_text("ListStock answered: 3 items")
+    if not script:
+        return
+    page.goto(path(source, "/connection/wsdl"))
+    seen(page, f"{name}-wsdl")
+    page.goto(path(source, "/connection/operation") + "?operation=Stock12:GetStock")
+    seen(page, f"{name}-products")
