@@ -99,7 +99,7 @@ def _host(text: str, _remarks: list[str]) -> str:
     name = text.removeprefix("[").removesuffix("]").rstrip(".")
     if is_host(name):
         return name
-    found = urlsplit(text if "://" in text else f"//{text}", allow_fragments=False)
+    found = _split_or_nothing(text if "://" in text else f"//{text}")
     better = _host_of(found)
     if ":" in text and better and text == f"{better}:{text.rpartition(':')[2]}":
         raise _refusal(f"Enter only {better} here, and the port in its own field.")
@@ -116,6 +116,18 @@ def is_host(name: str) -> bool:
     except ValueError:
         labels = name.split(".")
         return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+
+
+def _split(text: str) -> SplitResult | None:
+    """The parts of an address, None for one with brackets that hold no IPv6 address."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return None
+
+
+def _split_or_nothing(text: str) -> SplitResult:
+    return _split(text) or urlsplit("")
 
 
 def _host_of(parts: SplitResult) -> str:
@@ -164,7 +176,9 @@ def _web_link(text: str) -> SplitResult:
         raise _refusal("A link has no spaces. Copy it again from the address bar.")
     if "://" not in text:
         raise _refusal(f"Begin with https://, such as https://{text[:60]}")
-    parts = urlsplit(text)
+    parts = _split(text)
+    if parts is None:
+        raise _refusal("The link has no server name that can be reached. Copy it again.")
     if parts.scheme not in ("http", "https"):
         raise _refusal("Only http and https links can be read here. For a server of another kind, choose SFTP or FTP in the directory.")
     if parts.username is not None or parts.password is not None:
@@ -262,19 +276,19 @@ def tidy_secret(setting: Setting, text: str) -> str:
 def server_of(values: Mapping[str, Any]) -> str:
     """The host that a connection with these settings talks to, folded for comparing; "" for an upload."""
     link = _main_link(values)
-    host = str(values.get("host", "")) or (_host_of(urlsplit(link)) if link else "")
+    host = str(values.get("host", "")) or (_host_of(_split_or_nothing(link)) if link else "")
     return host.rstrip(".").casefold()
 
 
 def servers_of(values: Mapping[str, Any]) -> set[str]:
     """Every host that something of the connection is sent to, folded for comparing: where it reads, and where tokens come from."""
-    links = {_host_of(urlsplit(str(values[key]))).rstrip(".").casefold() for key in LINKS if values.get(key)}
+    links = {_host_of(_split_or_nothing(str(values[key]))).rstrip(".").casefold() for key in LINKS if values.get(key)}
     return {host for host in links | {server_of(values)} if host}
 
 
 def endpoint_of(values: Mapping[str, Any]) -> tuple[str, str, str]:
     """What a trusted key belongs to: host, port and kind of encryption."""
-    link = urlsplit(_main_link(values))
+    link = _split_or_nothing(_main_link(values))
     port = str(values.get("port", "")) or (f"{link.scheme}:{link.port or ''}" if link.scheme else "")
     return server_of(values), port, str(values.get("security", ""))
 
@@ -289,7 +303,7 @@ def without_tail(values: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(values)
     for key in LINKS:
         if shown.get(key):
-            parts = urlsplit(str(shown[key]))
+            parts = _split_or_nothing(str(shown[key]))
             shown[key] = urlunsplit(parts._replace(query="…" if parts.query else "", fragment=""))
     return shown
 

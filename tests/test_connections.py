@@ -111,6 +111,7 @@ def test_audit_lines_hold_no_secret_and_no_access_key_of_a_link(chosen: Any) -> 
         ("acme01@sftp.northwind.example", "sftp.northwind.example"),
         ("sftp.northwind.example:2222", "port in its own field"),
         ("not a host", "without a scheme"),
+        ("//[::x]/", "without a scheme"),
         ("", "Enter the host"),
         ("a" * 300 + ".example", "Enter only"),
         ("bad\x00host", "ordinary characters"),
@@ -140,6 +141,7 @@ def test_a_port_is_a_number_from_1_to_65535(chosen: Any, typed: str) -> None:
         ("https:///stock.csv", "no server name"),
         ("https://files.example:99999/stock.csv", "no server name"),
         ("javascript:alert(1)", "Begin with https://"),
+        ("https://[abc]/stock.csv", "no server name"),
         ("file:///etc/passwd", "Only http and https"),
     ],
 )

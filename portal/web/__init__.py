@@ -20,6 +20,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "auth",
     "account",
     "help",
+    "source_files",
     "sources",
     "source_settings",
     "danger",

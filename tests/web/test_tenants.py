@@ -116,6 +116,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "sources.integrations": {},
     "sources.row": {},
     "sources.run_sync": INVENTORY,
+    "source_files.export": {},
     "sources.show": {},
 }
 
