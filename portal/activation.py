@@ -44,8 +44,8 @@ def missing(source: Source) -> list[Missing]:
 
 
 def default_schedule(source: Source) -> dict[str, int]:
-    """Every hour; by hand only for uploads, where nothing new comes by itself."""
-    return {} if connections.is_upload(source) else {"every_minutes": EVERY_MINUTES}
+    """Every hour; none for uploads and webhooks, where there is nothing to ask."""
+    return {} if connections.is_given(source) else {"every_minutes": EVERY_MINUTES}
 
 
 def activate(merchant: Merchant, source: Source, who: str, version: int | None = None) -> Run:

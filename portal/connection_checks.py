@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from portal import clock, config, connections, documents, file_choice, file_looks, file_rules, runs, setup_steps, sources
+from portal import clock, config, connections, deliveries, documents, file_choice, file_looks, file_rules, runs, setup_steps, sources
 from portal.connection_values import server_of
 from portal.connectors import Connector
 from portal.connectors.selection import newest_first
@@ -33,6 +33,13 @@ LABELS = dict(CHECK_NAMES)
 
 _NOTHING_UPLOADED = Problem(
     "file_missing", "No file was uploaded yet", "Upload the supplier's stock file first.", "Upload a file", "connection"
+)
+_NOTHING_CAME = Problem(
+    "file_missing",
+    "No delivery of stock came yet",
+    "Let the supplier send a test event, and look at what came.",
+    "Edit connection",
+    "connection",
 )
 
 
@@ -78,8 +85,8 @@ def perform(work: Work) -> Outcome:
         raise NotFound("source")
     results = Results(work, work.source)
     try:
-        if connections.is_upload(work.source):
-            _understand(results, _uploaded(results))
+        if connections.is_given(work.source):
+            _understand(results, _given(results))
         else:
             _ask_server(results)
     except SupplierError as error:
@@ -254,11 +261,13 @@ def _fetch(results: Results, connector: Connector, choice: Mapping[str, str]) ->
     return documents.adopt(results.source, fetched, work.run, "sample")
 
 
-def _uploaded(results: Results) -> Document:
+def _given(results: Results) -> Document:
+    """What was uploaded, or came by webhook."""
     with results.step("sample") as found:
-        document = documents.latest_upload(results.source, results.kind)
+        sent = connections.is_webhook(results.source)
+        document = deliveries.sample(results.source) if sent else documents.latest_upload(results.source, results.kind)
         if document is None:
-            raise SupplierError(_NOTHING_UPLOADED, permanent=True)
+            raise SupplierError(_NOTHING_CAME if sent else _NOTHING_UPLOADED, permanent=True)
         found["detail"] = f"{document.name}, {document.size:,} bytes"
         found["facts"] = {"name": document.name, "size": document.size}
     return document
@@ -276,7 +285,7 @@ def _understand(results: Results, document: Document) -> None:
     with work.transaction():
         mine = (Integration.source == results.source) & (Integration.kind == results.kind)
         Integration.update(sample_document_id=document.id).where(mine).execute()
-        if connections.is_upload(results.source):
+        if connections.is_given(results.source):
             setup_steps.mark(results.source, "connection")
 
 
@@ -310,7 +319,7 @@ def letter(connection: Connection) -> str:
 
 
 def _names(source: Source) -> tuple[str, ...]:
-    return UPLOAD_CHECKS if connections.is_upload(source) else tuple(LABELS)
+    return UPLOAD_CHECKS if connections.is_given(source) else tuple(LABELS)
 
 
 def _plain(check: Check) -> dict[str, Any]:

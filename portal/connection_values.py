@@ -47,6 +47,8 @@ def read(supplier: Supplier, typed: Mapping[str, Any], known: Mapping[str, Any] 
         if supplier.native_host and supplier.native_host.setting == setting.key and setting.key not in form.errors:
             _make_native(form, supplier.native_host, str((known or {}).get(setting.key) or ""))
     _refuse_open_sign_in(form, supplier)
+    if form.values.get("signs") == "time" and not form.values.get("timestamp_header") and "timestamp_header" not in form.errors:
+        form.errors["timestamp_header"] = "Enter the header that holds the time, since the time is part of what is signed."
     return form
 
 
@@ -320,6 +322,8 @@ _JUDGES: dict[str, Callable[[str, list[str]], Any]] = {
     "url": _url,
     "header_name": _header_name,
     "token_header": _header_name,
+    "timestamp_header": _header_name,
+    "id_header": _header_name,
     "base": _base,
     **dict.fromkeys(("wsdl", "endpoint"), _service),
     "token_url": _base,

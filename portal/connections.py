@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from portal import audit, clock, connection_values, exchanges, refused_sign_ins, setup_steps, vault
+from portal import audit, clock, connection_values, exchanges, refused_sign_ins, setup_steps, vault, webhooks
 from portal.connection_parts import UNTESTED, opened_secrets
 from portal.connection_parts import guard as guard
 from portal.connection_parts import supplier_of as supplier_of
@@ -80,6 +80,8 @@ def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], v
             setup_steps.reopen(source, "connection")
         if moved or before.settings.get("client_id") != values.get("client_id"):
             _oauth().forget(source)
+        if supplier.protocol == webhooks.PROTOCOL:
+            form.remarks += webhooks.saved(source, before.settings, values, who)
     return Saved(saved, tuple(form.remarks))
 
 
@@ -142,7 +144,7 @@ def open_for(
     send_orders or get_shipments.
 
     Refused sign-ins inside the block are counted, and after three within an hour the block is not entered.
-    Raises SupplierError not_set_up or sign_in_paused. An upload has no connector: see `is_upload`.
+    Raises SupplierError not_set_up or sign_in_paused. What is uploaded or sent to us has no connector: see `is_given`.
     """
     connection = Connection.get_or_none(Connection.source == source)
     if connection is None or not source.supplier:
@@ -183,6 +185,16 @@ def same_server(connection: Connection, link: str) -> bool:
 def is_upload(source: Source) -> bool:
     """Whether the source's files are uploaded by a person instead of fetched."""
     return supplier_of(source).protocol == "upload"
+
+
+def is_webhook(source: Source) -> bool:
+    """Whether the supplier sends to us instead of being asked."""
+    return supplier_of(source).protocol == webhooks.PROTOCOL
+
+
+def is_given(source: Source) -> bool:
+    """Whether there is no server to ask: files are uploaded, or sent to us."""
+    return supplier_of(source).protocol in ("upload", webhooks.PROTOCOL)
 
 
 def hint_of(setting: Setting, text: str) -> str:

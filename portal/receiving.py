@@ -234,5 +234,5 @@ def _name(content_type: str) -> str:
 
 def _tell(source: Source, request: Request, body: bytes, status: int) -> None:
     """The line of the delivery among the source's exchanges."""
-    told = records.Exchange(clock.now(), INBOUND, f"from {_plain(request.sender)}", status, 0, len(body), 0, body)
+    told = records.Exchange(clock.now(), INBOUND, f"from {_plain(request.sender)}", status, 0, 0, len(body), body)
     exchanges.recorder(source)(told)

@@ -57,6 +57,7 @@ CAUSES = {
     "schedule": "by schedule",
     "first_sync": "as the first sync by {who}",
     "upload": "after a file upload by {who}",
+    "delivery": "as a delivery came",
     "command": "from the command line",
     "system": "by Quayside",
 }

@@ -79,7 +79,7 @@ def start(
 ) -> Run:
     """Put a run in the queue, in the transaction that is open if one is.
 
-    `cause`: person, schedule, first_sync, upload, command or system. A run that only waits to try again is brought
+    `cause`: person, schedule, first_sync, upload, delivery, command or system. A run that only waits to try again is brought
     forward for a person. `claimed`: the caller performs it himself, no worker may take it.
     Raises AlreadyRunning (also when two start at once).
     """

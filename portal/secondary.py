@@ -38,6 +38,8 @@ def add(source: Source, who: str) -> Integration:
     """
     if source.state == "draft":
         raise Refused("This source is a draft. Finish its set-up first; a second file only changes items that are known.")
+    if connections.is_webhook(source):
+        raise Refused("A webhook brings one kind of stock delivery. Add the supplier of the second file as a source of its own.")
     there = of(source)
     if there is not None:
         return there

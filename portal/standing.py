@@ -89,7 +89,7 @@ def _held(ids: list[int]) -> list[Any]:
 
 def _standing(facts: _Facts) -> Standing:
     one, (state, words, sentence, run) = facts.one, _state(facts)
-    upload, late = _is_upload(one), facts.late_since
+    upload, late = _is_given(one), facts.late_since
     waits = facts.moving is not None and facts.moving.state == "queued" and facts.moving.due_at > facts.now
     tries = [moment for moment in (facts.moving.due_at if waits else None, None if upload else one.next_run_at) if moment]
     next_try = min(tries, default=None) if one.enabled and not one.paused and one.source.state == "live" else None
@@ -139,7 +139,7 @@ def _moves(facts: _Facts) -> bool:
 
 def _passes(facts: _Facts) -> bool:
     """Whether the last failure may pass by itself and something tries again."""
-    return bool(facts.last.checkpoint.get("given_up") and facts.one.schedule and not _is_upload(facts.one))
+    return bool(facts.last.checkpoint.get("given_up") and facts.one.schedule and not _is_given(facts.one))
 
 
 def _trouble(facts: _Facts) -> str:
@@ -166,8 +166,8 @@ def _looking(facts: _Facts) -> str:
     one, run = facts.one, facts.moving
     if run is not None and not _moves(facts):
         return f" A run waits for a worker since {facts.at(run.due_at)}."
-    if _is_upload(one):
-        return " Its files are uploaded by you."
+    if _is_given(one):
+        return " The supplier sends it to us." if connections.is_webhook(one.source) else " Its files are uploaded by you."
     pattern = one.settings.get("pattern") if one.settings.get("match", "newest") == "newest" else ""
     every, looked = one.schedule.get("every_minutes"), f"for {pattern} " if pattern else ""
     how = f"every {_interval(every)}" if every else "as planned" if one.schedule else "only when you choose Run Sync"
@@ -201,7 +201,7 @@ def _then(facts: _Facts, next_try: datetime | None) -> str:
         told.append(f"Stock is as of {facts.at(one.last_accepted_at)}.")
     if next_try is not None:
         told.append(f"Next try {spoken.at(next_try, facts.zone, facts.now)}.")
-    elif _is_upload(one):
+    elif _is_given(one) and not connections.is_webhook(one.source):
         told.append("Upload a new file when you have one.")
     return " ".join(told)
 
@@ -215,5 +215,5 @@ def _rule(facts: _Facts) -> str:
     return f"Without a new file your rule acts {spoken.at(acts, facts.zone, facts.now)}: {silence.rule(one).words}."
 
 
-def _is_upload(one: Any) -> bool:
-    return bool(one.source.supplier and connections.is_upload(one.source))
+def _is_given(one: Any) -> bool:
+    return bool(one.source.supplier and connections.is_given(one.source))

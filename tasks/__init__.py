@@ -31,12 +31,14 @@ def ring_if_it_works() -> None:
 
 @huey.task()
 def do_runs() -> None:
-    """Do the runs that wait, until none does; then put away at the suppliers what they read."""
-    from portal import after_read, runs
+    """Do the runs that wait, and those for what webhooks brought, until none does; then put away at the suppliers what they read."""
+    from portal import after_read, deliveries, runs
     from tasks.work import HANDLERS
 
     with database.connection_context():
-        runs.work_available(HANDLERS)
+        deliveries.start_due()
+        while runs.work_available(HANDLERS) and deliveries.start_due():
+            continue
         after_read.settle_due()
 
 
@@ -82,12 +84,13 @@ def put_files_away() -> None:
 @huey.periodic_task(crontab())
 def erase_old_files() -> None:
     """Erase fetched files whose days are over, plans of old dry runs, and what runs that were given up left behind."""
-    from portal import documents, exchanges
+    from portal import deliveries, documents, exchanges
     from portal.inventory import dry_run, feed_states
 
     with database.connection_context():
         documents.erase_old()
         exchanges.erase_old()
+        deliveries.erase_old()
         feed_states.erase_orphans()
         dry_run.erase_old()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from huey.consumer import Consumer
 
-from portal import leases, runs, schedules
+from portal import deliveries, leases, runs, schedules
 from portal.config import Config
 from portal.models.database import database
 from tasks import huey, ring, work
@@ -56,6 +56,7 @@ def look_around(threads: int) -> None:
     try:
         with database.connection_context():
             schedules.start_due()
+            deliveries.start_due()
             waiting = runs.reap()
         if waiting and huey.pending_count() < threads:
             ring()

@@ -49,7 +49,7 @@ class Sender:
 
     def signed(self, body: bytes, event: str = "", at: float | None = None, secret: str = "", **more: str) -> dict[str, str]:
         """Headers of a Standard Webhooks delivery."""
-        event, stamp = event or f"msg_{next(_numbers)}", str(int(time.time() if at is None else at))
+        event, stamp = event or f"msg_of_itself_{next(_numbers)}", str(int(time.time() if at is None else at))
         key = base64.b64decode((secret or self.secret).removeprefix("whsec_"))
         digest = hmac.new(key, f"{event}.{stamp}.".encode() + body, hashlib.sha256).digest()
         told = {"webhook-id": event, "webhook-timestamp": stamp, "webhook-signature": f"v1,{base64.b64encode(digest).decode()}"}

@@ -92,7 +92,7 @@ FIRST = ["sftp-file", "ftp-file", "http-file", "rest-api", "file-upload"]
 def test_every_file_loads_as_what_it_says(path):
     one, table = suppliers.load(path), tomllib.loads(path.read_text("utf-8"))
     assert one.slug == path.stem and suppliers.find(one.slug).name == one.name == table["name"]
-    assert one.protocol in PROTOCOLS or one.protocol == "upload"
+    assert one.protocol in PROTOCOLS or one.protocol in ("upload", "webhook")
     assert [setting.key for setting in one.settings] == [setting["key"] for setting in table.get("settings", [])]
     for text in (one.name, one.region, one.summary, one.letter.strip(), *one.methods, *one.categories, *one.steps):
         assert text and isinstance(text, str)
@@ -111,7 +111,7 @@ def test_which_methods_can_send_orders_and_get_shipments():
     able = {slug: tuple(suppliers.find(slug).supports[name] for name in ("orders", "shipments")) for slug in SLUGS}
     assert able == {
         DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True), "file-upload": (False, False),
-        "rest-api": (False, False),
+        "rest-api": (False, False), "webhook": (False, False),
         "woocommerce": (False, False),
         "soap-service": (False, False), "promostandards": (False, False),
         "shopify": (False, False),

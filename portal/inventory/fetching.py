@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from portal import after_read, clock, connections, documents, read_files
+from portal import after_read, clock, connections, deliveries, documents, read_files
 from portal.connectors import Conditional, Connector, Progress, Unchanged, problems, selection
 from portal.connectors.folders import FolderConnector, Look
 from portal.connectors.lists import ListReader
@@ -30,6 +30,8 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
     if given := work.run.settings.get("document"):
         numbers = given if isinstance(given, list) else [given]
         return _only(work, [_kept(documents.find_unscoped(number)) for number in numbers])
+    if connections.is_webhook(source):
+        return _only(work, _delivered(work, integration))
     if connections.is_upload(source):
         uploaded = documents.latest_upload(source, integration.kind)
         if uploaded is None:
@@ -60,6 +62,17 @@ def _of_a_list(work: Work, reader: ListReader) -> Progress:
         work.progress(done, total, pages=reader.pages, of_pages=reader.expected_pages, called=reader.called)
 
     return progress
+
+
+def _delivered(work: Work, integration: Integration) -> list[Document]:
+    """What came by webhook and waits; for a dry run, which takes nothing, the newest."""
+    if work.run.kind != "dry_run":
+        found = deliveries.taken(work, integration)
+        if not found:
+            work.say("Nothing came since the last run.")
+        return found
+    newest = deliveries.sample(integration.source)
+    return [] if newest is None else [newest]
 
 
 def _had(integration: Integration, connector: Connector) -> Document | None:

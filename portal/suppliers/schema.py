@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OPERATIONS = ("inventory", "orders", "shipments")
-PROTOCOLS = frozenset({"sftp", "ftp", "http", "rest", "shopify", "soap", "upload"})
+PROTOCOLS = frozenset({"sftp", "ftp", "http", "rest", "shopify", "soap", "upload", "webhook"})
 SETTING_KINDS = frozenset({"text", "number", "password", "textarea", "choice", "check", "folder", "key_pair", "picks"})
 ACCOUNT_KEYS = frozenset(
     {

@@ -9,7 +9,18 @@ from flask import Response, current_app, g, url_for
 from htmx_flask import request
 
 import tasks
-from portal import connection_checks, connection_values, connections, directory, documents, file_choice, runs, setup_steps, sources
+from portal import (
+    connection_checks,
+    connection_values,
+    connections,
+    directory,
+    documents,
+    file_choice,
+    runs,
+    setup_steps,
+    sources,
+    webhooks,
+)
 from portal.errors import Invalid, NotFound, Stale, SupplierError
 from portal.web import connection_form, guards
 from portal.web import files as files  # its pages belong to the same blueprint
@@ -26,6 +37,8 @@ def edit(source_id: str) -> Response:
     source = source_at(source_id, "connection")
     supplier, connection = connections.supplier_of(source), connections.find(source)
     values = dict(connection.settings)
+    if supplier.protocol == webhooks.PROTOCOL:  # the feed's policy is where this is kept
+        values["holds"] = webhooks.holds(source) if webhooks.exists(source) else values.get("holds")
     if request.args.get("typed"):
         values = connection_form.with_usual_port(supplier, values | connection_form.typed(supplier))
     return _connect_page(
@@ -70,6 +83,8 @@ def _save_and(source: Any, supplier: Any, values: dict[str, Any], tests: bool) -
         connection_form.ask_again(form, supplier, secrets)
         return _connect_page(source, form, values, 409)
     words = " ".join(kept.remarks)
+    if supplier.protocol == webhooks.PROTOCOL:
+        return saved(address("hooks.show", source), words)
     if tests:
         return tested(source, words)
     return saved(url_for("sources.show", source_id=source.public_id), f"Connection saved, not tested yet. {words}".strip())
@@ -132,7 +147,8 @@ def _connect_page(source: Any, form: Any, values: Mapping[str, Any], status: int
         values=_with_defaults(supplier, values), latest=documents.latest_upload(source, which), address=address, which=which,
         syncs=source.state != "draft" and (which == sources.PRIMARY or file_choice.integration_of(source, which).enabled),
         integration=file_choice.integration_of(source, which) if which != sources.PRIMARY else None,
-        hints_of=connection_form.hints_of, limit=current_app.config["PORTAL"].max_feed_bytes,
+        has_hook=supplier.protocol == webhooks.PROTOCOL and webhooks.exists(source), hints_of=connection_form.hints_of,
+        limit=current_app.config["PORTAL"].max_feed_bytes,
     )  # fmt: skip
 
 

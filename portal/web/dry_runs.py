@@ -127,11 +127,12 @@ def _asked() -> tuple[str, str]:
 
 
 def _form(integration: Any) -> Any:
-    upload, files = connections.is_upload(integration.source), dry_run.kept_files(integration.source)
+    source, files = integration.source, dry_run.kept_files(integration.source)
     asked = request.args.get("document", "")
     usual = {"what": "kept" if asked else "now", "kept": asked, "mapping": "0"}
     form = DryRunForm.read(**usual)
-    now = "The latest upload" if upload else "What the supplier has now"
+    given = "The newest delivery" if connections.is_webhook(source) else "The latest upload"
+    now = given if connections.is_given(source) else "What the supplier has now"
     form.what.choices = [("now", now), ("upload", "A file of mine, for this dry run only")] + (
         [("kept", "A file kept here")] if files else []
     )

@@ -17,6 +17,7 @@ from portal import (
     setup_steps,
     sku_mapping,
     sources,
+    webhooks,
 )
 from portal.errors import SupplierError
 from portal.fields import INVENTORY_BY_KEY
@@ -59,6 +60,8 @@ def coming(source: Any) -> Coming:
     """What will happen once the source is live, counted over the sample."""
     integration = sources.integration(source, "get_inventory_primary")
     schedule = schedule_words(integration.schedule or activation.default_schedule(source))
+    if connections.is_webhook(source):
+        schedule = "As deliveries come"
     version = mappings.current(integration)
     try:
         sample = mappings.sample_of(integration)
@@ -106,7 +109,8 @@ def _connection(source: Any) -> list[Answer]:
     connection = connections.find(source)
     kept = sources.integration(source, "get_inventory_primary").settings
     server = connection_values.server_of(connection.settings)
-    where = server or ("You upload each file" if connections.is_upload(source) else "Saved")
+    given = "The supplier sends to us" if connections.is_webhook(source) else "You upload each file"
+    where = server or (given if connections.is_given(source) else "Saved")
     return [
         Answer("Connection", where, "connection", _trust(connection), bool(server)),
         Answer("File", file_words(source, kept), "file", format_words(kept)),
@@ -125,6 +129,8 @@ def _trust(connection: Any) -> list[str]:
 
 def file_words(source: Any, kept: Mapping[str, Any]) -> str:
     """Which file is read: "The newest stock_*.csv"."""
+    if connections.is_webhook(source):
+        return "The newest delivery" if webhooks.holds(source) == "full" else "Each delivery, as it comes"
     if connections.is_upload(source):
         return "The newest upload"
     if kept.get("link"):

@@ -21,6 +21,7 @@ from portal.web.typed import whole_number
 
 blueprint = Blueprint("schedule", __name__, url_prefix="/sources/<source_id>")
 NO_FETCH = "Files come when somebody uploads them, so there is nothing to fetch by schedule."
+NO_ASKING = "The supplier sends by itself, and what comes is read within seconds. There is nothing to fetch by schedule."
 DAY_CHOICES = {str(day): name for day, name in enumerate(schedules.DAYS)}
 WAYS = {"every": "Every so many minutes", "days": "On days at times", "hand": "By hand only"}
 
@@ -49,8 +50,8 @@ def save(source_id: str, kind: str) -> Response:
     """Keep the schedule, or only show the runs it would give (`act` "look")."""
     integration = _find(source_id, kind)
     form = _form(integration)
-    if connections.is_upload(integration.source):
-        raise Refused(NO_FETCH)
+    if connections.is_given(integration.source):
+        raise Refused(_no_fetch(integration.source))
     try:
         schedule = _typed(form)
         schedules.check(schedule)
@@ -105,6 +106,10 @@ def pause_source(source_id: str) -> Response:
     return saved(url_for("sources.show", source_id=source_id), f"{source.name} is paused. Its stock stays as it last came.")
 
 
+def _no_fetch(source: Any) -> str:
+    return NO_ASKING if connections.is_webhook(source) else NO_FETCH
+
+
 def _find(source_id: str, kind: str) -> Any:
     integration = sources.integration(sources.find(g.merchant, source_id), kind)
     if kind == sources.SECONDARY:
@@ -118,7 +123,8 @@ def _page(integration: Any, form: VersionedForm, schedule: Mapping[str, Any], st
     return render(
         "schedule/edit.html", "schedule/_form.html", status, source=source, integration=integration, form=form, zone=zone, coming=coming,
         title=sources.INTEGRATION_KINDS[integration.kind], rests=_why_it_rests(integration), kept=schedule == integration.schedule,
-        upload=connections.is_upload(source), no_fetch=NO_FETCH, shortest=schedules.SHORTEST_MINUTES, longest=schedules.LONGEST_MINUTES,
+        upload=connections.is_given(source), no_fetch=_no_fetch(source),
+        shortest=schedules.SHORTEST_MINUTES, longest=schedules.LONGEST_MINUTES,
         has_freshness=integration.kind in runs.SYNC_KINDS and not _adding(integration), adding=_adding(integration),
         can_pause=integration.enabled and source.state != "draft" and integration.kind in runs.SYNC_KINDS,
     )  # fmt: skip

@@ -254,6 +254,8 @@ def _schedule(source: Any) -> tuple[str, str, str]:
         one = sources.integration(source, "get_inventory_primary")
     except NotFound:
         return "Not set up yet", "Edit schedule", ""
+    if connections.is_webhook(source):
+        return "As deliveries come", "See the deliveries", url_for("hooks.list_deliveries", source_id=source.public_id)
     if connections.is_upload(source):
         return "After each upload", "Upload a file", _step_at(source, "connection")
     return schedule.in_words(one), "Edit schedule", url_for("schedule.edit", source_id=source.public_id, kind=one.kind)

@@ -199,6 +199,8 @@ def _integration_row(source: Any, one: Any, status: Any) -> dict[str, Any]:
 
 def _file_at(source: Any, one: Any) -> tuple[str, str]:
     """(words, address) of where its file is chosen, or sent by a person."""
+    if connections.is_webhook(source):
+        return "See the deliveries", url_for("hooks.list_deliveries", source_id=source.public_id)
     if connections.is_upload(source):
         endpoint = "connections.edit" if one.kind == sources.PRIMARY else "connections.upload_second"
         return "Upload a file", url_for(endpoint, source_id=source.public_id)

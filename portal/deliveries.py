@@ -1,0 +1,264 @@
+"""What webhooks brought: read by runs in the order it came, shown, read again, and erased when its time is over.
+
+waiting ─▶ taken by a run ─▶ read │ failed │ back to waiting, alone
+A full delivery replaces those before it. Partial ones that wait together are the files of one run: a SKU's last one counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from peewee import JOIN, fn
+
+from portal import audit, clock, config, runs
+from portal.errors import NotFound, Refused
+from portal.inventory import roles
+from portal.leases import Work
+from portal.models import Document, Integration, Run, Source, WebhookDelivery, WebhookSeen, database
+from portal.models.runs import UNFINISHED
+from portal.receiving import ORIGIN, REMEMBERED
+from portal.sources import PRIMARY
+
+SHOWN = 50
+MOST_AT_ONCE = 200  # partial deliveries of one run
+PACE = timedelta(seconds=10)  # between two runs of a source: what comes meanwhile is read together
+PACE_AFTER_NOTHING = timedelta(minutes=5)  # after a run that failed before it took anything
+KEPT_FILES = 5_000  # of one source; older ones that were read are erased before their age
+KEPT_LINES = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A delivery as its page shows it, with the run that read it."""
+
+    delivery: WebhookDelivery
+    run: Run | None
+
+
+def latest(source: Source, limit: int = SHOWN) -> list[Line]:
+    """The newest deliveries of the source, refused ones among them, newest first."""
+    mine = WebhookDelivery.select().where(WebhookDelivery.merchant == source.merchant_id, WebhookDelivery.source == source)
+    rows = list(mine.order_by(WebhookDelivery.id.desc()).limit(limit))
+    numbers = {row.run_id for row in rows if row.run_id is not None}
+    known = {run.id: run for run in Run.select().where(Run.id << list(numbers), Run.merchant == source.merchant_id)}
+    return [Line(row, known.get(row.run_id or 0)) for row in rows]
+
+
+def counts(source: Source) -> Mapping[str, int]:
+    """How many deliveries wait for a run ("waiting") and for orders ("kept")."""
+    mine = WebhookDelivery.select(WebhookDelivery.state, fn.COUNT(WebhookDelivery.id)).where(
+        WebhookDelivery.source == source, WebhookDelivery.state << ("waiting", "kept")
+    )
+    found = dict(mine.group_by(WebhookDelivery.state).tuples().iterator())
+    return {"waiting": 0, "kept": 0, **found}
+
+
+def find(source: Source, public_id: str) -> WebhookDelivery:
+    """The source's delivery of that id. Raises NotFound."""
+    row = WebhookDelivery.get_or_none(
+        WebhookDelivery.merchant == source.merchant_id, WebhookDelivery.source == source, WebhookDelivery.public_id == public_id
+    )
+    if row is None:
+        raise NotFound("delivery")
+    return row
+
+
+def sample(source: Source) -> Document | None:
+    """The newest delivery of stock whose bytes still lie here: what mappings are made on, and what a dry run reads."""
+    mine = (Document.source == source) & (WebhookDelivery.kind == "inventory") & Document.stored_name.is_null(False)
+    rows = Document.select().join(WebhookDelivery, on=(WebhookDelivery.document == Document.id))
+    found: Document | None = rows.where(mine, WebhookDelivery.state != "left_out").order_by(WebhookDelivery.id.desc()).first()
+    return found
+
+
+# runs
+
+
+def start_due() -> int:
+    """Start a run for each live source whose deliveries wait, unless one is under way or has just been; how many were started.
+
+    Whatever is committed is found here, so a worker that was killed, or a bell that nobody heard, only delays.
+    """
+    settle()
+    started = 0
+    for integration in _awaited():
+        if _may_start(integration):
+            try:
+                runs.start_sync(integration, cause="delivery")
+            except runs.AlreadyRunning:  # a person was a moment faster; that run takes the deliveries too
+                continue
+            started += 1
+    return started
+
+
+def _awaited() -> Iterable[Integration]:
+    waits = WebhookDelivery.select(WebhookDelivery.source).where(WebhookDelivery.state == "waiting", WebhookDelivery.kind == "inventory")
+    on = (Source.state == "live") & (Integration.enabled == True) & (Integration.paused == False)  # noqa: E712
+    rows = Integration.select(Integration, Source).join(Source).where(Integration.kind == PRIMARY, on, Integration.source << waits)
+    return list(rows.order_by(Integration.id))
+
+
+def _may_start(integration: Integration) -> bool:
+    mine = Run.select().where(Run.integration == integration.id, Run.kind == "inventory")
+    last = mine.order_by(Run.id.desc()).first()
+    if last is None:
+        return True
+    if last.state in UNFINISHED:
+        return False
+    if _first_waiting(integration.source_id).alone:
+        return True
+    took = WebhookDelivery.select().where(WebhookDelivery.run_id == last.id).exists()
+    pace = PACE_AFTER_NOTHING if last.state == "failed" and last.cause == "delivery" and not took else PACE
+    return bool(last.created_at <= clock.now() - pace)
+
+
+def taken(work: Work, integration: Integration) -> list[Document]:
+    """The documents that this run reads, in the order they came; the same ones when it is interrupted or tried again."""
+    mine = (WebhookDelivery.run_id == work.run.id) & (WebhookDelivery.state == "taken")
+    if not WebhookDelivery.select().where(mine).exists():
+        with work.transaction():
+            _take(work, roles.feed_of(integration))
+    rows = list(WebhookDelivery.select().where(mine).order_by(WebhookDelivery.id))
+    documents = {row.id: row for row in Document.select().where(Document.id << [row.document_id for row in rows])}
+    return [documents[row.document_id] for row in rows]
+
+
+def _take(work: Work, feed: str) -> None:
+    """Mark what the run reads: the newest full delivery, which replaces those before it, or the partial ones, oldest first."""
+    source_id = work.run.source_id
+    waiting = list(_waiting(source_id).order_by(WebhookDelivery.id).limit(MOST_AT_ONCE if feed == "delta" else None))
+    if not waiting:
+        return
+    if feed == "full":
+        chosen, replaced = waiting[-1:], waiting[:-1]
+    elif waiting[0].alone:
+        chosen, replaced = waiting[:1], []
+    else:
+        chosen, replaced = [row for row in waiting if not row.alone], []
+        first_alone = next((row.id for row in waiting if row.alone), None)
+        chosen = [row for row in chosen if first_alone is None or row.id < first_alone]
+    _set(chosen, state="taken", run_id=work.run.id)
+    _set(replaced, state="replaced", run_id=work.run.id, reason="A newer full delivery came before this one was read")
+    _let_go(row.document_id for row in replaced)
+    _tell(work, feed, len(chosen), len(replaced))
+
+
+def _tell(work: Work, feed: str, count: int, replaced: int) -> None:
+    if feed == "full" and replaced:
+        work.say(f"Only the newest of {replaced + 1:,} full deliveries is read; it replaces the others.")
+    elif count > 1:
+        work.say(f"{count:,} deliveries are read together, in the order they came. Of a SKU in several the last one counts.")
+
+
+def settle() -> None:
+    """Give each delivery of a run that has ended its end. Those of a run of several that failed wait again, each for a run alone."""
+    ended = (
+        Run.select()
+        .join(WebhookDelivery, on=(WebhookDelivery.run_id == Run.id))
+        .where(WebhookDelivery.state == "taken", Run.state.not_in(UNFINISHED))
+        .distinct()
+    )
+    for run in list(ended):
+        with database.atomic():
+            rows = list(WebhookDelivery.select().where(WebhookDelivery.run_id == run.id, WebhookDelivery.state == "taken"))
+            if run.state == "failed" and len(rows) > 1:
+                _set(rows, state="waiting", alone=True, run_id=None)
+                continue
+            read = run.accepted or run.state == "held"
+            _set(rows, state="read" if read else "failed", alone=False)
+            _let_go(row.document_id for row in rows)
+
+
+# what a person does
+
+
+def leave_out(source: Source, public_id: str, who: str) -> None:
+    """A delivery that waits is not read. Raises NotFound, Refused once a run has it."""
+    row = find(source, public_id)
+    with database.atomic():
+        waits = (WebhookDelivery.id == row.id) & (WebhookDelivery.state == "waiting")
+        if not WebhookDelivery.update(state="left_out", alone=False).where(waits).execute():
+            raise Refused("This delivery does not wait any more. Nothing was changed.")
+        _let_go([row.document_id])
+        _log(source, who, "webhook.left_out", row)
+
+
+def read_again(source: Source, public_id: str, who: str) -> int:
+    """Let a delivery of stock wait once more, with all that came after it, so that later values win again; how many wait then.
+
+    Raises NotFound, Refused for one that was never kept, is not read yet, or whose bytes were erased.
+    """
+    row = find(source, public_id)
+    with database.atomic():
+        again = list(_settled_from(source, row))
+        if not again or again[0].id != row.id:
+            raise Refused("This delivery cannot be read again: it waits already, was refused, or its body was erased by age.")
+        _set(again, state="waiting", alone=False, run_id=None, reason="")
+        Document.update(erase_at=None).where(Document.id << [one.document_id for one in again]).execute()
+        _log(source, who, "webhook.read_again", row)
+    return len(again)
+
+
+def may_read_again(row: WebhookDelivery) -> bool:
+    """Whether `read_again` may be offered: its bytes are looked for only then."""
+    return bool(row.kind == "inventory" and row.state in ("read", "failed", "replaced", "left_out") and row.document_id is not None)
+
+
+def _settled_from(source: Source, row: WebhookDelivery) -> Any:
+    rows = WebhookDelivery.select(WebhookDelivery, Document).join(Document)
+    mine = (WebhookDelivery.source == source) & (WebhookDelivery.kind == "inventory") & (WebhookDelivery.id >= row.id)
+    kept = WebhookDelivery.state << ("read", "failed", "replaced", "left_out")
+    later = (WebhookDelivery.id == row.id) | (WebhookDelivery.state != "left_out")
+    return rows.where(mine, kept, later, Document.stored_name.is_null(False)).order_by(WebhookDelivery.id)
+
+
+# what is erased
+
+
+def erase_old() -> int:
+    """Erase lines past their age, ids that are no longer remembered, and let the oldest files of busy sources go; how many lines went."""
+    now = clock.now()
+    with database.atomic():
+        WebhookSeen.delete().where(WebhookSeen.at < now - REMEMBERED).execute()
+        over = WebhookDelivery.state.not_in(("waiting", "taken", "kept"))
+        old = WebhookDelivery.select(WebhookDelivery.id).join(Document, JOIN.LEFT_OUTER).where(over, WebhookDelivery.at < now - KEPT_LINES)
+        erasable = old.where(Document.id.is_null() | Document.stored_name.is_null())
+        gone = WebhookDelivery.delete().where(WebhookDelivery.id << erasable).execute()
+    for source in Source.select().where(Source.id << Document.select(Document.source).where(Document.origin == ORIGIN)):
+        _thin_out(source)
+    return int(gone)
+
+
+def _thin_out(source: Source) -> None:
+    kept = Document.select().where(Document.source == source, Document.origin == ORIGIN, Document.stored_name.is_null(False))
+    last = kept.order_by(Document.id.desc()).offset(KEPT_FILES).limit(1).first()
+    if last is not None:
+        mine = (Document.source == source) & (Document.origin == ORIGIN) & (Document.id <= last.id)
+        Document.update(erase_at=clock.now()).where(mine, Document.erase_at.is_null(False)).execute()
+
+
+def _let_go(documents: Iterable[int | None]) -> None:
+    """From now on their bytes may be erased by age."""
+    until = clock.now() + timedelta(days=config.current().keep_files_days)
+    Document.update(erase_at=until).where(Document.id << [one for one in documents if one is not None]).execute()
+
+
+def _waiting(source_id: int) -> Any:
+    mine = (WebhookDelivery.source == source_id) & (WebhookDelivery.kind == "inventory") & (WebhookDelivery.state == "waiting")
+    return WebhookDelivery.select().where(mine)
+
+
+def _first_waiting(source_id: int) -> Any:
+    return _waiting(source_id).order_by(WebhookDelivery.id).first() or WebhookDelivery(alone=False)
+
+
+def _set(rows: Sequence[WebhookDelivery], **columns: Any) -> None:
+    if rows:
+        WebhookDelivery.update(columns).where(WebhookDelivery.id << [row.id for row in rows]).execute()
+
+
+def _log(source: Source, who: str, action: str, row: WebhookDelivery) -> None:
+    audit.write(source.merchant, who, action, "source", source.public_id, before=None, after={"delivery": row.public_id})
