@@ -158,7 +158,7 @@ def open_for(
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
     told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source) if settings.get("auth") == "code" else None
     soap = import_module("portal.service_calls") if supplier.protocol == "soap" else None  # with its libraries, where they are needed
-    settings |= soap.settings_of(source) if soap else {}
+    settings |= soap.settings_of(source, operation) if soap else {}
     library = soap.service_descriptions.Shelf(source) if soap else None
     key, reach = connection.trusted_key, guard()
     with open_connector(

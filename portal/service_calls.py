@@ -36,12 +36,17 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 
 
-def settings_of(source: Source) -> dict[str, Any]:
-    """What the connector takes beside the connection's own settings: the supplier's fixed part over what the merchant chose."""
+def settings_of(source: Source, operation: str = "get_inventory") -> dict[str, Any]:
+    """What the connector takes beside the connection's own settings: the supplier's fixed part over what the merchant chose.
+
+    What the merchant chose is for get_inventory only.
+    """
     row, supplier = service_descriptions.find(source), supplier_of(source)
     settings = service_descriptions.settings_of(source)
-    said = {key: value for key, value in supplier.whole(settings).items() if key in FIXED and value}
-    call = {"wsdl_operation" if key == "operation" else key: value for key, value in row.call.items() if value}
+    said = {key: value for key, value in supplier.whole(settings, operation).items() if key in FIXED and value}
+    call = {
+        "wsdl_operation" if key == "operation" else key: value for key, value in row.call.items() if value and operation == "get_inventory"
+    }
     return {**call, **said, "arguments": {**call.get("arguments", {}), **written(str(said.get("arguments") or ""))}}
 
 

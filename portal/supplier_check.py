@@ -55,7 +55,7 @@ def check(supplier: Supplier, samples: Path) -> Report:
         if not path.is_file():
             report.wrong.append(f"{name}: {path.name} is missing")
             continue
-        wrong, said = _played(supplier, name, {"wsdl": samples, **json.loads(path.read_text("utf-8"))})
+        wrong, said = _played(supplier, name, {"wsdl": samples / f"{name}.wsdl", **json.loads(path.read_text("utf-8"))})
         report.wrong += [f"{name}: {words}" for words in wrong]
         report.said[name] = said
     return report
@@ -108,11 +108,10 @@ def _open(supplier: Supplier, whole: Mapping[str, Any], sample: Mapping[str, Any
 
 
 class _Beside:
-    """The WSDL that lies beside the samples, with its schemas."""
+    """The WSDL that lies beside the samples of an operation, NAME.wsdl."""
 
-    def __init__(self, folder: Path) -> None:
-        found = (path for path in sorted(folder.rglob("*")) if path.suffix in (".wsdl", ".xsd"))
-        self._files = sort_uploads([(str(path.relative_to(folder)), path.read_bytes()) for path in found])
+    def __init__(self, path: Path) -> None:
+        self._files = sort_uploads([(path.name, path.read_bytes())])
 
     def kept(self) -> Files:
         return self._files

@@ -16,7 +16,6 @@ from portal.connectors.rest_list import Wanted, put_path
 from portal.connectors.sending import Found, Sent, Witness
 from portal.connectors.steps import Steps
 from portal.errors import SupplierError
-from portal.records import Check
 
 METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -31,7 +30,7 @@ def send(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, operation: 
         raise sending.cannot("send", "REST")
     request, line = _request(settings, document, reference), list[str]()
     try:
-        answer = caller.ask(auth.sign(request, caller), steps=Steps(lambda check: _note(line, check)))
+        answer = caller.ask(auth.sign(request, caller), steps=Steps(lambda check: sending.note_line(line, check)))
     except SupplierError as error:
         if line:  # the server was reached: from then on nobody knows what left
             host = urlsplit(str(settings.get("base") or "")).hostname or "the server"
@@ -47,11 +46,6 @@ def _request(settings: Mapping[str, Any], document: bytes, reference: str) -> As
     path, query = (put_path(str(settings.get(name) or ""), {"reference": reference}) for name in ("path", "query"))
     kind = str(settings.get("content_type") or "application/json")
     return Asked(method, address(settings, path) + (f"?{query}" if query else ""), headers={"Content-Type": kind}, body=document)
-
-
-def _note(line: list[str], check: Check) -> None:
-    if check.name == "identity" and check.state == "passed":
-        line.append(check.name)
 
 
 def _ended(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, answer: Answer, reference: str) -> Sent:

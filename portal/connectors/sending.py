@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from portal.connectors import problems
 from portal.errors import Problem, SupplierError
+from portal.records import Check
 
 OUTCOMES = {
     "sent": "The supplier has it, and said so",
@@ -132,6 +133,12 @@ def outcome_of(status: int, not_taken: Collection[int] = ()) -> str:
     if 400 <= status < 500 and status not in NOT_KNOWN:
         return "refused"
     return "unknown"
+
+
+def note_line(line: list[str], check: Check) -> None:
+    """Note that the server was reached, for a listener of Steps: from then on a document may have left."""
+    if check.name == "identity" and check.state == "passed":
+        line.append(check.name)
 
 
 def not_known(host: str) -> Problem:

@@ -17,11 +17,12 @@ from lxml import etree
 from zeep.ns import WSSE
 from zeep.wsse.username import UsernameToken
 
-from portal.connectors import answers, problems, soap_answers, soap_arguments
+from portal.connectors import answers, problems, rest_send, sending, soap_answers, soap_arguments, soap_send
 from portal.connectors.api_auth import refused
 from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller
 from portal.connectors.lists import ListReader
 from portal.connectors.network import Guard
+from portal.connectors.sending import Found, Sent, Witness
 from portal.connectors.soap_files import LONGEST_FILE, Files, Shelf, origin, over_tls, unreadable
 from portal.connectors.soap_schema import shaped
 from portal.connectors.soap_wsdl import Contract, Operation, contract_of
@@ -126,6 +127,43 @@ class SoapConnector(ListReader):
             size, digest = spool.size, spool.finish()
         return Fetched(str(into), NAME, size, digest, None, f"{address} {operation.name}")
 
+    # sending
+
+    @property
+    def witness(self) -> Witness:
+        """How a document is found again: `path` is an operation of this WSDL, `query` its arguments."""
+        return Witness.of(self.settings)
+
+    def send(self, operation: str, document: bytes, reference: str) -> Sent:
+        """Put the document (JSON in the schema's shape) into one call of the operation; see sending.Sends and soap_send.ended."""
+        if self._text("operation") != operation or not self._text("wsdl_operation"):
+            raise sending.cannot("send", "SOAP")
+        contract = self._contract()
+        chosen = self._chosen(contract)
+        address, line = self._endpoint(chosen), list[str]()
+        asked = self._asked(contract, chosen, next(self._calls())[1], address, soap_send.parts_of(document))
+        host = origin(address)[1]
+        try:
+            answer = self.caller.ask(asked, steps=Steps(lambda check: sending.note_line(line, check)))
+        except SupplierError as error:
+            if line:  # the server was reached: from then on nobody knows what left
+                return Sent("unknown", reference, problem=sending.not_known(host))
+            return Sent("not_sent", reference, problem=error.problem)
+        return soap_send.ended(answer, lambda: self._message(answer, chosen), self.settings, self.secrets.values(), reference, host)
+
+    def find(self, reference: str, since: str = "") -> Found | None:
+        """The document with our reference, as the witness's operation tells it; see sending.Sends."""
+        values = soap_send.search(self.witness, self._known(), reference, since)
+        contract = self._contract()
+        asked_of = contract.operation(self.witness.path)
+        if asked_of is None:
+            raise sending.cannot("find", "SOAP")
+        answer = self._post(contract, asked_of, values, self._endpoint(asked_of), lambda *_: None, MOST_TRIES)
+        error, message = self._judged(answer, asked_of)
+        if isinstance(error, SupplierError):
+            raise error
+        return rest_send.found(self.witness, [] if error else soap_answers.rows(message, self.witness.items) or [], reference)
+
     # the WSDL
 
     def _contract(self) -> Contract:
@@ -201,23 +239,36 @@ class SoapConnector(ListReader):
 
     def _calls(self) -> Iterator[tuple[str, dict[str, list[str]]]]:
         """Each call to make: the product that it is for ("" for none), and its arguments."""
-        known = {"user": self.user} | {name: one.reveal() for name, one in self.secrets.items() if name in ("password", "key")}
         if not soap_arguments.asks_for_each(self.arguments):
-            yield "", soap_arguments.resolved(self.arguments, known)
+            yield "", soap_arguments.resolved(self.arguments, self._known())
             return
         if not self.products:
             body = "The service is asked for one product at a time, and cannot list them. Enter the supplier's product ids."
             raise problems.question("Which products do we ask for?", body, "Enter the product ids", "operation")
         for product in self.products:
-            yield product, soap_arguments.resolved(self.arguments, {**known, "product": product})
+            yield product, soap_arguments.resolved(self.arguments, {**self._known(), "product": product})
+
+    def _known(self) -> dict[str, str]:
+        secrets = {name: one.reveal() for name, one in self.secrets.items() if name in ("password", "key")}
+        return {"user": self.user, "since": self._text("since"), **secrets}
+
+    def _asked(
+        self,
+        contract: Contract,
+        operation: Operation,
+        values: Mapping[str, list[str]],
+        address: str,
+        document: Mapping[str, Any] | None = None,
+    ) -> Asked:
+        body, headers = contract.message(operation, values, address, self._token(), document)
+        self._hide_token(body)
+        return Asked("POST", address, headers={**XML, **headers, **self._basic()}, body=body)
 
     def _post(
         self, contract: Contract, operation: Operation, values: Mapping[str, list[str]], address: str, progress: Progress, tries: int,
         steps: Steps | None = None,
     ) -> Answer:  # fmt: skip
-        body, headers = contract.message(operation, values, address, self._token())
-        self._hide_token(body)
-        asked = Asked("POST", address, headers={**XML, **headers, **self._basic()}, body=body)
+        asked = self._asked(contract, operation, values, address)
         if steps is not None:
             return self.caller.ask(asked, steps=steps)
         return self.caller.read(asked, progress, most=tries, settled=soap_answers.is_fault)
@@ -228,13 +279,16 @@ class SoapConnector(ListReader):
         if not answer.good and not soap_answers.is_fault(answer):
             return refused(answer, self.caller, self.user), None
         try:
-            message = shaped(soap_answers.opened(answer, hidden), operation.gives)
+            message = self._message(answer, operation)
             good = [one.strip() for one in self._text("errors_good").split(",")]
             return soap_answers.business_error(message, self._text("errors_at"), good, hidden), message
         except SupplierError as error:
             return error, None
         except answers.Unreadable as error:
             return problems.protocol_error("The answer cannot be read", f"{error}. Nothing was used."), None
+
+    def _message(self, answer: Answer, operation: Operation) -> Any:
+        return shaped(soap_answers.opened(answer, self.secrets.values()), operation.gives)
 
     def _rows(self, message: Any, operation: Operation) -> list[dict[str, Any]]:
         path = self._text("items")

@@ -41,7 +41,7 @@ def written(text: str) -> dict[str, dict[str, Any]]:
         if not sign:
             continue
         source = value[1:-1] if value.startswith("<") and value.endswith(">") else ""
-        if source in SOURCES and source != "value":
+        if source in (SOURCES.keys() | {"since"}) - {"value"}:
             found[name] = {"from": source}
         elif value:
             found[name] = {"from": "value", "lines": [*found.get(name, {}).get("lines", []), value]}

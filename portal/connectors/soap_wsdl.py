@@ -19,7 +19,7 @@ from zeep.wsdl import Document
 from zeep.wsdl.bindings.soap import Soap12Binding, SoapBinding
 from zeep.wsse.username import UsernameToken
 
-from portal.connectors import problems
+from portal.connectors import problems, soap_send
 from portal.connectors.soap_arguments import HEADER, arguments_of, filled
 from portal.connectors.soap_files import WSDL, Files, Shelf, unreadable
 from portal.connectors.soap_schema import Part, Schemas, columns_of, leaves, repeated
@@ -112,15 +112,20 @@ class Contract:
         return {"operations": [one.outline() for one in self.operations.values()]}
 
     def message(
-        self, operation: Operation, values: Mapping[str, list[str]], address: str, token: UsernameToken | None
-    ) -> tuple[bytes, dict[str, str]]:
-        """The body and the headers of a call with these arguments (path -> texts). Raises SupplierError not_set_up where they misfit."""
+        self, operation: Operation, values: Mapping[str, list[str]], address: str, token: UsernameToken | None,
+        document: Mapping[str, Any] | None = None,
+    ) -> tuple[bytes, dict[str, str]]:  # fmt: skip
+        """The body and the headers of a call with these arguments (path -> texts), and with a document in the schema's own shape.
+
+        Raises SupplierError not_set_up where they misfit.
+        """
         if unknown := sorted(set(values) - {path for path, _, _ in leaves(operation.takes)}):
             raise _does_not_take(operation, unknown)
         binding, line = self._bindings[operation.port][0], Line(Shelf(self.files.entry, {}))
         client = Client(self._document, transport=line, settings=_SETTINGS, wsse=token)
         try:
             given = filled(operation.takes, binding.get(operation.name).input.body, values)
+            given = soap_send.merged(given, document or {})
             headers = given.pop(HEADER, None)
             if headers:
                 given["_soapheaders"] = headers
