@@ -12,8 +12,8 @@ from peewee import JOIN
 
 from portal import read_files
 from portal.fields import INVENTORY_BY_KEY
-from portal.inventory import arrivals, lineage
-from portal.models import InventoryChange, InventoryItem, Run, SetAsideRow
+from portal.inventory import arrivals, lineage, unknown
+from portal.models import Integration, InventoryChange, InventoryItem, Run, SetAsideRow
 
 CHUNK = 2_000
 LISTS = ("images", "warehouses", "custom")  # columns that hold JSON
@@ -87,6 +87,19 @@ def set_aside_csv(run: Run) -> Iterator[str]:
         if len(rows) < CHUNK:
             return
         last = rows[-1].row_number
+
+
+def unknown_csv(integration: Integration) -> Iterator[str]:
+    """SKUs that the feed names and the source has no item of, with the row that named each last."""
+    yield line(["SKU", "Run", "Row in file"])
+    after = ""
+    while True:
+        found, after = unknown.listing(integration, after, CHUNK)
+        numbers = {run.id: run.number for run in Run.select(Run.id, Run.number).where(Run.id << [one.run_id for one in found])}
+        for one in found:
+            yield line([one.sku, numbers.get(one.run_id, ""), one.row_number])
+        if not after:
+            return
 
 
 class _FileColumn:

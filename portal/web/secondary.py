@@ -12,9 +12,9 @@ import tasks
 from portal import mappings, secondary, sources
 from portal.errors import Problem, Refused, Stale, SupplierError
 from portal.fields import INVENTORY_BY_KEY
-from portal.inventory import roles
+from portal.inventory import export, roles, unknown
 from portal.web import guards, review_page, steps
-from portal.web.render import go, render, saved
+from portal.web.render import download, go, render, saved
 from portal.web.review_page import Answer
 from portal.web.typed import whole_number
 
@@ -60,6 +60,25 @@ def create(source_id: str) -> Response:
     source = _source(source_id)
     secondary.add(source, g.user.email)
     return saved(steps.onward(source, sources.SECONDARY), "")
+
+
+@blueprint.get("/unknown")
+@guards.signed_in
+def unknown_skus(source_id: str) -> Response:
+    """SKUs that the second file names and that are no items of the source."""
+    source = _source(source_id)
+    integration = sources.integration(source, sources.SECONDARY)
+    found, after = unknown.listing(integration, request.args.get("after", "")[:300])
+    return render("secondary/unknown.html", source=source, integration=integration, found=found, after=after)
+
+
+@blueprint.get("/unknown.csv")
+@guards.signed_in
+def unknown_csv(source_id: str) -> Response:
+    """The same as a file."""
+    source = _source(source_id)
+    integration = sources.integration(source, sources.SECONDARY)
+    return download("".join(export.unknown_csv(integration)).encode("utf-8-sig"), "not-in-your-inventory.csv")
 
 
 @blueprint.get("/review")

@@ -10,7 +10,7 @@ import pytest
 
 from portal import directory, documents, mappings, runs, secondary, sources
 from portal.fields import INVENTORY_COLUMNS
-from portal.models import AuditLine, Connection, Integration, InventoryItem, Run, Source
+from portal.models import AuditLine, Connection, Integration, InventoryItem, Run, Source, UnknownSku
 from portal.runs import AlreadyRunning
 from tests.feed_of import Feed, rows_of
 from tests.web.setting_up import fresh, integration, path
@@ -281,3 +281,17 @@ def test_screens_name_the_feed_that_a_value_and_a_hold_come_from(client: Any, so
     token = client.form_values(gone, "/sign-out")["csrf_token"]
     assert client.post(f"/runs/{run.public_id}/acceptance", data={"csrf_token": token}).status_code == 409
     assert "(removed since)" in client.get(f"/inventory/{item.public_id}/explanation/quantity").text
+
+
+def test_skus_without_an_item_are_listed_and_downloaded(client: Any, source: Source, run_work: Any) -> None:
+    assert client.get(path(source, "/secondary/unknown")).status_code == 404
+    added(client, source, run_work)
+    assert "is an item here" in client.get(path(source, "/secondary/unknown")).text
+    one = second(source)
+    run = Run.select().order_by(Run.id.desc()).first()
+    for number, sku in enumerate(["=LAMP-9", "LAMP-1", "SKU-00000"], 2):  # the last one is an item
+        UnknownSku.create(integration=one, sku=sku, run_id=run.id, row_number=number)
+    page = client.get(path(source, "/secondary/unknown")).text
+    assert "LAMP-1" in page and "SKU-00000" not in page
+    text = client.get(path(source, "/secondary/unknown.csv")).get_data(as_text=True).lstrip("\ufeff")
+    assert text.splitlines()[1:] == [f"'=LAMP-9,{run.number},2", f"LAMP-1,{run.number},3"]

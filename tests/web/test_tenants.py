@@ -109,6 +109,8 @@ ENTRIES: dict[str, dict[str, str]] = {
     "secondary.add": {},
     "secondary.create": {},
     "secondary.removal": {},
+    "secondary.unknown_csv": {},
+    "secondary.unknown_skus": {},
     "secondary.review": {},
     "secondary.switch_on": {},
     "settings.edit": {"name": "allow-backorders"},
