@@ -63,10 +63,12 @@ def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], v
     given = _given(supplier, wanted, secrets)
     known, meant = servers_of(supplier.whole(before.settings)), servers_of(supplier.whole(form.values))
     moved = bool(known) and not meant <= known
+    forgets = moved and bool(supplier.fixed.get("approval"))  # the new store gives a key of its own
+    kept = {} if forgets else secrets_of(source)
     errors = (
         form.errors
         | _pick_errors(supplier, form.values, before)
-        | _secret_errors(supplier, secrets_of(source), wanted, given, moved and "host" not in form.errors)
+        | _secret_errors(supplier, kept, wanted, given, moved and "host" not in form.errors)
     )
     if errors:
         raise Invalid(errors, form.proposals)
@@ -74,7 +76,7 @@ def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], v
     elsewhere = endpoint_of(supplier.whole(before.settings)) != endpoint_of(supplier.whole(values))
     with database.atomic():
         saved = _write(source, before, values, version, who, elsewhere)
-        changed = _seal_all(source, wanted, given, who)
+        changed = _seal_all(source, wanted, given, who, forgets)
         _log(source, who, "connection.save", without_tail(before.settings), {**without_tail(values), "secrets changed": changed})
         if elsewhere:
             setup_steps.reopen(source, "connection")
@@ -97,6 +99,17 @@ def make_key_pair(source: Source, key: str, who: str) -> str:
         Connection.update(_stamped(who, **columns)).where(Connection.id == connection.id).execute()
         _log(source, who, "connection.key_pair", None, {"public": public})
     return public
+
+
+def keep_keys(source: Source, given: Mapping[str, str], who: str) -> None:
+    """Seal keys that a store gave us by itself. The connection is untested afterwards. Raises NotFound."""
+    connection, settings = find(source), {one.key: one for one in supplier_of(source).settings if one.secret}
+    with database.atomic():
+        for key, text in given.items():
+            _seal(source, key, text, hint_of(settings[key], text), who)
+        columns = _stamped(who, **UNTESTED, version=Connection.version + 1)
+        Connection.update(columns).where(Connection.id == connection.id).execute()
+        _log(source, who, "connection.key_given", None, {"secrets changed": sorted(given)})
 
 
 def trust_key(source: Source, fingerprint: str, how: str, who: str, *, as_owner: bool = False) -> None:
@@ -269,11 +282,11 @@ def _write(source: Source, before: Connection, values: dict[str, Any], version: 
     return find(source)
 
 
-def _seal_all(source: Source, wanted: list[Setting], given: Mapping[str, str], who: str) -> list[str]:
-    """Seal typed secrets, and erase those that this way of signing in does not use; the fields that changed."""
+def _seal_all(source: Source, wanted: list[Setting], given: Mapping[str, str], who: str, forgets: bool) -> list[str]:
+    """Seal typed secrets, and erase those that this way of signing in does not use; the fields that changed. `forgets`: all others."""
     settings = {one.key: one for one in wanted}
-    replaced = {settings[key].shown_when for key in given}
-    gone = [key for key in secrets_of(source) if key not in settings]
+    replaced = {settings[key].shown_when for key in given if settings[key].shown_when}
+    gone = [key for key in secrets_of(source) if key not in settings or (forgets and key not in given)]
     # A passphrase left empty beside a new private key belonged to the old one.
     gone += [one.key for one in wanted if not one.required and one.key not in given and one.shown_when in replaced]
     for key, text in given.items():

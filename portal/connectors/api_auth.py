@@ -114,6 +114,8 @@ class ApiAuth:
             return {}, {str(self.settings.get("query_name", "")): self._secret("key")}
         if kind == "basic":
             user = str(self.settings.get("user") or "") or self._secret("user_key")
+            if not user:
+                raise problems.sign_in_other("There is no key yet", "Enter it, or have one given to us by the store.")
             return {"Authorization": "Basic " + b64encode(f"{user}:{self._secret('password')}".encode()).decode()}, {}
         if self.token is None:
             return {}, {}

@@ -69,8 +69,21 @@ class RestConnector(ListReader):
     def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
         """Checks 1 to 5: the last two are the cheapest signed request, and the first page of the list."""
         steps, wanted = Steps(report), self._wanted()
-        cheapest = self._text("check_path")
-        asked = Asked("GET", address(self.settings, cheapest)) if cheapest else wanted.asked(paging.first(self.paging), self.paging.size)
+        answer = self.prove(steps)
+        with steps.step("folder") as found:
+            have, reads = [] if self._text("check_path") else [answer], self._reads(unwatched, 1)  # a person waits for the test
+            items, total = next(pages(wanted, self.paging, lambda asked: have.pop() if have else reads(asked)))
+            found.detail = f"{total:,} items" if total is not None else f"{len(items):,} items on the first page"
+            said, there = probing.probe(self.settings, address(self.settings, self._text("probe_path")), reads)
+            found.detail += f". {said}." if said else ""
+            found.facts.update(folder=self._text("path") or "/", **({"offers": there} if self._text("probe_path") else {}))
+        return self.listing(folder)
+
+    def prove(self, steps: Steps | None = None) -> Answer:
+        """Make the cheapest request that needs the sign-in. Raises SupplierError unless the key is accepted."""
+        steps, cheapest = steps or Steps(), self._text("check_path")
+        first = self._wanted().asked(paging.first(self.paging), self.paging.size)
+        asked = Asked("GET", address(self.settings, cheapest)) if cheapest else first
         answer = self.caller.ask(self.auth.sign(asked, self.caller), steps=steps)
         if answer.status == 401 and self.auth.fetches_token:
             self.auth.renew(self.caller)
@@ -79,14 +92,7 @@ class RestConnector(ListReader):
             if not answer.good:
                 raise self._refused(answer)
             found.detail = self.auth.words()
-        with steps.step("folder") as found:
-            have, reads = [] if cheapest else [answer], self._reads(unwatched, 1)  # a person waits for the test
-            items, total = next(pages(wanted, self.paging, lambda asked: have.pop() if have else reads(asked)))
-            found.detail = f"{total:,} items" if total is not None else f"{len(items):,} items on the first page"
-            said, there = probing.probe(self.settings, address(self.settings, self._text("probe_path")), reads)
-            found.detail += f". {said}." if said else ""
-            found.facts.update(folder=self._text("path") or "/", **({"offers": there} if self._text("probe_path") else {}))
-        return self.listing(folder)
+        return answer
 
     def listing(self, folder: str) -> list[FileEntry]:
         """The one list, as a file."""

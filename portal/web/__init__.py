@@ -40,6 +40,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "hooks",
     "signing_in",
     "soap",
+    "approvals",
     "history",
     "directory",
     "connections",

@@ -48,6 +48,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "soap.save": {},
     "soap.upload_wsdl": {},
     "soap.wsdl": {},
+    "approvals.leave": {},
     "fixes.rows": {},
     "fixes.upload": {},
     "held.csv": {},
@@ -178,9 +179,9 @@ def test_signed_out_goes_to_sign_in_everywhere(app: Any, anonymous: Any, other_m
 
 def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
     opened = {name for name, view in app.view_functions.items() if getattr(view, "is_public", False)}
-    assert opened == {"auth.sign_in", "assets.show", "hooks.receive", "hooks.receive_more"}
+    assert opened == {"auth.sign_in", "assets.show", "hooks.receive", "hooks.receive_more", "approvals.receive"}
     machines = {name for name, view in app.view_functions.items() if getattr(view, "is_for_machines", False)}
-    assert machines == {"hooks.receive", "hooks.receive_more"}, "they are tested in test_receiving"
+    assert machines == {"hooks.receive", "hooks.receive_more", "approvals.receive"}, "test_receiving and test_approvals test them"
 
 
 def test_the_walk_catches_a_route_that_forgets_the_merchant(app: Any, owner: Any, other_merchant: Any) -> None:
