@@ -113,6 +113,7 @@ def test_which_methods_can_send_orders_and_get_shipments():
         DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True), "file-upload": (False, False),
         "rest-api": (False, False), "webhook": (False, False),
         "woocommerce": (False, False),
+        "bigcommerce": (False, False),
         "soap-service": (False, False), "promostandards": (False, False),
         "shopify": (False, False),
     }  # fmt: skip

@@ -102,6 +102,8 @@ class ApiAuth:
 
     def _carried(self) -> tuple[dict[str, str], dict[str, str]]:
         kind = self.kind
+        if kind in ("header", "query") and not self._secret("key"):
+            raise _no_key()
         if kind == "header":
             name, value = (
                 str(self.settings.get("header_name", "")).strip(),
@@ -115,7 +117,7 @@ class ApiAuth:
         if kind == "basic":
             user = str(self.settings.get("user") or "") or self._secret("user_key")
             if not user:
-                raise problems.sign_in_other("There is no key yet", "Enter it, or have one given to us by the store.")
+                raise _no_key()
             return {"Authorization": "Basic " + b64encode(f"{user}:{self._secret('password')}".encode()).decode()}, {}
         if self.token is None:
             return {}, {}
@@ -159,6 +161,10 @@ class ApiAuth:
 
     def _secret(self, key: str) -> str:
         return (self.secrets.get(key) or Secret("")).reveal()
+
+
+def _no_key() -> SupplierError:
+    return problems.sign_in_other("There is no key yet", "Enter it, or have one given to us by the supplier.")
 
 
 def address(settings: Mapping[str, Any], path: str) -> str:

@@ -74,6 +74,8 @@ class RestConnector(ListReader):
             have, reads = [] if self._text("check_path") else [answer], self._reads(unwatched, 1)  # a person waits for the test
             items, total = next(pages(wanted, self.paging, lambda asked: have.pop() if have else reads(asked)))
             found.detail = f"{total:,} items" if total is not None else f"{len(items):,} items on the first page"
+            for second in self._second_lists():
+                next(pages(second, self.paging, reads))  # its permission may be another one
             said, there = probing.probe(self.settings, address(self.settings, self._text("probe_path")), reads)
             found.detail += f". {said}." if said else ""
             found.facts.update(folder=self._text("path") or "/", **({"offers": there} if self._text("probe_path") else {}))
@@ -147,7 +149,7 @@ class RestConnector(ListReader):
         for name in JOINS:
             if not self._text(f"{name}_path"):
                 continue
-            second = replace(self._list(self._text(f"{name}_path"), self._text(f"{name}_query")), items=self._text(f"{name}_items"))
+            second = self._second(name)
             kept = Joined(into.with_name(f"{into.name}.{name}"), Join(*(self._text(f"{name}_{part}") for part in ("key", "on", "as"))))
             try:
                 for items, _ in pages(second, self.paging, ask, self.most_pages):
@@ -158,6 +160,12 @@ class RestConnector(ListReader):
             yield kept
 
     # one request
+
+    def _second_lists(self) -> list[Wanted]:
+        return [self._second(name) for name in JOINS if self._text(f"{name}_path")]
+
+    def _second(self, name: str) -> Wanted:
+        return replace(self._list(self._text(f"{name}_path"), self._text(f"{name}_query")), items=self._text(f"{name}_items"))
 
     def _wanted(self) -> Wanted:
         wanted = self._list(self._text("path"), self._text("query"))

@@ -98,7 +98,10 @@ def with_children(items: Iterable[Item], children: Children, asked: Callable[[It
 
 
 def with_columns(row: Item, columns: Iterable[str]) -> Item:
-    """The row with every dotted name of `columns` in it, empty where it was absent, so that a feed always has the mapped columns."""
+    """The row with every dotted name of `columns` in it, empty where it was absent, so that a feed always has the mapped columns.
+
+    "options 2.label" is of the second entry of a list, as feeds name it.
+    """
     whole = dict(row)
     for column in columns:
         _set(whole, column.split("."))
@@ -107,10 +110,13 @@ def with_columns(row: Item, columns: Iterable[str]) -> Item:
 
 def _set(item: dict[str, Any], path: list[str]) -> None:
     name = path[0]
+    listed, _, number = name.rpartition(" ")
+    if number.isdecimal() and isinstance(entries := item.get(listed), list) and len(entries) >= int(number):
+        return
     if len(path) == 1:
         item.setdefault(name, None)
         return
     inner = item.get(name)
-    if inner is None or isinstance(inner, Mapping):
+    if inner in (None, []) or isinstance(inner, Mapping):
         item[name] = dict(inner or {})
         _set(item[name], path[1:])

@@ -48,6 +48,7 @@ LONGEST_OPTION = branches.LONGEST_PATH
 NESTED = ("xml", "json", "jsonl", "x12")
 MOST_SCANNED = 100_000  # rows looked at to learn all columns
 ENDINGS = (*archives.ENDINGS, ".gz", ".zip")
+LINES = (".jsonl", ".ndjson")
 LOOKED_AT = 1_000  # rows that are searched for damage
 PREVIEWED = 64_000_000  # unpacked bytes that a preview looks at
 
@@ -85,7 +86,10 @@ def detect(path: str | os.PathLike[str], name: str = "", member: str = "") -> De
     """
     with archives.unpacked(Path(path), name, member) as file:
         head = delimited.head_of(file.path)
-        found = _with_damage(_DETECT[kinds.kind_of(head)](file.path, head), file.path)
+        kind = kinds.kind_of(head)
+        if kind == "json" and name.lower().endswith(LINES) and b"\n" not in head.strip():
+            kind = "jsonl"  # a single item looks like a document
+        found = _with_damage(_DETECT[kind](file.path, head), file.path)
     return _told_of_archive(found, file, member)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from portal import feeds
 from portal.connectors.network import Guard
 from portal.connectors.rest import RestConnector
 from portal.errors import SupplierError
@@ -140,6 +141,17 @@ def test_the_mapped_columns_are_there_though_no_item_has_them(guard: Guard, tmp_
     with told(lambda _: (200, [{"sku": "A", "parent": None, "tags": "x"}, {"sku": "B"}])) as server:
         rows = fetch(server, guard, tmp_path, path="/stock", columns=("sku", "parent.name", "units", "tags.deep"))
     assert rows == [{"sku": "A", "parent": {"name": None}, "tags": "x", "units": None}, {"sku": "B"}]
+
+
+def test_a_mapped_entry_of_a_list_is_there_once_whatever_the_list_holds(guard: Guard, tmp_path: Path) -> None:
+    columns = ("o.label", "o 2.label", "o 3.label")
+    for options, found in (([], ""), ([{"label": "S"}], "S"), ([{"label": "S"}, {"label": "Red"}], "S")):
+        with told(lambda _, options=options: (200, [{"sku": "A", "o": options}])) as server:
+            fetch(server, guard, tmp_path, path="/stock", columns=columns)
+        form = feeds.detect(tmp_path / "items.jsonl", "items.jsonl").format
+        headers, rows = feeds.preview(tmp_path / "items.jsonl", form, 1)
+        assert sorted(headers) == ["o 2.label", "o 3.label", "o.label", "sku"] and rows[0].cells[list(headers).index("o.label")] == found
+        (tmp_path / "items.jsonl").unlink()
 
 
 def test_an_item_that_cannot_name_its_children_stops_the_list(guard: Guard, tmp_path: Path) -> None:

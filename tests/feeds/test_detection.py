@@ -221,3 +221,11 @@ def test_names_are_cut_and_more_columns_than_any_feed_has_are_refused(tmp_path):
         with pytest.raises(SupplierError) as caught:
             feeds.detect(path), feeds.preview(path, FeedFormat(header_row=0))
         assert caught.value.problem.headline == "The file has too many columns"
+
+
+def test_a_single_item_of_a_file_of_lines_is_an_item(tmp_path):
+    (tmp_path / "one").write_bytes(b'{"sku": "A", "sizes": [{"sku": "A-S", "qty": 1}, {"sku": "A-M", "qty": 2}]}\n')
+    kinds = {name: feeds.detect(tmp_path / "one", name).format.kind for name in ("items.jsonl", "items.NDJSON", "items.json", "")}
+    assert kinds == {"items.jsonl": "jsonl", "items.NDJSON": "jsonl", "items.json": "json", "": "json"}
+    (tmp_path / "two").write_bytes(b'{\n"items": [{"sku": "A"}]\n}\n')
+    assert feeds.detect(tmp_path / "two", "items.jsonl").format.kind == "json", "a document, whatever its name"
