@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench fuzz fuzz-guided faults model format clean
+.PHONY: run test check bench fuzz fuzz-guided faults model peers format clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
@@ -39,11 +39,18 @@ model: $(VENV)/.dev  ## 2,000 sequences of feeds and of a person's acts against 
 	@tests/system_packages.sh
 	@SEQUENCES=2000 $(BIN)/python -m pytest --timeout 0 tests/inventory/test_model_two_feeds.py
 
+peers: $(VENV)/.dev .peers/.done  ## our requests judged by others' servers, from their own packages (needs Node 20)
+	@$(BIN)/python -m pytest -rs tests/peers
+
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .venv-bench
+	rm -rf $(VENV) .venv-bench .peers
+
+.peers/.done:
+	@npm install --prefix .peers --no-audit --no-fund --silent @stoplight/prism-cli@5.14.2
+	@touch $@
 
 .venv-bench/.done: requirements-bench.lock
 	@$(PYTHON) -m venv .venv-bench
