@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from portal import clock, records
 from portal.models import Exchange, Source, database
@@ -12,21 +13,42 @@ KEEP_DAYS = 7
 LONGEST_KEPT = 16_384
 """Bytes of a body that are kept."""
 SHOWN = 50
+MOST_OF_A_RUN = 300
 LONGEST_QUOTED = 1_000
 
 
 def recorder(source: Source, run_id: int | None = None) -> Callable[[records.Exchange], None]:
-    """What a connector tells its exchanges to: each becomes a row at once, so that a killed run leaves its story."""
+    """What a connector tells its exchanges to: each becomes a row at once, so that a killed run leaves its story.
+
+    After the first MOST_OF_A_RUN those of success share one row, which always tells the latest: thousands of like calls would bury
+    the rest, and the call that a run ends with is the one that is looked for.
+    """
+    kept, last = 0, None
 
     def record(told: records.Exchange) -> None:
+        nonlocal kept, last
+        columns = _columns(told)
         with database.atomic():
-            Exchange.create(
-                merchant=source.merchant_id, source=source, run_id=run_id, at=told.at, method=told.method, address=told.address[:1_000],
-                status=told.status, milliseconds=told.milliseconds, sent=told.sent, received=told.received,
-                request=_text(told.request), answer=_text(told.answer), problem=told.problem[:200],
-            )  # fmt: skip
+            if last is not None and _good(told):
+                Exchange.update(columns).where(Exchange.id == last).execute()
+                return
+            row = Exchange.create(merchant=source.merchant_id, source=source, run_id=run_id, **columns)
+        kept += 1
+        last = row.id if kept > MOST_OF_A_RUN and _good(told) else None
 
     return record
+
+
+def _good(told: records.Exchange) -> bool:
+    return told.status is not None and told.status < 400 and not told.problem
+
+
+def _columns(told: records.Exchange) -> dict[str, Any]:
+    return {
+        "at": told.at, "method": told.method, "address": told.address[:1_000], "status": told.status, "milliseconds": told.milliseconds,
+        "sent": told.sent, "received": told.received, "request": _text(told.request), "answer": _text(told.answer),
+        "problem": told.problem[:200],
+    }  # fmt: skip
 
 
 def latest(source: Source, run_id: int | None = None, limit: int = SHOWN) -> list[Exchange]:

@@ -14,6 +14,7 @@ from peewee import IntegrityError
 
 from portal import audit, clock, setup_steps
 from portal.connection_parts import mark_untested, supplier_of
+from portal.connectors.soap_files import LONGEST_ALL as LONGEST_ALL
 from portal.connectors.soap_files import UPLOADED, Files, gathered, sort_uploads
 from portal.errors import NotFound, Stale
 from portal.models import Connection, ServiceDescription, Source, database

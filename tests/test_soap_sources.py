@@ -115,6 +115,7 @@ def test_a_call_for_each_product_is_counted(source: Source, stack: Stack, run_wo
     assert any(text.startswith("Fetched 14 items in 7 calls") for text in texts), texts
 
 
+@pytest.mark.one_database
 def test_what_changed_about_the_wsdl_is_told(source: Source, stack: Stack, run_work: Callable[[], None]) -> None:
     check(source, run_work)
     ask(source, CALL)
@@ -129,6 +130,7 @@ def test_what_changed_about_the_wsdl_is_told(source: Source, stack: Stack, run_w
     assert service_descriptions.find(source).changes == ""
 
 
+@pytest.mark.one_database
 def test_an_uploaded_wsdl_needs_the_services_address_and_asks_nobody(chosen: Any, stack: Stack, run_work: Callable[[], None]) -> None:
     source = chosen("soap-service")
     save(source, {**CONNECT, "wsdl_from": "upload"}, password=PASSWORD)
@@ -154,6 +156,7 @@ def test_an_uploaded_wsdl_needs_the_services_address_and_asks_nobody(chosen: Any
     assert "another server" in refused.value.errors["password"], "a saved password goes where it was meant to go only"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "change, field, words",
     [
@@ -176,6 +179,7 @@ def test_what_is_typed_is_judged(source: Source, run_work: Callable[[], None], c
     assert service_descriptions.find(source).call == {}
 
 
+@pytest.mark.one_database
 def test_two_people_do_not_overwrite_each_other(source: Source, run_work: Callable[[], None]) -> None:
     check(source, run_work)
     version = service_descriptions.find(source).version
@@ -184,6 +188,7 @@ def test_two_people_do_not_overwrite_each_other(source: Source, run_work: Callab
         service_calls.save(source, CALL, version, WHO)
 
 
+@pytest.mark.one_database
 def test_a_first_guess_by_the_names(source: Source, run_work: Callable[[], None]) -> None:
     check(source, run_work)
     row = service_descriptions.find(source)
@@ -198,6 +203,7 @@ def test_product_ids_as_people_paste_them() -> None:
     assert service_calls.products_in('PC61\r\n"PC54", K500;K500\t 0012 \n\n') == ["PC61", "PC54", "K500", "0012"]
 
 
+@pytest.mark.one_database
 def test_a_source_of_another_kind_has_no_wsdl(chosen: Any) -> None:
     with pytest.raises(NotFound):
         service_descriptions.find(chosen("sftp-file"))

@@ -309,7 +309,7 @@ class SoapConnector(ListReader):
     def _token(self) -> UsernameToken | None:
         if self.auth not in ("wsse_text", "wsse_digest"):
             return None
-        return UsernameToken(self.user, self._secret("password"), use_digest=self.auth == "wsse_digest")
+        return UsernameToken(self.user, self._secret("password"), use_digest=self.auth == "wsse_digest", zulu_timestamp=True)
 
     def _hide_token(self, body: bytes) -> None:
         """What proves who we are for some minutes is as secret as the password that it was made of."""

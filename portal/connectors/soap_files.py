@@ -152,6 +152,8 @@ def refuse_unsafe(content: bytes, name: str) -> None:
 def gathered(uploads: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
     """The files of an upload by address: WSDLs and XSDs as they are, or in a zip with its folders. Raises SupplierError."""
     files: dict[str, bytes] = {}
+    if sum(len(content) for _, content in uploads) > LONGEST_ALL:
+        raise too_much()
     for name, content in uploads:
         files |= _unzipped(name, content) if content[:4] == b"PK\x03\x04" else {_tidy(name): content}
     if len(files) > MOST_FILES or sum(map(len, files.values())) > LONGEST_ALL or any(len(one) > LONGEST_FILE for one in files.values()):
@@ -196,23 +198,31 @@ def _tidy(name: str) -> str:
     return path or "file"
 
 
+@dataclass(frozen=True)
+class _Root:
+    """What the beginning of a file tells: its tag, what it imports as a WSDL, and whether it names a service."""
+
+    tag: str
+    imports: tuple[str, ...]
+    serves: bool
+
+    @classmethod
+    def of(cls, content: bytes) -> _Root:
+        root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
+        imports = (str(one.get("location")) for one in root.iterfind(f"{{{WSDL}}}import") if one.get("location"))
+        return cls(str(root.tag), tuple(imports), root.find(f"{{{WSDL}}}service") is not None)
+
+
 def _entry(files: Mapping[str, bytes]) -> str:
-    roots = {
-        address: etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True)) for address, content in files.items()
-    }
+    roots = {address: _Root.of(content) for address, content in files.items()}
     wsdls = {address: root for address, root in roots.items() if root.tag == f"{{{WSDL}}}definitions"}
     if not wsdls:
         if any(root.tag == "{http://www.w3.org/ns/wsdl}description" for root in roots.values()):
             raise unreadable("This is WSDL 2.0, which no supplier's tools agree on. Ask for the WSDL 1.1.")
         raise unreadable("Among the files is no WSDL. It begins with definitions; the others, with schema, are what it imports.")
-    led_to = {
-        urljoin(address, str(one.get("location")))
-        for address, root in wsdls.items()
-        for one in root.iterfind(f"{{{WSDL}}}import")
-        if one.get("location")
-    }
+    led_to = {urljoin(address, one) for address, root in wsdls.items() for one in root.imports}
     tops = [address for address in wsdls if address not in led_to] or list(wsdls)
-    with_service = [address for address in tops if wsdls[address].find(f"{{{WSDL}}}service") is not None] or tops
+    with_service = [address for address in tops if wsdls[address].serves] or tops
     if len(with_service) > 1:
         names = problems.some(sorted(base_name(one) for one in with_service), 4)
         raise unreadable(f"These are several WSDLs: {names}. Upload the one for stock, with its schemas.")

@@ -21,5 +21,5 @@ def index(source_id: str) -> Response:
     found = exchanges.latest(source, run.id if run else None)
     return render(
         "exchanges/index.html", "exchanges/_list.html", source=source, run=run, rows=[(one, exchanges.letter(one)) for one in found],
-        keep_days=exchanges.KEEP_DAYS, shown=exchanges.SHOWN,
+        keep_days=exchanges.KEEP_DAYS, shown=exchanges.SHOWN, most=exchanges.MOST_OF_A_RUN,
     )  # fmt: skip

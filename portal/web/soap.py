@@ -45,10 +45,20 @@ def upload_wsdl(source_id: str) -> Response:
     if not sent:
         return _wsdl_page(source, LedgerForm().refuse("Choose the files first: the WSDL with its schemas, or a zip of them."), 422)
     try:
-        service_descriptions.upload(source, [(str(one.filename), one.stream.read(LONGEST * 5)) for one in sent], g.user.email)
+        service_descriptions.upload(source, _read(sent), g.user.email)
     except SupplierError as error:
         return _wsdl_page(source, LedgerForm().refuse(f"{error.problem.headline}. {error.problem.body}"), 422)
     return tested(source, "Files uploaded. Reading the WSDL.")
+
+
+def _read(sent: list[Any]) -> list[tuple[str, bytes]]:
+    """The files of the form, up to what a WSDL may have in all and a byte, which is then refused."""
+    found, left = [], service_descriptions.LONGEST_ALL + 1
+    for one in sent:
+        content = one.stream.read(left)
+        left -= len(content)
+        found.append((str(one.filename), content))
+    return found
 
 
 def _wsdl_page(source: Any, form: Any, status: int = 200) -> Response:

@@ -55,22 +55,16 @@ def until(page: Page, words: str) -> None:
     expect(page.locator("main")).to_contain_text(words, timeout=30_000)
 
 
-@pytest.mark.parametrize(
-    ("script", "scheme", "width"), [(True, "light", 1280), (True, "dark", 390), (False, "light", 390)], ids=["wide", "small", "plain"]
-)
+@pytest.mark.parametrize(("script", "scheme", "width"), [(True, "dark", 390), (False, "light", 1280)], ids=["small", "plain"])
 def test_a_service_is_connected(open_page: Any, source: Source, stack: Stack, worker: None, script: bool, scheme: str, width: int) -> None:
     page, name = open_page(script=script, scheme=scheme, width=width), f"soap-{width}-{scheme}-{'on' if script else 'off'}"
     connect(page, source, stack)
     until(page, "Something is still to choose")
-    if script:
-        seen(page, f"{name}-checks")
     page.get_by_role("link", name="Choose the operation").click()
     page.get_by_label("Operation", exact=True).select_option("Stock11:ListStock")
     if not script:
         page.get_by_role("button", name="Show the arguments of this operation").click()
     expect(page.locator("#value-2")).to_be_visible()
-    if script:
-        seen(page, f"{name}-operation")
     page.get_by_role("button", name="Save and test").last.click()
     until(page, "The service needs status")
     page.locator("#value-2").select_option("active")
@@ -85,6 +79,6 @@ def test_a_service_is_connected(open_page: Any, source: Source, stack: Stack, wo
     if not script:
         return
     page.goto(path(source, "/connection/wsdl"))
-    seen(page, f"{name}-wsdl")
+    assert sideways(page) == 0
     page.goto(path(source, "/connection/operation") + "?operation=Stock12:GetStock")
     seen(page, f"{name}-products")

@@ -45,3 +45,18 @@ def test_a_long_body_is_cut_and_its_length_told(make_source: Any) -> None:
     (row,) = exchanges.latest(source)
     assert row.answer.endswith("… (80,000 bytes)") or row.answer.endswith("… (90,000 bytes)")
     assert "\0" not in row.answer and len(exchanges.letter(row)) < 1_500
+
+
+def test_thousands_of_like_calls_keep_the_first_the_failed_and_the_last(make_source: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(exchanges, "MOST_OF_A_RUN", 3)
+    source = make_source("Kestrel")
+    record = exchanges.recorder(source)
+    for number in range(12):
+        failed = {"status": 500} if number in (6, 7) else {}
+        record(
+            records.Exchange(
+                **{"at": AT, "method": "POST", "address": f"https://api.example/{number}", "status": 200, "milliseconds": 1} | failed
+            )
+        )
+    told = [one.address.rpartition("/")[2] for one in reversed(exchanges.latest(source))]
+    assert told == ["0", "1", "2", "5", "6", "7", "11"]

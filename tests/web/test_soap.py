@@ -17,6 +17,7 @@ from tests.connectors.soaping import PASSWORD
 from tests.web.setting_up import path, select
 
 pytest_plugins = ("tests.connected",)
+pytestmark = pytest.mark.one_database
 
 CONNECT = {"wsdl_from": "address", "endpoint": "", "auth": "arguments", "user": "ana", "password": PASSWORD, "plain_ok": "y"}
 FILES = ("stock.wsdl", "types/stock.xsd", "types/shared.xsd")
