@@ -104,15 +104,22 @@ ODD: dict[str, tuple[Callable[[Sender], Any], tuple[int, str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_each_odd_request_is_answered_as_stated(sender: Sender, name: str) -> None:
+def test_each_odd_request_is_answered_as_stated(sender: Sender) -> None:
+    wrong = {name: found for name in ODD if (found := _answered(sender, name)) != ODD[name][1]}
+    assert wrong == {}
+
+
+def _answered(sender: Sender, name: str) -> tuple[int, str]:
     act, answer = ODD[name]
-    assert answer_of(act(sender)) == answer
+    hook_limits.refusals.forget()
+    WebhookDelivery.delete().execute()
+    found = answer_of(act(sender))
     kept = sender.deliveries()
     assert [one.state for one in kept] == ({202: ["waiting"], 404: [], 405: []}.get(answer[0], ["refused"])), (
-        "refusals are shown to the merchant"
+        f"{name}: refusals are shown to the merchant"
     )
-    assert all(one.reason and one.document is None for one in kept if one.state == "refused")
+    assert all(one.reason and one.document is None for one in kept if one.state == "refused"), name
+    return found
 
 
 def test_unknown_addresses_tell_nothing(sender: Sender) -> None:
