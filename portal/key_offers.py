@@ -58,7 +58,7 @@ def begin(source: Source, session: Session, callback: str, back: str) -> Approva
     with database.atomic():
         KeyOffer.delete().where(KeyOffer.ends_at < clock.now() - timedelta(days=1)).execute()
         KeyOffer.create(
-            token_hash=_hash(token), source=source, kind=WOOCOMMERCE, session_hash=session.token_hash, store=store,
+            token_hash=hashed(token), source=source, kind=WOOCOMMERCE, session_hash=session.token_hash, store=store,
             ends_at=clock.now() + LASTS,
         )  # fmt: skip
     query = {"app_name": APP_NAME, "scope": SCOPE, "user_id": token, "return_url": back, "callback_url": callback}
@@ -73,12 +73,12 @@ def receive(body: bytes) -> bool:
     told = _read(body)
     if told is None:
         return False
-    waiting = (KeyOffer.token_hash == _hash(told["user_id"])) & (KeyOffer.kind == WOOCOMMERCE) & KeyOffer.received_at.is_null()
+    waiting = (KeyOffer.token_hash == hashed(told["user_id"])) & (KeyOffer.kind == WOOCOMMERCE) & KeyOffer.received_at.is_null()
     offer = KeyOffer.get_or_none(waiting & KeyOffer.used_at.is_null() & (KeyOffer.ends_at > clock.now()))
     if offer is None:
         return False
     source = Source.get_by_id(offer.source_id)
-    sealed = _sealed(source, {"user_key": told["consumer_key"], "password": told["consumer_secret"]})
+    sealed = seal(source, {"user_key": told["consumer_key"], "password": told["consumer_secret"]})
     columns = {"sealed": sealed, "received_at": clock.now(), "told": {"permissions": told["key_permissions"]}}
     return bool(KeyOffer.update(columns).where(waiting & (KeyOffer.id == offer.id)).execute())
 
@@ -90,7 +90,7 @@ def take(merchant: Merchant, session: Session, token: str, who: str) -> Source:
     SupplierError when the store does not accept its own key.
     """
     now, refusal = clock.now(), Refused("The store has given us no key in this approval, or it was used already. Begin again.")
-    mine = (KeyOffer.token_hash == _hash(token)) & (KeyOffer.session_hash == session.token_hash) & (KeyOffer.kind == WOOCOMMERCE)
+    mine = (KeyOffer.token_hash == hashed(token)) & (KeyOffer.session_hash == session.token_hash) & (KeyOffer.kind == WOOCOMMERCE)
     open_ = mine & KeyOffer.received_at.is_null(False) & KeyOffer.used_at.is_null() & (KeyOffer.ends_at > now)
     if not token or not KeyOffer.update(used_at=now).where(open_).execute():
         raise refusal
@@ -133,9 +133,11 @@ def _read(body: bytes) -> dict[str, str] | None:
     return {name: str(text) for name, text in found.items()} if fits else None
 
 
-def _sealed(source: Source, given: Mapping[str, str]) -> str:
+def seal(source: Source, given: Mapping[str, str]) -> str:
+    """The keys of an offer, sealed until `settle`."""
     return vault.seal(source.merchant, source.public_id, _FIELD, json.dumps(given))
 
 
-def _hash(token: str) -> str:
+def hashed(token: str) -> str:
+    """How an offer is known here: nothing that is read from the database opens one."""
     return sha256(token.encode()).hexdigest()

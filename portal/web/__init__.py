@@ -41,6 +41,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "signing_in",
     "soap",
     "approvals",
+    "store_apps",
     "history",
     "directory",
     "connections",

@@ -49,6 +49,10 @@ ENTRIES: dict[str, dict[str, str]] = {
     "soap.upload_wsdl": {},
     "soap.wsdl": {},
     "approvals.leave": {},
+    "store_apps.confirm": {},
+    "store_apps.install": {},
+    "store_apps.load": {},
+    "store_apps.show": {},
     "fixes.rows": {},
     "fixes.upload": {},
     "held.csv": {},
@@ -179,7 +183,15 @@ def test_signed_out_goes_to_sign_in_everywhere(app: Any, anonymous: Any, other_m
 
 def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
     opened = {name for name, view in app.view_functions.items() if getattr(view, "is_public", False)}
-    assert opened == {"auth.sign_in", "assets.show", "hooks.receive", "hooks.receive_more", "approvals.receive"}
+    assert opened == {
+        "auth.sign_in",
+        "assets.show",
+        "hooks.receive",
+        "hooks.receive_more",
+        "approvals.receive",
+        "store_apps.install",
+        "store_apps.load",
+    }
     machines = {name for name, view in app.view_functions.items() if getattr(view, "is_for_machines", False)}
     assert machines == {"hooks.receive", "hooks.receive_more", "approvals.receive"}, "test_receiving and test_approvals test them"
 
