@@ -26,6 +26,7 @@ KINDS = {
     "code": "Signing in at the supplier (OAuth2)",
 }
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization", "cookie"})
 
 
 class TokenSource(Protocol):
@@ -47,6 +48,7 @@ class ApiAuth:
     names of the fields, as JSON; the token is at `token_path` of the answer or in its header `token_header`, and goes out as Bearer.
     client_credentials: `token_url`, `client_id`, the secret `client_secret`, `scope`. code: from `tokens`. A token that is fetched
     goes out as Bearer, or by itself in the header `token_name`.
+    `headers`: others that each request carries, one "Name: value" a line; no secret can be among them.
     `hide` is called with every token that was fetched, so that it is masked wherever it could be told.
     """
 
@@ -70,7 +72,7 @@ class ApiAuth:
         if self.fetches_token and self.token is None:
             self.renew(caller)
         headers, query = self._carried()
-        return replace(asked, headers={**headers, **asked.headers}, query={**asked.query, **query})
+        return replace(asked, headers={**_others(self.settings), **headers, **asked.headers}, query={**asked.query, **query})
 
     def renew(self, caller: Caller) -> None:
         """Fetch a new token. Raises SupplierError."""
@@ -165,6 +167,18 @@ class ApiAuth:
 
 def _no_key() -> SupplierError:
     return problems.sign_in_other("There is no key yet", "Enter it, or have one given to us by the supplier.")
+
+
+def _others(settings: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    for line in filter(None, str(settings.get("headers") or "").splitlines()):
+        name, _, value = (part.strip() for part in line.partition(":"))
+        if not _NAME.fullmatch(name) or name.lower() in _OURS or not value or not value.isascii() or not value.isprintable():
+            raise problems.sign_in_other(
+                f"The header {name[:40]} cannot be sent", "Check what you entered for it: one line of plain letters."
+            )
+        found[name] = value
+    return found
 
 
 def address(settings: Mapping[str, Any], path: str) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from portal import feeds
+from portal.connectors.network import Guard
 from portal.connectors.rest import RestConnector
 from portal.errors import SupplierError
 from portal.records import Check, Exchange, Secret
 from tests.connectors.api_server import Api, api
-from tests.connectors.told_server import told
+from tests.connectors.told_server import Request, told
 
 STYLES = {
     "page": {"paging": "page", "size": 3, "size_name": "limit", "page_name": "page"},
@@ -81,6 +82,36 @@ def test_a_wrong_key_is_refused_at_the_sign_in(guard: Any, auth: str) -> None:
         with pytest.raises(SupplierError) as refused:
             shop.connector.check(shop.checks.append, "")
     assert refused.value.problem.code == "sign_in_refused" and "k3y" not in repr(refused.value.problem)
+
+
+def test_what_else_each_request_carries_goes_beside_the_sign_in_and_to_nobody_else(guard: Guard, tmp_path: Path) -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/token":
+            return 200, {"access_token": "t0ken"}
+        return 200, [{"sku": "A"}] if request.path == "/items" else [{"id": "A", "qty": 3}]
+
+    with told(answer) as server:
+        settings = {
+            "base": server.base, "path": "/items", "join_path": "/stock", "join_key": "id", "join_on": "sku", "join_as": "stock",
+            "auth": "client_credentials", "token_url": f"{server.base}/token", "client_id": "ana", "plain_ok": "1",
+            "headers": "X-Account: 17\nX-Inherit: 1\n",
+        }  # fmt: skip
+        with RestConnector(settings, {"client_secret": Secret("s")}, guard=guard, trusted_key=None) as connector:
+            connector.fetch("", "newest", "*", tmp_path / "items.jsonl", 10**6, lambda *_: None)
+    carried = {one.path: (one.headers.get("x-account"), one.headers.get("x-inherit")) for one in server.asked}
+    assert carried == {"/token": (None, None), "/items": ("17", "1"), "/stock": ("17", "1")}
+    assert all(one.headers.get("authorization") == "Bearer t0ken" for one in server.asked if one.path != "/token")
+
+
+@pytest.mark.parametrize(
+    "line", ["X-Account", "X-Account:", ": 17", "Authorization: Bearer x", "Host: elsewhere.example", "X-Account: é", "X Account: 1"]
+)
+def test_a_header_that_cannot_be_sent_is_named_and_nothing_is_asked(guard: Guard, line: str) -> None:
+    with told(lambda _: (200, [])) as server:
+        settings = {"base": server.base, "path": "/items", "headers": line}
+        with RestConnector(settings, {}, guard=guard, trusted_key=None) as connector, pytest.raises(SupplierError) as refused:
+            connector.check(lambda _: None, "")
+    assert refused.value.problem.headline == f"The header {line.partition(':')[0]} cannot be sent" and server.asked == []
 
 
 def test_a_token_that_ended_in_the_middle_is_renewed_once(guard: Any, tmp_path: Path) -> None:
