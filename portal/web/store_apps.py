@@ -43,7 +43,7 @@ def confirm(source_id: str) -> Response:
 
 
 @blueprint.get("/bigcommerce/<source_id>/auth")
-@guards.public
+@guards.for_machines
 def install(source_id: str) -> Response:
     """BigCommerce brings a code. Nothing is connected by this alone."""
     code, context, scope = (request.args.get(name, "") for name in ("code", "context", "scope"))
@@ -59,7 +59,7 @@ def install(source_id: str) -> Response:
 
 
 @blueprint.get("/bigcommerce/<source_id>/load")
-@guards.public
+@guards.for_machines
 def load(source_id: str) -> Response:
     """What the control panel shows when the app is opened later; nothing of anybody's is told here."""
     bigcommerce_app.known(source_id)
