@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
 from email.message import Message
 from typing import Any
 
@@ -21,7 +22,9 @@ from portal.records import Secret
 ENVELOPES = {"http://schemas.xmlsoap.org/soap/envelope/": "1.1", "http://www.w3.org/2003/05/soap-envelope": "1.2"}
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _DROPPED = {_XSI, "http://schemas.xmlsoap.org/soap/encoding/", *ENVELOPES}
-_NAMES = re.compile(r"[^.\s]+(\.[^.\s]+)*")
+_NAMES = re.compile(r"[^.\[\]|`'\"*&(){}!<>=?\s]+(\.[^.\[\]|`'\"*&(){}!<>=?\s]+)*")
+MOST_COPIED = 200_000
+"""Parts that references may unfold to."""
 _SIGN_IN_CODES = {"FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken", "FailedCheck", "SecurityTokenUnavailable"}
 """Of OASIS, Web Services Security: SOAP Message Security 1.1, chapter 12."""
 _SIGN_IN_WORDS = re.compile(
@@ -90,15 +93,26 @@ def _xml_of(answer: Answer) -> bytes:
 
 
 def _follow_references(body: Any) -> None:
-    """Old services (RPC, encoded) put parts beside the message and point at them by href="#id"."""
-    known = {one.get("id"): one for one in body if one.get("id")}
-    for one in [one for one in body.iter() if str(one.get("href", "")).startswith("#")][:100_000]:
-        meant = known.get(one.get("href")[1:])
-        if meant is None or meant is one or meant in one.iterancestors():
-            continue
-        del one.attrib["href"]
-        one.text = meant.text
-        one.extend(list(meant))
+    """Old services (RPC, encoded) say a part once, in its first place or beside the message, and point at it by href="#id"."""
+    pointed = {one.get("href")[1:] for one in body.iter() if str(one.get("href", "")).startswith("#")}
+    known = {one.get("id"): one for one in body.iter() if one.get("id") in pointed} if pointed else {}
+    for one in known.values():
+        del one.attrib["id"]
+    message = next((one for one in body if isinstance(one.tag, str)), None)
+    waiting: list[tuple[Any, frozenset[str]]] = [(message, frozenset())] if known and message is not None else []
+    left = MOST_COPIED
+    while waiting:
+        one, above = waiting.pop()
+        name = str(one.get("href", "")).removeprefix("#")
+        if name in known and name not in above:
+            meant, above = deepcopy(known[name]), above | {name}
+            left -= sum(1 for _ in meant.iter())
+            if left < 0:
+                raise problems.protocol_error("The answer cannot be read", "Its parts point at one another without an end.")
+            del one.attrib["href"]
+            one.text = meant.text
+            one.extend(list(meant))
+        waiting.extend((inner, above) for inner in one)
 
 
 def _tidy(message: Any) -> None:

@@ -30,13 +30,25 @@ UPLOADED = "https://uploaded.invalid/"
 
 WSDL = "http://schemas.xmlsoap.org/wsdl/"
 XSD = "http://www.w3.org/2001/XMLSchema"
-_OURS = {
-    "https://www.w3.org/2001/xml.xsd": b"""<schema xmlns="http://www.w3.org/2001/XMLSchema"
-      targetNamespace="http://www.w3.org/XML/1998/namespace"><attribute name="lang" type="language"/>
-      <attribute name="space" type="NCName"/><attribute name="base" type="anyURI"/><attribute name="id" type="ID"/>
-      <attributeGroup name="specialAttrs"><attribute ref="xml:base"/><attribute ref="xml:lang"/><attribute ref="xml:space"/>
-      <attribute ref="xml:id"/></attributeGroup></schema>"""
+_XML_XSD = b"""<schema xmlns="http://www.w3.org/2001/XMLSchema"
+  targetNamespace="http://www.w3.org/XML/1998/namespace"><attribute name="lang" type="language"/>
+  <attribute name="space" type="NCName"/><attribute name="base" type="anyURI"/><attribute name="id" type="ID"/>
+  <attributeGroup name="specialAttrs"><attribute ref="xml:base"/><attribute ref="xml:lang"/><attribute ref="xml:space"/>
+  <attribute ref="xml:id"/></attributeGroup></schema>"""
+_OURS: dict[str, bytes] = {
+    f"{scheme}://www.w3.org/{year}/xml.xsd": _XML_XSD for scheme in ("http", "https") for year in ("2001", "2001/03", "2005/08", "2009/01")
 }
+_ENCODING = "http://schemas.xmlsoap.org/soap/encoding/"
+_ENCODED = "".join(
+    f'<x:complexType name="{name}"><x:simpleContent><x:extension base="x:{name}"/></x:simpleContent></x:complexType>'
+    for name in ("string", "int", "integer", "long", "short", "decimal", "float", "double", "boolean", "date", "dateTime", "base64Binary")
+)
+_OURS[_ENCODING] = f"""<x:schema xmlns:x="{XSD}" xmlns:t="{_ENCODING}" targetNamespace="{_ENCODING}">
+  <x:attribute name="arrayType" type="x:string"/><x:attribute name="offset" type="x:string"/><x:attribute name="root" type="x:boolean"/>
+  <x:group name="Array"><x:sequence><x:any minOccurs="0" maxOccurs="unbounded" processContents="lax"/></x:sequence></x:group>
+  <x:complexType name="Array"><x:group ref="t:Array" minOccurs="0"/><x:attribute ref="t:arrayType"/></x:complexType>
+  {_ENCODED}</x:schema>""".encode()
+"""The schemas that others name by address, in our own words: XML's attributes, and SOAP's old encoding. Nothing of them is fetched."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from lxml import etree
 
-from portal.connectors.soap_files import XSD
+from portal.connectors.soap_files import WSDL, XSD
 
 DEEPEST = 12
 MOST_NODES = 8_000
@@ -20,6 +20,7 @@ LONGEST_WORDS = 200
 MOST_OPTIONS = 400
 
 _X = f"{{{XSD}}}"
+_ARRAY = f"{{{WSDL}}}arrayType"
 _KINDS = {
     **dict.fromkeys(("int", "integer", "long", "short", "byte", "decimal", "float", "double", "nonNegativeInteger", "positiveInteger",
                      "unsignedInt", "unsignedLong", "unsignedShort", "unsignedByte", "negativeInteger", "nonPositiveInteger"), "number"),
@@ -149,8 +150,16 @@ class Schemas:
                 meant = self._look(kind, _qname(one, "ref"))
                 if meant is not None:
                     yield from self._inside(meant, depth + 1, above, choice, many or _repeats(one), free or _least(one) == 0)
+            elif kind == "attribute" and one.get(_ARRAY):
+                yield self._items(one)
             elif kind == "attribute":
                 yield self._attribute(one)
+
+    def _items(self, node: Any) -> Part:
+        """What an array of the old encoding holds: wsdl:arrayType="t:Item[]"; its elements are called item."""
+        prefix, _, local = str(node.get(_ARRAY)).partition("[")[0].rpartition(":")
+        kind = f"{{{node.nsmap.get(prefix or None) or ''}}}{local}"
+        return replace(self._typed(Part("item", required=False), kind, None, DEEPEST - 4, ()), repeated=True)
 
     def _may_go_on(self, depth: int) -> bool:
         """Groups and bases in one another without an end are not usable: a message that lacks some of its parts would be a wrong one."""

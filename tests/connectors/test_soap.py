@@ -102,6 +102,16 @@ def test_nested_repeated_and_attributes_stand_in_the_call(stack: Stack, tmp_path
     ) in body
 
 
+def test_a_service_in_the_encoded_style_of_old(stack: Stack, tmp_path: Path) -> None:
+    old = {"wsdl_operation": "list", "arguments": "user = <user>\ncount = 2", "items": "return.item", "errors_at": ""}
+    one = Asking(f"{stack.base}/old.wsdl", endpoint=f"{stack.base}/old", **old)
+    assert one.check()["folder"] == "passed", one.problem
+    rows = [{"sku": "01-ana", "qty": "1"}, {"sku": "02-ana", "qty": "2"}, *[{"sku": "00-SAME", "qty": "7"}] * 2]
+    assert one.fetch(tmp_path) == rows
+    assert one.library.outline["operations"][0]["lists"] == [{"path": "return.item", "columns": ["sku", "qty"]}]
+    assert {call["path"] for call in stack.asked()} == {"/old.wsdl", "/old"}, "the schema of the encoding is ours"
+
+
 def test_a_call_for_each_product(stack: Stack, tmp_path: Path) -> None:
     one = asking(stack, wsdl_operation="GetStock", arguments="productId = <product>", items="item", products=["P1", "P2", "P3"])
     assert one.check()["folder"] == "passed" and "3 products, a call for each" in one.detail("folder")

@@ -1,6 +1,6 @@
 <?php
 // An independent SOAP stack for the tests: PHP's ext-soap behind PHP's own web server. What it was asked goes to a ledger, a line each.
-// /stock.wsdl and its schemas as files; /stock serves them; /promo/<service> serves a PromoStandards WSDL that lies at $PROMO.
+// /stock.wsdl and its schemas as files; /stock serves them, /old old.wsdl in the encoded style of old; /promo/<service> serves a PromoStandards WSDL that lies at $PROMO.
 
 $settings = json_decode(file_get_contents(getenv('SETTINGS')), true);
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
@@ -86,10 +86,21 @@ class Promo {
     }
 }
 
+class Old {
+    function list($user, $count) {
+        $same = (object) ['sku' => '00-SAME', 'qty' => 7];
+        return array_merge(array_map(fn($n) => (object) ['sku' => "0$n-$user", 'qty' => $n], range(1, $count)), [$same, $same]);
+    }
+}
+
 $promo = ['inventory' => 'inventory-2.0.0/InventoryService.wsdl', 'po' => 'po-1.0.0/POService.wsdl', 'osn' => 'osn-2.0.0/OrderShipmentNotificationService.wsdl'];
 if ($path === '/stock') {
     $server = new SoapServer(getenv('FOLDER') . '/stock.wsdl', ['cache_wsdl' => WSDL_CACHE_NONE, 'soap_version' => str_starts_with($_SERVER['CONTENT_TYPE'] ?? '', 'application/soap+xml') ? SOAP_1_2 : SOAP_1_1]);
     $server->setObject(new Stock($settings));
+    $server->handle();
+} elseif ($path === '/old') {
+    $server = new SoapServer(getenv('FOLDER') . '/old.wsdl', ['cache_wsdl' => WSDL_CACHE_NONE]);
+    $server->setObject(new Old());
     $server->handle();
 } elseif (preg_match('~^/promo/(\w+)$~', $path, $found) && isset($promo[$found[1]])) {
     $server = new SoapServer(getenv('PROMO') . '/' . $promo[$found[1]], ['cache_wsdl' => WSDL_CACHE_NONE]);
