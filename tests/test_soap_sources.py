@@ -131,6 +131,20 @@ def test_what_changed_about_the_wsdl_is_told(source: Source, stack: Stack, run_w
 
 
 @pytest.mark.one_database
+def test_a_sync_that_fails_says_that_the_wsdl_changed(source: Source, stack: Stack, run_work: Callable[[], None]) -> None:
+    check(source, run_work)
+    ask(source, CALL)
+    check(source, run_work)
+    live(source, RULES, ["sku", "qty", "price"])
+    stack.set(auth="arguments", fault="Client")
+    assert "WSDL" not in sync(source).problem["body"], "it is the same"
+    types = stack.folder / "types" / "stock.xsd"
+    types.write_text(types.read_text().replace('name="status" type="t:Status"/>', 'name="state" type="t:Status"/>'))
+    problem = sync(source).problem
+    assert "ListStock now needs state" in problem["body"] and problem["act_at"] == "operation" and "It went wrong" in problem["server_said"]
+
+
+@pytest.mark.one_database
 def test_an_uploaded_wsdl_needs_the_services_address_and_asks_nobody(chosen: Any, stack: Stack, run_work: Callable[[], None]) -> None:
     source = chosen("soap-service")
     save(source, {**CONNECT, "wsdl_from": "upload"}, password=PASSWORD)

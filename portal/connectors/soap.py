@@ -5,17 +5,14 @@ WSDL ─▶ operation ─▶ arguments ─▶ call … ─▶ items ─▶ one l
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import orjson
-from lxml import etree
-from zeep.ns import WSSE
-from zeep.wsse.username import UsernameToken
 
 from portal.connectors import answers, problems, rest_send, sending, soap_answers, soap_arguments, soap_send
 from portal.connectors.api_auth import refused
@@ -23,6 +20,7 @@ from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller
 from portal.connectors.lists import ListReader
 from portal.connectors.network import Guard
 from portal.connectors.sending import Found, Sent, Witness
+from portal.connectors.soap_auth import SoapAuth
 from portal.connectors.soap_files import LONGEST_FILE, Files, Shelf, origin, over_tls, unreadable
 from portal.connectors.soap_schema import shaped
 from portal.connectors.soap_wsdl import Contract, Operation, contract_of
@@ -65,9 +63,9 @@ class SoapConnector(ListReader):
         library: Library, record: Callable[[Exchange], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.settings, self.secrets, self.library, self.guard, self.record = settings, dict(secrets), library, guard, record
-        self.auth, self.user = self._text("auth") or "none", self._text("user")
+        self.auth = SoapAuth(settings, self.secrets)
         ticked = settings.get("plain_ok") in (True, "true", "on", "1")
-        open_to_all = self.auth == "none" and not any(self.secrets.values())
+        open_to_all = self.auth.kind == "none" and not any(self.secrets.values())
         rest = float(self._text("rest") or 0)
         self.caller = Caller(guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=ticked or open_to_all, rest=rest)
         told = settings.get("arguments") or {}
@@ -89,7 +87,7 @@ class SoapConnector(ListReader):
         with steps.step("sign_in") as found:
             if isinstance(error, SupplierError) and error.problem.code in SIGN_INS:
                 raise error
-            found.detail = self._words_of_sign_in()
+            found.detail = self.auth.words()
         with steps.step("folder") as found:
             if isinstance(error, SupplierError):
                 raise error
@@ -117,7 +115,7 @@ class SoapConnector(ListReader):
                 answer = self._post(contract, operation, values, address, tell, MOST_TRIES)
                 error, message = self._judged(answer, operation)
                 if isinstance(error, SupplierError):
-                    raise self._of_product(error, product)
+                    raise self._with_changes(self._of_product(error, product))
                 found = [] if error else self._rows(message, operation)
                 self.turn(len(found), None, calls)
                 asked = {"asked_for": product} if product else {}
@@ -180,7 +178,7 @@ class SoapConnector(ListReader):
         entry = self._text("wsdl")
         same = not self._text("endpoint") or origin(entry) == origin(self._text("endpoint"))
         line = self.caller if same else Caller(self.guard, secrets=self.secrets, record=self.record, plain_ok=True)
-        headers = self._basic() if same else {}
+        headers = self.auth.headers() if same else {}
         if same and not headers:
             line = Caller(self.guard, secrets=self.secrets, record=self.record, trusted_key=self.caller.trusted_key, plain_ok=True)
         reported = [steps if same else Steps()]
@@ -190,7 +188,7 @@ class SoapConnector(ListReader):
             answer = line.ask(asked, steps=reported[0], limit=LONGEST_FILE)
             reported[0] = Steps()
             if not answer.good:
-                raise refused(answer, line, self.user)
+                raise refused(answer, line, self.auth.user)
             return answer.body
 
         contract = Contract(Shelf(entry, self.library.uploads(), fetch))
@@ -250,7 +248,7 @@ class SoapConnector(ListReader):
 
     def _known(self) -> dict[str, str]:
         secrets = {name: one.reveal() for name, one in self.secrets.items() if name in ("password", "key")}
-        return {"user": self.user, "since": self._text("since"), **secrets}
+        return {"user": self.auth.user, "since": self._text("since"), **secrets}
 
     def _asked(
         self,
@@ -260,9 +258,9 @@ class SoapConnector(ListReader):
         address: str,
         document: Mapping[str, Any] | None = None,
     ) -> Asked:
-        body, headers = contract.message(operation, values, address, self._token(), document)
-        self._hide_token(body)
-        return Asked("POST", address, headers={**XML, **headers, **self._basic()}, body=body)
+        body, headers = contract.message(operation, values, address, self.auth.token(), document)
+        self.auth.hide(body)
+        return Asked("POST", address, headers={**XML, **headers, **self.auth.headers()}, body=body)
 
     def _post(
         self, contract: Contract, operation: Operation, values: Mapping[str, list[str]], address: str, progress: Progress, tries: int,
@@ -277,7 +275,7 @@ class SoapConnector(ListReader):
         """What the answer says of itself, and its message in the schema's shape."""
         hidden = self.secrets.values()
         if not answer.good and not soap_answers.is_fault(answer):
-            return refused(answer, self.caller, self.user), None
+            return refused(answer, self.caller, self.auth.user), None
         try:
             message = self._message(answer, operation)
             good = [one.strip() for one in self._text("errors_good").split(",")]
@@ -304,38 +302,6 @@ class SoapConnector(ListReader):
             )
         return found
 
-    # who asks
-
-    def _token(self) -> UsernameToken | None:
-        if self.auth not in ("wsse_text", "wsse_digest"):
-            return None
-        return UsernameToken(self.user, self._secret("password"), use_digest=self.auth == "wsse_digest", zulu_timestamp=True)
-
-    def _hide_token(self, body: bytes) -> None:
-        """What proves who we are for some minutes is as secret as the password that it was made of."""
-        if self.auth != "wsse_digest":
-            return
-        root = etree.fromstring(body)
-        for name in ("Password", "Nonce"):
-            for one in root.iter(f"{{{WSSE}}}{name}"):
-                self.secrets[f"wsse {name}"] = Secret(one.text or "")
-
-    def _basic(self) -> dict[str, str]:
-        if self.auth != "basic":
-            return {}
-        return {"Authorization": "Basic " + b64encode(f"{self.user}:{self._secret('password')}".encode()).decode()}
-
-    def _words_of_sign_in(self) -> str:
-        if self.auth == "none":
-            return "Nothing is sent to sign in"
-        how = {
-            "wsse_text": "by WS-Security",
-            "wsse_digest": "by WS-Security, as a digest",
-            "basic": "by HTTP Basic",
-            "arguments": "in the call",
-        }
-        return f"Asked as {self.user or 'nobody'}, {how.get(self.auth, '')}"
-
     # in words
 
     def _tell(self, found: Finding, operation: Operation, nothing: str, items: int, changed: str) -> None:
@@ -357,14 +323,24 @@ class SoapConnector(ListReader):
             told.headline, f"We asked for product {product[:40]}. {told.body}", told.server_said, permanent=error.permanent
         )
 
+    def _with_changes(self, error: SupplierError) -> SupplierError:
+        """A refusal; where the WSDL is another than the kept one, that is said, as it may be why."""
+        if self._uploaded() or error.problem.code not in ("protocol_error", "http_status"):
+            return error
+        try:
+            changed = self._read_anew(Steps())[1]
+        except SupplierError:  # the refusal is what the merchant must hear about
+            return error
+        if not changed:
+            return error
+        told = replace(error.problem, body=f"{error.problem.body} {changed}.", act="Look at the arguments", act_at="operation")
+        return SupplierError(told, error.permanent)
+
     def _uploaded(self) -> bool:
         return self._text("wsdl_from") == "upload"
 
     def _text(self, key: str) -> str:
         return str(self.settings.get(key) or "").strip()
-
-    def _secret(self, key: str) -> str:
-        return (self.secrets.get(key) or Secret("")).reveal()
 
     def close(self) -> None:
         """Nothing stays open between calls."""
