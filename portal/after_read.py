@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from portal import clock, connections, failpoints
 from portal.connectors.folders import FolderConnector, Look
-from portal.errors import SupplierError
+from portal.errors import Later, SupplierError
 from portal.leases import LONGEST_MESSAGE
 from portal.models import Integration, Run, RunFile, RunMessage, database
 
@@ -99,6 +99,8 @@ def _settle(integration: Integration, run: Run | None) -> int:
                 _put_away(connector, now, left[0])
                 del left[0]
             RunFile.update(act="", act_at=None).where(RunFile.id << [file.id for file in left]).execute()  # no folders any more
+    except Later as wait:
+        RunFile.update(act_at=wait.until).where(RunFile.id << [file.id for file in left]).execute()
     except SupplierError as error:  # the server cannot be reached: the same for each file that was not tried yet
         for file in left:
             _failed(file, now, error)

@@ -38,6 +38,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("MAX_HOOK_MB", "1", "Largest webhook delivery that is taken, in megabytes."),
     Variable("KEEP_FILES_DAYS", "30", "Days that fetched files are kept."),
     Variable("WORKERS", "2", "Runs that one worker process does side by side."),
+    Variable("PER_SERVER", "", "Runs that may talk with one server at a time, over all workers. Empty: WORKERS less 1, at least 1."),
 )  # fmt: skip
 
 
@@ -61,6 +62,7 @@ class Config:
     max_hook_bytes: int
     keep_files_days: int
     workers: int
+    per_server: int
 
     @property
     def spool_dir(self) -> Path:
@@ -96,6 +98,7 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         max_hook_bytes=_number(text, "MAX_HOOK_MB") * 1_000_000,
         keep_files_days=_number(text, "KEEP_FILES_DAYS"),
         workers=_number(text, "WORKERS"),
+        per_server=_number(text, "PER_SERVER") if text["PER_SERVER"] else max(1, _number(text, "WORKERS") - 1),
     )
 
 

@@ -18,7 +18,7 @@ from portal import clock, config, connections, deliveries, documents, file_choic
 from portal.connection_values import server_of
 from portal.connectors import Connector
 from portal.connectors.selection import newest_first
-from portal.errors import NotFound, Problem, SupplierError
+from portal.errors import Later, NotFound, Problem, SupplierError
 from portal.leases import Stopped, Work
 from portal.models import Connection, Document, Integration, Run, Source, database
 from portal.models.runs import UNFINISHED
@@ -89,6 +89,8 @@ def perform(work: Work) -> Outcome:
             _understand(results, _given(results))
         else:
             _ask_server(results)
+    except Later:
+        raise
     except SupplierError as error:
         results.fail(error)
         return results.outcome(error.problem)

@@ -300,6 +300,14 @@ def _main_link(values: Mapping[str, Any]) -> str:
     return next((str(values[key]) for key in ("url", "base", "endpoint", "wsdl") if values.get(key)), "")
 
 
+def place_of(values: Mapping[str, Any]) -> str:
+    """The server behind these settings as "host:port", "" for an upload: what several sources may share."""
+    host, port, _ = endpoint_of(values)
+    scheme, _, told = port.partition(":")
+    usual = {"https": "443", "http": "80"}.get(scheme, scheme)
+    return f"{host}:{told or usual}"[-300:] if host else ""
+
+
 def without_tail(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings for an audit line: a link without its query, which may carry an access key."""
     shown = dict(values)

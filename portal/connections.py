@@ -14,16 +14,16 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from portal import audit, clock, connection_values, exchanges, refused_sign_ins, setup_steps, vault, webhooks
+from portal import audit, circuit, clock, connection_values, exchanges, refused_sign_ins, runs, setup_steps, turns, vault, webhooks
 from portal.connection_parts import UNTESTED, opened_secrets
 from portal.connection_parts import guard as guard
 from portal.connection_parts import supplier_of as supplier_of
-from portal.connection_values import endpoint_of, server_of, servers_of, without_tail
+from portal.connection_values import endpoint_of, place_of, server_of, servers_of, without_tail
 from portal.connectors import Connector, open_connector
 from portal.connectors.google_sheets import csv_link
 from portal.connectors.ssh_keys import new_key_pair
 from portal.errors import Forbidden, Invalid, NotFound, Problem, Refused, Stale, SupplierError
-from portal.models import Connection, SealedSecret, Source, database
+from portal.models import Connection, Run, SealedSecret, Source, database
 from portal.suppliers import Setting, Supplier
 
 ENDING_SHOWN_FROM = 16  # characters; the end of a shorter secret would give too much of it away
@@ -157,7 +157,8 @@ def open_for(
     send_orders or get_shipments.
 
     Refused sign-ins inside the block are counted, and after three within an hour the block is not entered.
-    Raises SupplierError not_set_up or sign_in_paused. What is uploaded or sent to us has no connector: see `is_given`.
+    Raises SupplierError not_set_up or sign_in_paused, and Later while the server has no room for us, or is left alone. What is
+    uploaded or sent to us has no connector: see `is_given`.
     """
     connection = Connection.get_or_none(Connection.source == source)
     if connection is None or not source.supplier:
@@ -174,9 +175,14 @@ def open_for(
     settings |= soap.settings_of(source, operation) if soap else {}
     library = soap.service_descriptions.Shelf(source) if soap else None
     key, reach = connection.trusted_key, guard()
-    with open_connector(
-        supplier.protocol, settings, secrets, guard=reach, trusted_key=key, record=told, tokens=tokens, library=library
-    ) as connector:  # fmt: skip
+    run = None if run_id is None else Run.get_by_id(run_id)
+    with (
+        turns.taken(run_id, place_of(settings)),
+        circuit.watched(source, run is not None and runs.is_by_hand(run)),
+        open_connector(
+            supplier.protocol, settings, secrets, guard=reach, trusted_key=key, record=told, tokens=tokens, library=library
+        ) as connector,
+    ):
         try:
             yield connector
         except SupplierError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,33 @@ FAILURE_CODES = frozenset(
         "too_few_rows", "older_than_last", "too_many_bad_rows", "skus_lost", "lost_slowly", "zeroed", "prices_moved", "match_rate",
         "silent",
         # us
-        "not_set_up", "reading_stopped", "stopped", "attempts_used_up", "refused", "internal",
+        "server_resting", "server_busy", "not_set_up", "reading_stopped", "stopped", "attempts_used_up", "refused", "internal",
     }
 )  # fmt: skip
 
 
 class SupplierError(Exception):
-    """The one expected failure of a connector or feed. `permanent`: trying again cannot help."""
+    """The one expected failure of a connector or feed. `permanent`: trying again cannot help. `status`: of a web server's answer."""
 
-    def __init__(self, problem: Problem, permanent: bool = False) -> None:
+    def __init__(self, problem: Problem, permanent: bool = False, status: int | None = None) -> None:
         if problem.code not in FAILURE_CODES:
             raise ValueError(f"unknown failure code {problem.code!r}")
         super().__init__(problem.headline)
         self.problem = problem
         self.permanent = permanent
+        self.status = status
+
+
+class Later(SupplierError):
+    """Not now, by a rule of our own: nothing was asked. A run waits in the queue until then (naive UTC) and loses no try.
+
+    `server`: it waits for room at that one.
+    """
+
+    def __init__(self, problem: Problem, until: datetime, server: str = "") -> None:
+        super().__init__(problem)
+        self.until = until
+        self.server = server
 
 
 class NotFound(Exception):

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 from peewee import IntegrityError, InterfaceError, OperationalError, fn
 
 from portal import accepted as accepted_feeds
-from portal import clock, failpoints, leases
-from portal.errors import NotFound, Problem, Refused, SupplierError
+from portal import clock, failpoints, leases, turns
+from portal.errors import Later, NotFound, Problem, Refused, SupplierError
 from portal.leases import GivenBack, LostLease, Stopped, Work
 from portal.models import Integration, Merchant, Run, RunMessage, Source, database
 from portal.models.database import is_postgres
@@ -37,6 +37,7 @@ WRITERS = ("inventory", "accept_removals", "fixed_rows", "revert", "silence", "r
 """Kinds of which one at a time works on a source: two feeds of it, or a feed and a revert, never write side by side."""
 
 DRY_RUN = "dry_run"
+ASKED_FOR = (DRY_RUN, "connection_check")
 KEPT_WHEN_RETRIED = ("files",)  # of the checkpoint: a set of files stays the same set
 GOOD = ("finished", "warnings", "no_change")
 
@@ -176,6 +177,12 @@ def claim() -> Run | None:
     return None
 
 
+def is_by_hand(run: Run) -> bool:
+    """Whether a person asked for this very try of the run: a try that we make again by ourselves is not."""
+    asked = run.kind in ASKED_FOR or run.cause not in ("schedule", "system")
+    return (asked and run.tries == 0) or run.settings.get("by_hand") == run.tries
+
+
 def reap() -> int:
     """How many runs wait for a worker: due ones and those whose worker is gone (`claim` takes either)."""
     return int(_waiting().count())
@@ -223,6 +230,9 @@ def _perform(work: Work, handler: Handler) -> None:
         outcome = Outcome("stopped", work.run.counts, _STOPPED)
     except GivenBack:
         _requeue(work, due_at=clock.now())
+        return
+    except Later as wait:  # no try is lost, as nothing was asked
+        _requeue(work, due_at=wait.until, server=wait.server, problem=asdict(wait.problem))
         return
     except Refused as refusal:
         outcome = Outcome("failed", work.run.counts, Problem("refused", "This could not be done", str(refusal)))
@@ -316,7 +326,7 @@ def _waiting() -> Any:
     now = clock.now()
     writer = Run.alias()
     busy = writer.select(writer.id).where(writer.source == Run.source, writer.state == "running", writer.kind << WRITERS)
-    due = (Run.state == "queued") & (Run.due_at <= now) & (Run.kind.not_in(WRITERS) | ~fn.EXISTS(busy))
+    due = (Run.state == "queued") & (Run.due_at <= now) & (Run.kind.not_in(WRITERS) | ~fn.EXISTS(busy)) & turns.may_begin()
     deserted = (Run.state == "running") & (Run.lease_until < now)
     return Run.select().where(due | deserted)
 
@@ -344,7 +354,8 @@ def _unfinished_of(integration: Integration | None, kind: str) -> Run | None:
 
 def _brought_forward(run: Run, kind: str, cause: str) -> Run:
     waits = (Run.id == run.id) & (Run.state == "queued") & (Run.due_at > clock.now())
-    if run.kind == kind and cause == "person" and Run.update(due_at=clock.now()).where(waits).execute():
+    now = {"due_at": clock.now(), "settings": {**run.settings, "by_hand": run.tries}}
+    if run.kind == kind and cause == "person" and Run.update(now).where(waits).execute():
         return Run.get_by_id(run.id)
     raise AlreadyRunning(run)
 

@@ -309,7 +309,7 @@ def sheet_not_shared() -> SupplierError:
 
 def http_status(status: int, headline: str, body: str, said: str = "", permanent: bool = False) -> SupplierError:
     """Any other answer that is not the file."""
-    return _failure(
+    found = _failure(
         "http_status",
         headline,
         body,
@@ -318,6 +318,8 @@ def http_status(status: int, headline: str, body: str, said: str = "", permanent
         said or f"{status}",
         permanent,
     )
+    found.status = status
+    return found
 
 
 def question(headline: str, body: str, act: str, at: str) -> SupplierError:

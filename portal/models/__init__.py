@@ -20,12 +20,22 @@ from portal.models.inventory import (
 )
 from portal.models.key_offers import KeyOffer
 from portal.models.runs import Run, RunMessage
-from portal.models.sources import Connection, Integration, LatePeriod, MappingVersion, OauthGrant, OauthRequest, SealedSecret, Source
+from portal.models.sources import (
+    Circuit,
+    Connection,
+    Integration,
+    LatePeriod,
+    MappingVersion,
+    OauthGrant,
+    OauthRequest,
+    SealedSecret,
+    Source,
+)
 from portal.models.webhooks import Webhook, WebhookDelivery, WebhookSeen
 
 TABLES: list[type[Table]] = [
     Merchant, User, Session, SignInAttempt, FormToken, AuditLine,
-    Source, Connection, SealedSecret, OauthGrant, OauthRequest, KeyOffer, ServiceDescription, Integration, LatePeriod,
+    Source, Connection, Circuit, SealedSecret, OauthGrant, OauthRequest, KeyOffer, ServiceDescription, Integration, LatePeriod,
     MappingVersion,
     Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
@@ -33,7 +43,8 @@ TABLES: list[type[Table]] = [
 ]  # fmt: skip
 
 __all__ = [
-    "TABLES", "AuditLine", "Connection", "Document", "Exchange", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
+    "TABLES", "AuditLine", "Circuit",
+    "Connection", "Document", "Exchange", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant", "OauthRequest", "PlanRow",
     "Run", "RunFile", "RunMessage", "SealedSecret", "ServiceDescription",
     "Session", "SetAsideRow", "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User",

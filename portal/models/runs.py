@@ -22,6 +22,7 @@ class Run(Table):
     `problem`: {"code","headline","body","act","act_at","server_said"} when failed or held.
     `plan_hash`: digest of the plan; the same file, mapping and inventory give the same.
     `attempt`: times a worker took it; `interruptions`: times one died with it; `tries`: temporary failures at the supplier.
+    `server`: whom it talks with now, or waits to, as "host:port".
     Every write of a worker says WHERE id=? AND fence=?.
     """
 
@@ -46,6 +47,7 @@ class Run(Table):
     interruptions = IntegerField(default=0)
     tries = IntegerField(default=0)
     fence = IntegerField(default=0)
+    server = CharField(max_length=300, default="")
     lease_until = UtcTime(null=True)
     due_at = UtcTime(default=now, index=True)
     cancel_requested = BooleanField(default=False)

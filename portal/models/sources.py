@@ -75,6 +75,20 @@ class Connection(Table):
     changed_by = CharField(max_length=254, default="")
 
 
+class Circuit(Table):
+    """Failures in a row of the server of one source; no row while there are none.
+
+    `until`: set once it is open: until then nothing is asked by itself. `opened`: how many times, so that each rest is longer.
+    """
+
+    id = BigAutoField()
+    source = ForeignKeyField(Source, unique=True, on_delete="CASCADE")
+    failures = IntegerField(default=0)
+    opened = IntegerField(default=0)
+    headline = CharField(max_length=200, default="")
+    until = UtcTime(null=True)
+
+
 class SealedSecret(Table):
     """One credential of one source, sealed. `hint` is what may be shown, such as "ends in ..4f2a"."""
 

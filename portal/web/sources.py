@@ -9,7 +9,7 @@ from htmx_flask import request
 from wtforms import RadioField, StringField
 
 import tasks
-from portal import connections, ribbon, runs, secondary, setup_steps, source_status, sources
+from portal import circuit, connections, ribbon, runs, secondary, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
 from portal.inventory import silence
 from portal.web import filters, guards, schedule, steps
@@ -114,6 +114,7 @@ def show(source_id: str) -> Response:
         integrations=sources.integrations(source),
         ribbon=ribbon.of(source, g.merchant, filters.zone().key),
         silent=_silent(source),
+        rest=circuit.of(source),
         step=setup_steps.next_step(source),
         titles=setup_steps.TITLES,
     )
