@@ -14,9 +14,23 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from portal import clock, config, connections, deliveries, documents, file_choice, file_looks, file_rules, runs, setup_steps, sources
+from portal import (
+    api_looks,
+    clock,
+    config,
+    connections,
+    deliveries,
+    documents,
+    file_choice,
+    file_looks,
+    file_rules,
+    runs,
+    setup_steps,
+    sources,
+)  # fmt: skip
 from portal.connection_values import server_of
 from portal.connectors import Connector
+from portal.connectors.lists import ListReader
 from portal.connectors.selection import newest_first
 from portal.errors import Later, NotFound, Problem, SupplierError
 from portal.leases import Stopped, Work
@@ -183,6 +197,9 @@ def _ask_server(results: Results) -> None:
         except SupplierError as error:
             _offer_folders(results, connector, error)
             raise
+        finally:
+            if isinstance(connector, ListReader) and connector.first is not None:
+                results.work.save_checkpoint(answer=api_looks.to_keep(connector.first))
         results.write(listing=_listed(entries))
         setup_steps.mark(results.source, "connection")
         _say_what_is_read(results, entries, choice)

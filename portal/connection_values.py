@@ -230,6 +230,12 @@ def _seconds(text: str, _remarks: list[str]) -> str:
     return text
 
 
+def _bounded(text: str, least: int, most: int, unit: str) -> str:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and least <= int(text) <= most):
+        raise _refusal(f"Enter whole {unit} from {least} to {most:,}.")
+    return text
+
+
 def _place(text: str, _remarks: list[str]) -> str:
     if words := answers.check_path(text):
         raise _refusal(words)
@@ -343,6 +349,8 @@ _JUDGES: dict[str, Callable[[str, list[str]], Any]] = {
     "first": _whole_number,
     "untracked": _units,
     "rest": _seconds,
+    "since_overlap": lambda text, _: _bounded(text, 0, 1_440, "minutes"),
+    "full_hours": lambda text, _: _bounded(text, 1, 168, "hours"),
     **dict.fromkeys(("items", "total", "pages", "cursor", "token_path"), _place),
-    **dict.fromkeys(("size_name", "page_name", "query_name", "login_user", "login_password"), _parameter),
+    **dict.fromkeys(("size_name", "page_name", "since_name", "query_name", "login_user", "login_password"), _parameter),
 }

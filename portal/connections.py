@@ -149,12 +149,13 @@ def trusted_at(connection: Connection) -> datetime | None:
 
 @contextmanager
 def open_for(
-    source: Source, run_id: int | None = None, *, sample: bool = False, link: str = "", operation: str = "get_inventory"
+    source: Source, run_id: int | None = None, *, sample: bool = False, link: str = "", operation: str = "get_inventory", since: str = ""
 ) -> Iterator[Connector]:
     """A connector to the source's supplier, its credentials opened. Opens no socket by itself.
 
     `run_id`: for whom it asks. `sample`: a list that comes page by page is left after some pages. `operation`: get_inventory,
-    send_orders or get_shipments.
+    send_orders or get_shipments. `since`: only what changed since then, in the supplier's form. `link`: of another file or, behind
+    an API, the path of another list.
 
     Refused sign-ins inside the block are counted, and after three within an hour the block is not entered.
     Raises SupplierError not_set_up or sign_in_paused, and Later while the server has no room for us, or is left alone. What is
@@ -164,10 +165,12 @@ def open_for(
     if connection is None or not source.supplier:
         raise _not_set_up()
     supplier = supplier_of(source)
-    if link and not same_server(connection, link):  # credentials go nowhere else
+    is_path = supplier.protocol == "rest" and link.startswith("/") and not link.startswith("//")
+    if link and not is_path and not same_server(connection, link):  # credentials go nowhere else
         raise SupplierError(_OTHER_SERVER, permanent=True)
     settings, secrets = supplier.whole(connection.settings, operation), opened_secrets(source)
-    settings |= ({"most_pages": SAMPLE_PAGES} if sample else {}) | ({"url": link} if link else {})
+    settings |= ({"most_pages": SAMPLE_PAGES} if sample else {}) | ({"path" if is_path else "url": link} if link else {})
+    settings |= {"since": since} if since else {}
     host = server_of(settings)
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
     told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source) if settings.get("auth") == "code" else None
@@ -199,6 +202,20 @@ def same_server(connection: Connection, link: str) -> bool:
     """Whether a link leads to the server that the connection was made for, in the same way (https, port)."""
     mine, other = (urlsplit(csv_link(text)) for text in (str(connection.settings.get("url", "")), link))
     return other.scheme in ("http", "https") and (mine.scheme, mine.netloc.lower()) == (other.scheme, other.netloc.lower())
+
+
+def asks_path(source: Source) -> bool:
+    """Whether the source reads lists of an API whose paths the merchant types."""
+    supplier = supplier_of(source)
+    return supplier.protocol == "rest" and "path" in supplier.setting_keys
+
+
+def no_second(source: Source) -> str:
+    """Why the supplier gives no second file, "" when it does."""
+    supplier = supplier_of(source)
+    if supplier.protocol in ("sftp", "ftp", "http", "upload") or asks_path(source):
+        return ""
+    return f"{supplier.name} gives one list, which Get Inventory Primary reads already. A second one would read the same again."
 
 
 def is_upload(source: Source) -> bool:

@@ -248,17 +248,27 @@ def chooses_files(source: Source) -> bool:
 
 
 def asks_link(source: Source, kind: str) -> bool:
-    """Whether the file is another link: of a supplier behind a link, whose own link is the first file."""
-    return kind != PRIMARY and connections.supplier_of(source).protocol == "http"
+    """Whether the file is another link, or the path of another list: of a supplier whose own is the first file."""
+    return kind != PRIMARY and (connections.supplier_of(source).protocol == "http" or connections.asks_path(source))
 
 
 def check_link(connection: Connection, link: str) -> None:
     """Raise Invalid unless `link` leads to the server of the connection, whose credentials it gets."""
+    if connections.supplier_of(connection.source).protocol == "rest":
+        _check_path(connection, link.strip())
+        return
     if not link.strip():
         raise Invalid({"link": "Paste the link of the second file."})
     if not connections.same_server(connection, link.strip()):
         server = server_of(connection.settings)
         raise Invalid({"link": f"This leads to another server than {server}, which the sign-in is for. Add it as a source of its own."})
+
+
+def _check_path(connection: Connection, path: str) -> None:
+    if not path.startswith("/") or path.startswith("//") or any(letter in path for letter in " \\#") or "://" in path:
+        raise Invalid({"link": "Enter only the path under the base address, such as /v1/prices."})
+    if path.rstrip("/") == str(connection.settings.get("path") or "").rstrip("/"):
+        raise Invalid({"link": "This is the list that Get Inventory Primary reads already. Enter the path of another one."})
 
 
 def _kept(integration: Integration, choice: Mapping[str, str]) -> dict[str, str]:

@@ -43,6 +43,8 @@ def add(source: Source, who: str) -> Integration:
     there = of(source)
     if there is not None:
         return there
+    if why := connections.no_second(source):
+        raise Refused(why)
     with database.atomic():
         made = sources.add_integration(source, SECONDARY, who)
         Integration.update(settings={**made.settings, "steps": []}).where(Integration.id == made.id).execute()

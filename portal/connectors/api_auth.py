@@ -71,7 +71,7 @@ class ApiAuth:
         """The request with what proves who we are. Raises SupplierError."""
         if self.fetches_token and self.token is None:
             self.renew(caller)
-        headers, query = self._carried()
+        headers, query = self.carried()
         return replace(asked, headers={**_others(self.settings), **headers, **asked.headers}, query={**asked.query, **query})
 
     def renew(self, caller: Caller) -> None:
@@ -79,12 +79,15 @@ class ApiAuth:
         if self.kind == "code":
             self._take()
             return
-        asked = self._login() if self.kind == "login" else self._client_credentials()
-        answer = caller.ask(asked)
+        answer = caller.ask(self.token_request())
         if not answer.good:
             raise refused(answer, caller, str(self.settings.get("user") or self.settings.get("client_id") or ""))
         self.token = self._token_of(answer)
         self.hide(self.token)
+
+    def token_request(self) -> Asked:
+        """The call that gives a token, of a kind that is not "code"."""
+        return self._login() if self.kind == "login" else self._client_credentials()
 
     def _take(self) -> None:
         if self.tokens is None:
@@ -102,7 +105,8 @@ class ApiAuth:
             "code": "The sign-in at the supplier is good",
         }[self.kind]  # fmt: skip
 
-    def _carried(self) -> tuple[dict[str, str], dict[str, str]]:
+    def carried(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The headers and the query that sign a request. Raises SupplierError for a header that cannot be sent."""
         kind = self.kind
         if kind in ("header", "query") and not self._secret("key"):
             raise _no_key()

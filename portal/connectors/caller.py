@@ -34,6 +34,8 @@ WORTH_SAYING = 5.0
 """Seconds of a wait that is told to whoever watches the run."""
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 HIDDEN = b"***"
+ALWAYS = {"User-Agent": "Quayside", "Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
+"""The headers of every request; one of the same name replaces its own."""
 WORTH_A_TRY = frozenset({"timed_out", "connection_lost", "cut_download", "host_unknown", "port_closed"})
 
 Record = Callable[[Exchange], None]
@@ -144,8 +146,7 @@ class Caller:
     def _exchange(self, asked: Asked, parts: SplitResult, steps: Steps, limit: int, progress: Progress) -> Answer:
         host = parts.hostname or ""
         opened = open_line(self.guard, parts, steps, self.trusted_key)
-        always = {"User-Agent": "Quayside", "Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
-        request = requests.Request(asked.method, asked.whole, headers={**always, **asked.headers}, data=asked.body or None)
+        request = requests.Request(asked.method, asked.whole, headers={**ALWAYS, **asked.headers}, data=asked.body or None)
         try:
             with closing(send(opened, request, lambda: progress(0, None))) as came:
                 body = _body(came, limit, host, progress)

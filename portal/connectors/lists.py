@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from portal.connectors.spool import Progress
 
 
@@ -18,6 +20,8 @@ class ListReader:
     items = 0
     expected: int | None = None
     expected_pages: int | None = None
+    first: Any = None
+    """The first answer as plain values, secrets masked: what a person may look at to find the items."""
 
     def say(self, text: str, level: str = "info") -> None:
         """Replaced by whoever wants to hear. `level`: info or warning."""

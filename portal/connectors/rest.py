@@ -6,18 +6,19 @@ sign ─▶ page ─▶ items ─▶ rows ─▶ one line each ─▶ next page 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import orjson
 
-from portal.connectors import paging, probing, problems, rest_send
+from portal.connectors import answers, paging, probing, problems, rest_send
 from portal.connectors.api_auth import ApiAuth, TokenSource, address, refused
-from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller, unwatched
+from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller, masked, unwatched
 from portal.connectors.lists import ListReader
 from portal.connectors.network import Guard
 from portal.connectors.paging import Paging
@@ -59,9 +60,7 @@ class RestConnector(ListReader):
         )
         self.most_pages = int(_number(settings, "most_pages", paging.MOST_PAGES))
         self.samples = bool(settings.get("most_pages"))
-        texts = {name: self._text(name) for name in _NAMES}
-        style, size, first = self._text("paging") or "none", int(_number(settings, "size")), int(_number(settings, "first", 1))
-        self.paging = Paging(style, size, first=first, **texts)
+        self.paging = _paging_of(settings)
         self.witness = Witness.of(settings)
 
     # reading
@@ -72,7 +71,7 @@ class RestConnector(ListReader):
         answer = self.prove(steps)
         with steps.step("folder") as found:
             have, reads = [] if self._text("check_path") else [answer], self._reads(unwatched, 1)  # a person waits for the test
-            items, total = next(pages(wanted, self.paging, lambda asked: have.pop() if have else reads(asked)))
+            items, total = next(pages(wanted, self.paging, lambda asked: self._kept(have.pop() if have else reads(asked))))
             found.detail = f"{total:,} items" if total is not None else f"{len(items):,} items on the first page"
             for second in self._second_lists():
                 next(pages(second, self.paging, reads))  # its permission may be another one
@@ -167,8 +166,20 @@ class RestConnector(ListReader):
     def _second(self, name: str) -> Wanted:
         return replace(self._list(self._text(f"{name}_path"), self._text(f"{name}_query")), items=self._text(f"{name}_items"))
 
+    def first_request(self) -> Asked:
+        """The request for the first page, not signed."""
+        return self._wanted().asked(paging.first(self.paging), self.paging.size)
+
+    def _kept(self, answer: Answer) -> Answer:
+        """Keep what a person may look at of the first answer."""
+        with suppress(answers.Unreadable):  # which is said by whoever reads it next
+            self.first = answers.read(masked(answer.body, self.secrets.values()), self._text("form") or "json")
+        return answer
+
     def _wanted(self) -> Wanted:
-        wanted = self._list(self._text("path"), self._text("query"))
+        name, since = self._text("since_name"), self._text("since")
+        told = urlencode({name: since}) if name and since else ""
+        wanted = self._list(self._text("path"), "&".join(filter(None, (self._text("query"), told))))
         return replace(wanted, items=self._text("items"), method=self._text("method"), body=self._text("body"))
 
     def _list(self, path: str, query: str) -> Wanted:
@@ -220,6 +231,12 @@ class RestConnector(ListReader):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _paging_of(settings: Mapping[str, Any]) -> Paging:
+    texts = {name: str(settings.get(name) or "") for name in _NAMES}
+    style, size, first = str(settings.get("paging") or "none"), int(_number(settings, "size")), int(_number(settings, "first", 1))
+    return Paging(style, size, first=first, **texts)
 
 
 _NAMES = ("size_name", "page_name", "total", "pages", "cursor")

@@ -26,7 +26,8 @@ class Baseline:
     """The last accepted run (None on a first one), its document, and rows of up to ten accepted runs, newest first.
 
     `source`: the source's name, for sentences. `high`: most SKUs of an accepted file within seven days, since a person last
-    accepted removals; `high_at` when, in words. `days` since the first accepted run.
+    accepted removals; `high_at` when, in words. `days` since the first accepted run. `mixed`: the last one was of changes
+    and this one is of all items, or the other way round.
     """
 
     run: Run | None = None
@@ -36,11 +37,14 @@ class Baseline:
     high: int = 0
     high_at: str = ""
     days: int = 0
+    mixed: bool = False
 
     @property
     def rows(self) -> int | None:
-        """Rows of the last accepted file."""
-        return None if self.run is None else _rows(self.run)
+        """Rows of the last accepted file of the same kind, all items or changes."""
+        if self.run is None or (self.mixed and not self.history):
+            return None
+        return self.history[0] if self.mixed else _rows(self.run)
 
     @property
     def counts(self) -> Mapping[str, Any]:
@@ -66,18 +70,22 @@ def of(run: Run) -> Baseline:
         return Baseline(source=integration.source.name)
     document = Document.get_or_none(Document.id == last.document_id)
     high, at = _week_high(integration, run)
+    delta = roles.was_delta(run) if "changes_only" in run.checkpoint else None
     return Baseline(
-        last, document, tuple(rows for _, rows in history(integration, run.id)), integration.source.name, high,
-        words.moment(at, run.merchant) if at else "", _days(integration),
+        last, document, tuple(rows for _, rows in history(integration, run.id, delta)), integration.source.name, high,
+        words.moment(at, run.merchant) if at else "", _days(integration), delta is not None and delta != roles.was_delta(last),
     )  # fmt: skip
 
 
-def history(integration: Integration, before: int | None = None) -> list[tuple[Run, int]]:
-    """(accepted run, rows of its file) of the last ten before run number `before`, newest first; of full files and deltas apart."""
+def history(integration: Integration, before: int | None = None, delta: bool | None = None) -> list[tuple[Run, int]]:
+    """(accepted run, rows of its file) of the last ten before run number `before`, newest first; of full files and deltas apart.
+
+    `delta`: of which of them; None for what the feed's policy says.
+    """
     accepted = _accepted(integration)
     if before is not None:
         accepted = accepted.where(Run.id < before)
-    delta = roles.feed_of(integration) == "delta"
+    delta = roles.feed_of(integration) == "delta" if delta is None else delta
     told = (run for run in accepted.order_by(Run.id.desc()).limit(LOOKED_AT) if roles.was_delta(run) == delta)
     return [(run, _rows(run)) for run in islice(told, HISTORY) if "rows" in run.counts]
 

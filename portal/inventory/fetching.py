@@ -8,14 +8,15 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from portal import after_read, clock, connections, deliveries, documents, read_files
+from portal import after_read, clock, connection_parts, connections, deliveries, documents, read_files
 from portal.connectors import Conditional, Connector, Progress, Unchanged, problems, selection
 from portal.connectors.folders import FolderConnector, Look
 from portal.connectors.lists import ListReader
 from portal.errors import Problem, SupplierError
-from portal.inventory import roles, words
+from portal.inventory import changes, roles, words
 from portal.leases import Work
 from portal.models import Document, Integration, Run, RunFile
 from portal.records import Fetched, FileEntry
@@ -37,7 +38,9 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
         if uploaded is None:
             raise SupplierError(words.nothing_uploaded(), permanent=True)
         return _only(work, [uploaded])
-    with connections.open_for(source, work.run.id, link=str(integration.settings.get("link") or "")) as connector:
+    asked = changes.next_read(work.run, integration)
+    since = asked.value(str(connection_parts.whole_settings(source).get("since_form") or "iso")) if asked else ""
+    with connections.open_for(source, work.run.id, link=str(integration.settings.get("link") or ""), since=since) as connector:
         if isinstance(connector, FolderConnector):
             return _Folder(work, integration, connector).files()
         have = _had(integration, connector)
@@ -50,7 +53,22 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
             return _only(work, [have])
         read = connector.story() if isinstance(connector, ListReader) else fetched.name
     work.say(f"Fetched {read}, {fetched.size:,} bytes.")
+    if asked is not None and not _holds_something(work, asked, fetched):
+        return []
     return _only(work, [documents.adopt(source, fetched, work.run)])
+
+
+def _holds_something(work: Work, asked: changes.Read, fetched: Fetched) -> bool:
+    """Note whether changes or the whole list were asked for; False when nothing changed, which is kept as no file."""
+    work.save_checkpoint(changes_only=asked.at is not None, nothing_changed=asked.at is not None and not fetched.size)
+    if asked.at is None:
+        work.say(f"Asked for the whole list: {asked.why}.")
+        return True
+    since = words.moment(asked.at, work.merchant)
+    work.say(f"Asked only for what changed since {since}{'' if fetched.size else ': nothing did'}.")
+    if not fetched.size:
+        Path(fetched.path).unlink(missing_ok=True)
+    return bool(fetched.size)
 
 
 def _of_a_list(work: Work, reader: ListReader) -> Progress:

@@ -169,10 +169,13 @@ def was_delta(run: Run) -> bool:
     return bool((run.settings.get("role") or {}).get("delta"))
 
 
-def now_of(integration: Integration, version: MappingVersion) -> Role:
-    """What a run of the integration with that mapping may do, as things are now."""
+def now_of(integration: Integration, version: MappingVersion, changes: bool | None = None) -> Role:
+    """What a run of the integration with that mapping may do, as things are now.
+
+    `changes`: whether this very run asked only for changes, or for everything; None where its policy says what a file holds.
+    """
     primary, secondary = _of(integration.source_id, PRIMARY), _of(integration.source_id, SECONDARY)
-    mine, delta = missing.policy(integration), feed_of(integration) == "delta"
+    mine, delta = missing.policy(integration), feed_of(integration) == "delta" if changes is None else changes
     if integration.kind == SECONDARY:
         ours = () if primary is None else _mapped(primary)
         owned = _owned(ours, written_columns(version.rules), owns(integration))

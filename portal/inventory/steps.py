@@ -78,7 +78,7 @@ def fetch(work: Work) -> Reading | None:
         if last is not None and not form:
             form = asdict(file_looks.detect(documents.path_of(last), last.name).format)
         with work.transaction():
-            role = roles.now_of(integration, _version(work, integration, number))
+            role = roles.now_of(integration, _version(work, integration, number), work.checkpoint.get("changes_only"))
             settings = {**work.run.settings, "format": form} | ({} if role.is_plain else {"role": role.told()})
             work.save(document_id=last and last.id, mapping_version=number, settings=settings)
             work.save_checkpoint(fetched=True)
@@ -130,8 +130,7 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     )  # fmt: skip
     reader = Parsing(work, held)
     try:
-        delta = roles.feed_of(reading.version.integration) == "delta"
-        tally = reader.read(job, words.column_of(rules, "sku"), delta)
+        tally = reader.read(job, words.column_of(rules, "sku"), reading.role.delta)
     except SupplierError as error:
         raise _of_part(work, reading, reader, error) from error
     if tally.duplicates:

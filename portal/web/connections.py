@@ -10,6 +10,7 @@ from htmx_flask import request
 
 import tasks
 from portal import (
+    api_looks,
     connection_checks,
     connection_values,
     connections,
@@ -21,11 +22,12 @@ from portal import (
     sources,
     webhooks,
 )
-from portal.errors import Invalid, NotFound, Stale, SupplierError
+from portal.errors import Invalid, NotFound, Refused, Stale, SupplierError
 from portal.web import connection_form, guards
 from portal.web import files as files  # its pages belong to the same blueprint
 from portal.web.connecting import act_of, address, blueprint, source_at, source_of_file, tested, tested_for
 from portal.web.render import render, saved
+from portal.web.typed import whole_number
 
 # the connect form
 
@@ -147,6 +149,7 @@ def _connect_page(source: Any, form: Any, values: Mapping[str, Any], status: int
         values=_with_defaults(supplier, values), latest=documents.latest_upload(source, which), address=address, which=which,
         syncs=source.state != "draft" and (which == sources.PRIMARY or file_choice.integration_of(source, which).enabled),
         integration=file_choice.integration_of(source, which) if which != sources.PRIMARY else None,
+        shown=api_looks.requests(supplier, _with_defaults(supplier, values)), has_list=api_looks.has(supplier),
         has_hook=supplier.protocol == webhooks.PROTOCOL and webhooks.exists(source), hints_of=connection_form.hints_of,
         limit=current_app.config["PORTAL"].max_feed_bytes,
     )  # fmt: skip
@@ -170,6 +173,7 @@ def checks(source_id: str) -> Response:
         labels=connection_checks.LABELS, seconds_running=connection_checks.seconds_running, address=address,
         letter=connection_checks.letter(connection) if stopped_at else "", server=connection_values.server_of(connection.settings),
         file_at=address("connections.file", source, which=tested_for(source, connection)),
+        places=api_looks.kept(run) if api_looks.has(connections.supplier_of(source)) else [], connection=connection,
         may_continue=setup_steps.may_open(source, "file"), act=act_of(source, problem.act, problem.act_at) if problem else "",
     )  # fmt: skip
 
@@ -187,6 +191,19 @@ def _tested_again(source: Any) -> Response:
     which, last = tested_for(source, connection), connection_checks.latest(connection)
     choice = last.settings.get("choice") if last is not None and which != sources.PRIMARY else None
     return tested(source, "", choice, which=which)
+
+
+@blueprint.post("/connection/items")
+@guards.signed_in
+@guards.once
+def choose_items(source_id: str) -> Response:
+    """Take a place of the first answer as where the items are, and test again."""
+    source = source_at(source_id, "connection")
+    try:
+        api_looks.choose(source, request.form.get("items", ""), whole_number(request.form.get("version", "")), g.user.email)
+    except Invalid as refused:
+        raise Refused(next(iter(refused.errors.values()))) from None
+    return _tested_again(source)
 
 
 # who the server is

@@ -172,7 +172,8 @@ def _page(source: Any, which: str, form: Any, status: int = 200) -> Response:
     return render(
         "connections/file.html", "connections/_file.html", status, source=source, form=form, chosen=chosen, address=address, which=which,
         supplier=connections.supplier_of(source), chooses=file_choice.chooses_files(source), entries=entries,
-        asks_link=file_choice.asks_link(source, which), uploads=connections.is_upload(source), files_here=here,
+        asks_link=file_choice.asks_link(source, which), asks_path=connections.asks_path(source),
+        uploads=connections.is_upload(source), files_here=here,
         above=file_choice.parent_of(here), integration=integration, inside=file_choice.inside,
         outlook=file_rules.outlook(integration, entries, here, choice),
         seen=file_choice.preview(source, form.format(chosen.format), which) if chosen.sample else None,

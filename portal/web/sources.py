@@ -127,7 +127,10 @@ def integrations(source_id: str) -> Response:
     source = sources.find(g.merchant, source_id)
     rows = _integration_rows(source)
     may_add = source.state != "draft" and bool(rows) and secondary.of(source) is None
-    return render("sources/integrations.html", source=source, tab="integrations", rows=rows, may_add=may_add)
+    why_not = connections.no_second(source) if may_add else ""
+    return render(
+        "sources/integrations.html", source=source, tab="integrations", rows=rows, may_add=may_add and not why_not, why_not=why_not
+    )
 
 
 @blueprint.get("/sources/<source_id>/integrations/<kind>")

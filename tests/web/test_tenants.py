@@ -18,6 +18,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "columns.choose": {},
     "columns.show": {},
     "connections.check_again": {},
+    "connections.choose_items": {},
     "connections.checks": {},
     "connections.edit": {},
     "connections.file": EITHER,
