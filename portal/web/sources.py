@@ -142,7 +142,7 @@ def integration(source_id: str, kind: str) -> Response:
     rows = [line for line in _integration_rows(source) if line["integration"].id == chosen.id]
     return render(
         "sources/integrations.html", "sources/_integration.html", source=source, tab="integrations", rows=rows, line=rows[0],
-        may_add=False,
+        may_add=False, why_not="",
     )  # fmt: skip
 
 
