@@ -210,6 +210,8 @@ def _body(came: requests.Response, limit: int, host: str, progress: Progress) ->
         pieces.append(piece)
     if announced is not None and size < announced and came.request.method != "HEAD":
         raise problems.cut_download(size, announced)
+    if not size and came.status_code == 200 and not http_answer.has_an_end(came):
+        raise problems.cut_download(0, None)  # a line cut within the headers looks like this: it is no empty list
     return b"".join(pieces)
 
 

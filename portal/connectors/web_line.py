@@ -64,6 +64,8 @@ def fault_of(error: Exception, host: str, doing: str) -> SupplierError:
         return problems.timed_out(host, IO_SECONDS, doing)
     if isinstance(error, (ConnectionError, http.client.RemoteDisconnected, urllib3.exceptions.ProtocolError)):
         return problems.connection_lost(host, doing)
+    if isinstance(error, http.client.BadStatusLine) and "HTTP/1.".startswith(str(error.line).strip()[:7]):
+        return problems.connection_lost(host, doing)  # it began to answer as a web server does
     if isinstance(error, (http.client.HTTPException, requests.RequestException)):
         body = "Something answers, but not in the language of web servers. Check the address and its port."
         return problems.protocol_error("This is not a web server", body)
@@ -99,9 +101,12 @@ def _await_answer(opened: socket.socket, beat: Callable[[], None]) -> None:
     """Return when there is something to read. Raises TimeoutError when nothing comes for IO_SECONDS, and what `beat` raises."""
     ends, waiting = time.monotonic() + (opened.gettimeout() or IO_SECONDS), select.poll()
     waiting.register(opened, select.POLLIN)
-    while not (isinstance(opened, ssl.SSLSocket) and opened.pending()) and not waiting.poll(1000):
-        if time.monotonic() > ends:
+    while not (isinstance(opened, ssl.SSLSocket) and opened.pending()):
+        left = ends - time.monotonic()
+        if left <= 0:
             raise TimeoutError
+        if waiting.poll(1000 * min(left, 1.0)):
+            return
         beat()
 
 
