@@ -64,7 +64,7 @@ def fault_of(error: Exception, host: str, doing: str) -> SupplierError:
         return problems.timed_out(host, IO_SECONDS, doing)
     if isinstance(error, (ConnectionError, http.client.RemoteDisconnected, urllib3.exceptions.ProtocolError)):
         return problems.connection_lost(host, doing)
-    if isinstance(error, http.client.BadStatusLine) and "HTTP/1.".startswith(str(error.line).strip()[:7]):
+    if isinstance(error, http.client.BadStatusLine) and "HTTP/1.".startswith(str(error.args[0] if error.args else "").strip()[:7]):
         return problems.connection_lost(host, doing)  # it began to answer as a web server does
     if isinstance(error, (http.client.HTTPException, requests.RequestException)):
         body = "Something answers, but not in the language of web servers. Check the address and its port."
