@@ -18,6 +18,7 @@ from portal import (
     api_looks,
     clock,
     config,
+    connection_parts,
     connections,
     deliveries,
     documents,
@@ -28,7 +29,6 @@ from portal import (
     setup_steps,
     sources,
 )  # fmt: skip
-from portal.connection_values import server_of
 from portal.connectors import Connector
 from portal.connectors.lists import ListReader
 from portal.connectors.selection import newest_first
@@ -330,7 +330,8 @@ def letter(connection: Connection) -> str:
     lines = [
         ("What happened", problem.headline), ("Step", LABELS[failed.name]),
         ("Time", f"{connection.tested_at or clock.now():%Y-%m-%d %H:%M} UTC"), ("Our address", facts.get("our_address")),
-        ("Server", server_of(settings)), ("Port", settings.get("port") or facts.get("port")), ("User", settings.get("user")),
+        ("Server", connection_parts.host_of(connection.source)),
+        ("Port", settings.get("port") or facts.get("port")), ("User", settings.get("user")),
         ("Folder", facts.get("folder") or settings.get("folder")), ("Host key or certificate", facts.get("fingerprint")),
         ("Your server said", problem.server_said),
     ]  # fmt: skip

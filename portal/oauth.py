@@ -93,6 +93,14 @@ def grant_of(source: Source) -> OauthGrant | None:
     return found
 
 
+def standing(source: Source) -> str:
+    """How the source stands with signing in at its supplier: "none" (it signs in another way), "needed" or "given"."""
+    if connection_parts.whole_settings(source).get("auth") != "code":
+        return "none"
+    grant = grant_of(source)
+    return "needed" if grant is None or grant.ended_at is not None else "given"
+
+
 def forget(source: Source) -> None:
     """Drop what was granted and what is under way: it belonged to another server or client."""
     for model in (OauthGrant, OauthRequest):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from html import unescape
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
@@ -216,6 +218,23 @@ def test_the_proof_is_the_one_that_shopify_publishes() -> None:
 ])  # fmt: skip
 def test_the_proof_is_over_the_sorted_and_coded_rest(told: dict[str, str], text: str) -> None:
     assert shopify_oauth.signature(Secret("s"), told) == hmac.new(b"s", text.encode(), sha256).hexdigest()
+
+
+def test_saving_leads_to_the_sign_in_and_the_way_back_to_a_test(
+    client: Any, source: Source, server: Store, run_work: Callable[[], None]
+) -> None:
+    here = f"/sources/{source.public_id}"
+    answer = client.send_form(f"{here}/connection", {**CODE, "client_secret": SECRET}, page=f"{here}/connection")
+    assert answer.status_code == 303 and answer.headers["Location"] == f"{here}/sign-in"
+    page = client.get(f"{here}/sign-in").text
+    assert "read_inventory" in page and SECRET not in page
+    (link,) = [unescape(one) for one in re.findall(r'id="leave-go" href="([^"]+)"', page)]
+    back = client.get(f"/oauth/return?{urlencode(allow(link))}")
+    assert back.status_code == 303 and back.headers["Location"] == f"{here}/connection/checks"
+    run_work()
+    assert set(states(source).values()) == {"passed"} and 'id="connection-sign-in"' in client.get(f"{here}/connection").text
+    answer = client.send_form(f"{here}/connection", {}, page=f"{here}/connection")
+    assert answer.headers["Location"] == f"{here}/connection/checks", "who is signed in is not sent there again"
 
 
 def test_the_return_page_takes_nothing_that_is_said_twice(client: Any, server: Store) -> None:

@@ -66,7 +66,7 @@ class ShopifyConnector(ListReader):
             store = graph.whole(graph.reply_of(answer))
             found.detail = _who(store, str(self.settings.get("shop")))
         with steps.step("folder") as found:
-            _need_scopes(store)
+            _need_scopes(store, self.settings.get("auth") == "code")
             places, count = self._places(unwatched, 1), self._count(unwatched, 1)
             found.detail = f"{_of(count, 'variant')} at {_of(len(places), 'active location')}{self._version_words()}"
             told = [{"value": id_, "label": name} for id_, name in places]
@@ -229,12 +229,12 @@ def _who(store: Mapping[str, Any], shop: str) -> str:
     return f"Signed in at {told.get('name') or shop} ({own})"
 
 
-def _need_scopes(store: Mapping[str, Any]) -> None:
+def _need_scopes(store: Mapping[str, Any], signs_in: bool) -> None:
     """Raises SupplierError naming the scopes that the app was not given."""
     told = (store.get("currentAppInstallation") or {}).get("accessScopes") or []
     granted = shopify_oauth.granted(" ".join(str(one.get("handle")) for one in told))
     if missing := [scope for scope in NEEDED if scope not in granted]:
-        raise shopify_words.lacks(missing)
+        raise shopify_words.lacks(missing, signs_in=signs_in)
 
 
 def _of(count: int, what: str) -> str:

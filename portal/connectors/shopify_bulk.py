@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,12 +16,13 @@ from urllib.parse import urlsplit
 import orjson
 
 from portal.connectors import problems, shopify_documents, shopify_words
-from portal.connectors.caller import unwatched
+from portal.connectors.caller import unwatched, without_query
 from portal.connectors.http import HttpConnector
 from portal.connectors.shopify_graph import Graph
 from portal.connectors.shopify_rows import Shelf
 from portal.connectors.spool import Progress, wait
 from portal.errors import SupplierError
+from portal.records import Exchange
 
 LONGEST = 4 * 3_600.0
 """Seconds that a run waits for Shopify to read the store; it then stops the reading over there."""
@@ -118,7 +120,17 @@ def _download(graph: Graph, link: str, into: Path, limit_bytes: int, progress: P
     if not allowed or there.hostname != allowed or there.username is not None or there.scheme != "https" and not plain:
         raise problems.redirected(there.hostname or "", f"Shopify's files lie at {allowed or 'no place'}; we fetch from nowhere else.")
     bare = HttpConnector({"url": link, "auth": "none"}, {}, guard=graph.caller.guard, trusted_key=None)
-    bare.fetch("", "exact", "", into, limit_bytes, progress, settle_seconds=0.0)
+    began, at, problem = time.monotonic(), datetime.now(UTC).replace(tzinfo=None), "Broken off by us"
+    try:
+        bare.fetch("", "exact", "", into, limit_bytes, progress, settle_seconds=0.0)
+        problem = ""
+    except SupplierError as error:
+        problem = error.problem.headline
+        raise
+    finally:
+        size, took = into.stat().st_size if into.exists() else 0, round((time.monotonic() - began) * 1_000)
+        status = None if problem else 200
+        graph.caller.record(Exchange(at, "GET", without_query(link), status, took, received=size, problem=problem))
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -48,13 +48,13 @@ def refused(answer: Answer, caller: Caller, settings: Mapping[str, Any]) -> Supp
     return api_auth.refused(answer, caller, "")
 
 
-def lacks(scopes: Iterable[str], said: str = "") -> SupplierError:
-    """The app was not given scopes that are needed."""
+def lacks(scopes: Iterable[str], said: str = "", signs_in: bool = False) -> SupplierError:
+    """The app was not given scopes that are needed. `signs_in`: by a person's sign-in, which can be made again."""
     named = problems.some(dict.fromkeys(scopes), 4)
     body = f"It was not given {named or 'what this needs'}. Add that in the app's settings at Shopify, then sign in or install it again."
-    words = Problem("permission_denied", f"The app lacks {named}"[:59] if named else "The app lacks a scope", body, "See what we ask for",
-                    "connection", said)  # fmt: skip
-    return SupplierError(words, permanent=True)
+    headline = f"The app lacks {named}"[:59] if named else "The app lacks a scope"
+    act, at = ("Sign in again", "sign_in") if signs_in else ("Edit connection", "connection")
+    return SupplierError(Problem("permission_denied", headline, body, act, at, said), permanent=True)
 
 
 def scopes_of(errors: Sequence[Mapping[str, Any]]) -> list[str]:

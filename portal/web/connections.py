@@ -12,11 +12,12 @@ import tasks
 from portal import (
     api_looks,
     connection_checks,
-    connection_values,
+    connection_parts,
     connections,
     directory,
     documents,
     file_choice,
+    oauth,
     runs,
     setup_steps,
     sources,
@@ -87,6 +88,8 @@ def _save_and(source: Any, supplier: Any, values: dict[str, Any], tests: bool) -
     words = " ".join(kept.remarks)
     if supplier.protocol == webhooks.PROTOCOL:
         return saved(address("hooks.show", source), words)
+    if tests and oauth.standing(source) == "needed":  # a test could only say so
+        return saved(address("signing_in.leave", source), f"Connection saved. {words}".strip())
     if tests:
         return tested(source, words)
     return saved(url_for("sources.show", source_id=source.public_id), f"Connection saved, not tested yet. {words}".strip())
@@ -151,7 +154,7 @@ def _connect_page(source: Any, form: Any, values: Mapping[str, Any], status: int
         integration=file_choice.integration_of(source, which) if which != sources.PRIMARY else None,
         shown=api_looks.requests(supplier, _with_defaults(supplier, values)), has_list=api_looks.has(supplier),
         has_hook=supplier.protocol == webhooks.PROTOCOL and webhooks.exists(source), hints_of=connection_form.hints_of,
-        limit=current_app.config["PORTAL"].max_feed_bytes,
+        limit=current_app.config["PORTAL"].max_feed_bytes, signs_in=oauth.standing(source),
     )  # fmt: skip
 
 
@@ -171,7 +174,7 @@ def checks(source_id: str) -> Response:
         "connections/checks.html", "connections/_checks.html", source=source, supplier=connections.supplier_of(source), run=run,
         running=connection_checks.is_running(run), stuck=connection_checks.is_stuck(run), results=results, stopped_at=stopped_at,
         labels=connection_checks.LABELS, seconds_running=connection_checks.seconds_running, address=address,
-        letter=connection_checks.letter(connection) if stopped_at else "", server=connection_values.server_of(connection.settings),
+        letter=connection_checks.letter(connection) if stopped_at else "", server=connection_parts.host_of(source),
         file_at=address("connections.file", source, which=tested_for(source, connection)),
         places=api_looks.kept(run) if api_looks.has(connections.supplier_of(source)) else [], connection=connection,
         may_continue=setup_steps.may_open(source, "file"), act=act_of(source, problem.act, problem.act_at) if problem else "",
@@ -253,6 +256,6 @@ def _key_page(source: Any, errors: Mapping[str, str] | None = None, status: int 
         "connections/host_key.html", "connections/_host_key.html", status, source=source, connection=connection, address=address,
         whom=source.name if directory.is_generic(supplier) else supplier.name, trusted_at=connections.trusted_at(connection),
         offered=connection.offered_key, trusted=connection.trusted_key, facts=facts, errors={"given": "", "compared": "", **(errors or {})},
-        given=request.form.get("given", ""), server=connection_values.server_of(connection.settings),
+        given=request.form.get("given", ""), server=connection_parts.host_of(source),
         letter=connection_checks.letter(connection) if connection.offered_key else "",
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from portal import (
     activation,
     connection_checks,
-    connection_values,
+    connection_parts,
     connections,
     file_choice,
     mappings,
@@ -108,7 +108,7 @@ def _source(source: Any) -> list[Answer]:
 def _connection(source: Any) -> list[Answer]:
     connection = connections.find(source)
     kept = sources.integration(source, "get_inventory_primary").settings
-    server = connection_values.server_of(connection.settings)
+    server = connection_parts.host_of(source)
     given = "The supplier sends to us" if connections.is_webhook(source) else "You upload each file"
     where = server or (given if connections.is_given(source) else "Saved")
     return [

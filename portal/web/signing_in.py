@@ -8,7 +8,8 @@ from htmx_flask import request
 from portal import connections, oauth, setup_steps, sources
 from portal.errors import Refused, SupplierError
 from portal.web import guards
-from portal.web.render import render, saved
+from portal.web.connecting import tested
+from portal.web.render import render
 
 blueprint = Blueprint("signing_in", __name__)
 
@@ -42,9 +43,5 @@ def back() -> Response:
         return render(
             "signing_in/stopped.html", "signing_in/_stopped.html", 422, headline=words.headline, body=words.body, said=words.server_said
         )
-    if found.refused:
-        words_of = ", ".join(found.refused)
-        return saved(
-            url_for("connections.checks", source_id=found.source.public_id), f"Signed in. Not granted: {words_of}. What needs it stays off."
-        )
-    return saved(url_for("connections.checks", source_id=found.source.public_id), "Signed in. Test the connection next.")
+    lacking = f"Not granted: {', '.join(found.refused)}. What needs it stays off." if found.refused else "The connection is tested now."
+    return tested(found.source, f"Signed in. {lacking}")

@@ -295,7 +295,10 @@ def test_a_store_that_is_not_shopifys_own_address_hears_nothing(guard: Any, tmp_
 
 def test_the_file_is_fetched_without_a_token(guard: Any, tmp_path: Path) -> None:
     with shopify() as server:
-        Shop(server, guard, bulk_above="1").fetch(tmp_path)
+        shop = Shop(server, guard, bulk_above="1")
+        shop.fetch(tmp_path)
+        (told,) = [one for one in shop.exchanges if one.method == "GET"]
+        assert told.status == 200 and told.received > 1_000 and "Signature" not in told.address
         assert server.downloads and all(not {"X-Shopify-Access-Token", "Authorization"} & one.keys() for one in server.downloads)
         assert LEGACY not in repr(server.downloads)
 
