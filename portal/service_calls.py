@@ -12,13 +12,14 @@ from typing import Any
 from portal import audit, service_descriptions
 from portal.connection_parts import mark_untested, supplier_of
 from portal.connectors import answers
+from portal.connectors.soap_answers import MOST_IDS
 from portal.connectors.soap_arguments import SOURCES as SOURCES
 from portal.connectors.soap_arguments import asks_for_each, written
 from portal.errors import Invalid
 from portal.models import ServiceDescription, Source, database
 from portal.suppliers import Supplier
 
-MOST_PRODUCTS = 20_000
+MOST_PRODUCTS = MOST_IDS
 LONGEST_PRODUCT = 100
 LONGEST_TEXT = 2_000
 MOST_LINES = 200
@@ -95,9 +96,12 @@ def save(source: Source, typed: Mapping[str, Any], version: int, who: str) -> No
     placed, errors = fixed_arguments(supplier), dict[str, str]()
     arguments = _judged_arguments(operation, typed.get("arguments") or {}, placed, settings, errors)
     products = [str(one) for one in typed.get("products") or []]
-    if asks_for_each({**arguments, **placed}):
-        _judge_products(products, errors)
     call = {"operation": operation["key"], "arguments": arguments, "products": products}
+    if asks_for_each({**arguments, **placed}):
+        if typed.get("products_operation"):
+            call |= _judged_listing(row, typed, settings, errors)
+        else:
+            _judge_products(products, errors)
     for name in ("items", "errors_at"):
         call[name] = str(typed.get(name) or "").strip()
         if words := answers.check_path(call[name]):
@@ -165,10 +169,37 @@ def _value_problem(one: Mapping[str, Any], text: str) -> str:
     return words if rule is not None and not rule.fullmatch(text) else ""
 
 
+def _judged_listing(
+    row: ServiceDescription, typed: Mapping[str, Any], settings: Mapping[str, Any], errors: dict[str, str]
+) -> dict[str, Any]:  # fmt: skip
+    """The operation that tells the product ids: its arguments as lines "name = value", and where the ids stand."""
+    operation = service_descriptions.operation_of(row, str(typed["products_operation"]))
+    path = str(typed.get("products_path") or "").strip()
+    if operation is None or operation["unusable"]:
+        errors["products_operation"] = "Choose one of the operations."
+        return {}
+    told, faults = written(str(typed.get("products_arguments") or "")), dict[str, str]()
+    if unknown := sorted(set(told) - {one["path"] for one in operation["arguments"]}):
+        faults["products_arguments"] = f"{operation['name']} does not take {unknown[0][:60]}."
+    _judged_arguments(operation, told, {}, settings, faults)
+    if faults or asks_for_each(told):
+        errors["products_arguments"] = next(iter(faults.values()), "A list cannot take each product id.")
+    errors |= {"products_path": words} if (words := answers.check_path(path) or ("" if path else "Enter where the ids stand.")) else {}
+    return {"products_operation": operation["key"], "products_arguments": told, "products_path": path}
+
+
+def lines_of(arguments: Mapping[str, Mapping[str, Any]]) -> str:
+    """Arguments as `written` reads them."""
+    found = []
+    for path, one in arguments.items():
+        found += [f"{path} = <{one['from']}>"] if one["from"] != "value" else [f"{path} = {line}" for line in one.get("lines", [])]
+    return "\n".join(found)
+
+
 def _judge_products(products: Iterable[str], errors: dict[str, str]) -> None:
     known = list(products)
     if not known:
-        errors["products"] = "Enter the supplier's product ids: the service tells the stock of one product at a time, and cannot list them."
+        errors["products"] = "Enter the supplier's product ids: the service tells the stock of one product at a time."
     elif len(known) > MOST_PRODUCTS:
         errors["products"] = f"These are {len(known):,} ids; up to {MOST_PRODUCTS:,} are asked for in one run."
     elif long := next((one for one in known if len(one) > LONGEST_PRODUCT or not one.isprintable()), ""):

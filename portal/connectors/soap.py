@@ -51,7 +51,8 @@ class Library(Protocol):
 class SoapConnector(ListReader):
     """A SOAP service. Settings: `wsdl_from` (address or upload), `wsdl`, `endpoint`, `auth` (none, wsse_text, wsse_digest, basic or
     arguments), `user`, `wsdl_operation` (key or name), `arguments` (see soap_arguments; a text as in a TOML), `items` (path in the answer),
-    `errors_at`, `errors_good` (texts, separated by commas), `products`, `rest` seconds between calls, `most_pages` calls to make.
+    `errors_at`, `errors_good` (texts, separated by commas), `products`, or `products_operation` with `products_arguments` and
+    `products_path` that tells them, `rest` seconds between calls, `most_pages` calls to make.
 
     Secrets: `password`, `key`. A message says for itself who asks (arguments), or its header does (WS-Security), or HTTP does (Basic).
     """
@@ -68,8 +69,7 @@ class SoapConnector(ListReader):
         open_to_all = self.auth.kind == "none" and not any(self.secrets.values())
         rest = float(self._text("rest") or 0)
         self.caller = Caller(guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=ticked or open_to_all, rest=rest)
-        told = settings.get("arguments") or {}
-        self.arguments = soap_arguments.written(told) if isinstance(told, str) else told
+        self.arguments = _placed(settings.get("arguments"))
         self.products = [str(one) for one in settings.get("products") or []]
         self.most_calls = int(float(self._text("most_pages") or 0))
 
@@ -80,9 +80,11 @@ class SoapConnector(ListReader):
         with _choosing(steps):
             operation = self._chosen(contract)
             address = self._endpoint(operation)
+        with _choosing(steps, only="not_set_up"):
+            left = self._list_products(contract, lambda *_: None, 1, unused)
             values = next(self._calls())[1]
         with _choosing(steps, only="not_set_up"):
-            answer = self._post(contract, operation, values, address, lambda *_: None, 1, unused)
+            answer = self._post(contract, operation, values, address, lambda *_: None, 1, left)
         error, message = self._judged(answer, operation)
         with steps.step("sign_in") as found:
             if isinstance(error, SupplierError) and error.problem.code in SIGN_INS:
@@ -107,6 +109,7 @@ class SoapConnector(ListReader):
         address = self._endpoint(operation)
         tell = self.follow(progress)
         self.caller.say = self.say
+        self._list_products(contract, tell, MOST_TRIES)
         calls = min(len(self.products), self.most_calls or len(self.products)) if soap_arguments.asks_for_each(self.arguments) else 1
         with Spool(into, limit_bytes, None, tell) as spool:
             for number, (product, values) in enumerate(self._calls(), 1):
@@ -235,13 +238,33 @@ class SoapConnector(ListReader):
 
     # calls
 
+    def _list_products(self, contract: Contract, progress: Progress, tries: int, steps: Steps | None = None) -> Steps | None:
+        """Ask the operation that tells the product ids, where one does; the steps that are left to report."""
+        name = self._text("products_operation")
+        if not name or not soap_arguments.asks_for_each(self.arguments):
+            return steps
+        operation = contract.operation(name)
+        if operation is None:
+            body = f"The WSDL has no {name.rpartition(':')[2][:40]} any more, which told the product ids."
+            raise problems.question("The listing operation is gone", body, "Choose where they come from", "operation")
+        values = soap_arguments.resolved(_placed(self.settings.get("products_arguments")), self._known())
+        answer = self._post(contract, operation, values, self._endpoint(operation), progress, tries, steps)
+        error, message = self._judged(answer, operation)
+        if isinstance(error, SupplierError):
+            raise error
+        self.products = [] if error else soap_answers.ids(message, self._text("products_path"))
+        if not self.products:
+            place = self._text("products_path")[:60]
+            raise problems.protocol_error("The service told no product ids", f"{operation.name} has none at {place}. {error or ''}".strip())
+        return Steps()
+
     def _calls(self) -> Iterator[tuple[str, dict[str, list[str]]]]:
         """Each call to make: the product that it is for ("" for none), and its arguments."""
         if not soap_arguments.asks_for_each(self.arguments):
             yield "", soap_arguments.resolved(self.arguments, self._known())
             return
         if not self.products:
-            body = "The service is asked for one product at a time, and cannot list them. Enter the supplier's product ids."
+            body = "The service is asked for one product at a time. Enter the supplier's product ids."
             raise problems.question("Which products do we ask for?", body, "Enter the product ids", "operation")
         for product in self.products:
             yield product, soap_arguments.resolved(self.arguments, {**self._known(), "product": product})
@@ -350,6 +373,11 @@ class SoapConnector(ListReader):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _placed(told: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Arguments from the connection's settings, or from the text of a supplier's file."""
+    return soap_arguments.written(told) if isinstance(told, str) else told or {}
 
 
 @contextmanager

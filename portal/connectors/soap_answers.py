@@ -23,6 +23,7 @@ ENVELOPES = {"http://schemas.xmlsoap.org/soap/envelope/": "1.1", "http://www.w3.
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _DROPPED = {_XSI, "http://schemas.xmlsoap.org/soap/encoding/", *ENVELOPES}
 _NAMES = re.compile(r"[^.\[\]|`'\"*&(){}!<>=?\s]+(\.[^.\[\]|`'\"*&(){}!<>=?\s]+)*")
+MOST_IDS = 20_000
 MOST_COPIED = 200_000
 """Parts that references may unfold to."""
 _SIGN_IN_CODES = {"FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken", "FailedCheck", "SecurityTokenUnavailable"}
@@ -217,6 +218,15 @@ def rows(message: Any, path: str) -> list[dict[str, Any]] | None:
         found = answers.items(message, path)
         return None if found is None else [dict(one) for one in found]
     return list(_walk(message, path.split("."), {}))
+
+
+def ids(message: Any, path: str) -> list[str]:
+    """The plain texts that the path leads to, each once; raises SupplierError for more than MOST_IDS."""
+    found = dict.fromkeys(str(one["value"]).strip() for one in rows(message, path) or [] if isinstance(one.get("value"), str))
+    if len(found) > MOST_IDS:
+        body = f"It told {len(found):,}; up to {MOST_IDS:,} are asked for in one run. Nothing was used."
+        raise problems.protocol_error("The service tells too many products", body, permanent=True)
+    return [one for one in found if one]
 
 
 def leads_nowhere(message: Any, path: str) -> str:

@@ -117,6 +117,9 @@ def _form(source: Any, row: Any, wanted: str, call: Mapping[str, Any], sent: boo
     fields: dict[str, Any] = {
         "operation": SelectField("Operation", choices={"": "Choose one", **names}, validate_choice=False),
         "products": TextAreaField("Product ids"),
+        "products_operation": SelectField("They come from", choices={"": "The ids that are entered here", **names}, validate_choice=False),
+        "products_arguments": TextAreaField("Arguments of that operation"),
+        "products_path": StringField("Where the ids stand in its answer"),
         "items_list": RadioField("An item is each", choices=_lists(chosen), validate_choice=False),
         "items": StringField("Path to the items"),
         "errors_at": StringField("Where an error stands"),
@@ -142,7 +145,8 @@ def _shown(supplier: Any, chosen: Mapping[str, Any] | None, placed: Mapping[str,
     found = {
         "products": "\n".join(call.get("products", [])), "errors_at": call.get("errors_at", ""), "errors_good": call.get("errors_good", ""),
         "items_list": usual if "operation" not in call else items if items in lists or not items else OTHER,
-        "items": "" if items in lists else items,
+        "items": "" if items in lists else items, "products_operation": call.get("products_operation", ""),
+        "products_path": call.get("products_path", ""), "products_arguments": service_calls.lines_of(call.get("products_arguments", {})),
     }  # fmt: skip
     for number, one in enumerate(_arguments(supplier, chosen)):
         given = placed.get(one["path"], {})
@@ -166,6 +170,7 @@ def _typed(form: Any) -> dict[str, Any]:
         "operation": form["operation"].data, "arguments": arguments, "products": service_calls.products_in(pasted),
         "items": form["items"].data if chosen == OTHER else chosen, "errors_at": form["errors_at"].data,
         "errors_good": form["errors_good"].data,
+        **{name: form[name].data for name in ("products_operation", "products_arguments", "products_path")},
     }  # fmt: skip
 
 

@@ -120,6 +120,31 @@ def test_a_call_for_each_product(stack: Stack, tmp_path: Path) -> None:
     assert len(stack.asked()) == 3, "the WSDL is read once"
 
 
+LISTED = {
+    "wsdl_operation": "GetStock", "arguments": "productId = <product>", "items": "item",
+    "products_operation": "ListStock", "products_arguments": IN_THE_CALL, "products_path": "items.item.sku",
+}  # fmt: skip
+
+
+def test_another_operation_tells_the_products(stack: Stack, tmp_path: Path) -> None:
+    stack.set(auth="arguments")
+    one = asking(stack, auth="arguments", products=["unused"], **LISTED)
+    assert set(one.check().values()) == {"passed"} and "3 products, a call for each" in one.detail("folder")
+    stack.forget()
+    assert [row["asked_for"] for row in one.fetch(tmp_path)] == [f"00{n}-A&B" for n in range(3) for _ in range(2)]
+    assert len(stack.asked()) == 4
+    wrong = asking(stack, auth="arguments", secret="another-s3cret", **LISTED)
+    assert set(wrong.check()) == {"address", "port", "identity"} and wrong.problem is not None
+    assert wrong.problem.code == "sign_in_refused"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [({"products_path": "items.item"}, "none at"), ({"products_operation": "Gone"}, "no Gone any more")]
+)
+def test_products_that_are_not_told_end_the_run(stack: Stack, tmp_path: Path, change: dict[str, str], words: str) -> None:
+    assert words in asking(stack, auth="arguments", **{**LISTED, **change}).refused(tmp_path).body
+
+
 def test_one_product_that_fails_ends_all(stack: Stack, tmp_path: Path) -> None:
     one = asking(stack, wsdl_operation="GetStock", arguments="productId = <product>", items="item", products=["P1", "gone", "P3"])
     problem = one.refused(tmp_path)

@@ -78,13 +78,26 @@ def test_products_are_pasted_or_come_in_a_file(source: Source, client: Any, run_
     page = client.get(there).text
     assert "asked for one at a time" in page and '<option selected value="product">' in page
     chosen = {"act": "save", "items_list": "item"}
-    assert "cannot list them" in client.send_form(path(source, "/connection/operation"), chosen, page=there).text
+    assert "one product at a time" in client.send_form(path(source, "/connection/operation"), chosen, page=there).text
     files = {"products_file": (io.BytesIO("\ufeffPC61\r\nPC54;PC61\n".encode()), "ids.csv")}
     answer = client.send_form(path(source, "/connection/operation"), chosen | files, page=there, content_type="multipart/form-data")
     assert answer.status_code == 303, answer.text
     run_work()
     assert "2 products, a call for each" in client.get(path(source, "/connection/checks")).text
     assert "2 products, a call for each" in client.get(path(source, "/connection/operation")).text
+
+
+def test_products_are_told_by_another_operation(source: Source, client: Any, run_work: Callable[[], None]) -> None:
+    there, page = path(source, "/connection/operation"), f"{path(source, '/connection/operation')}?operation=Stock11:GetStock"
+    typed = {"act": "save", "items_list": "item", "products_operation": "Stock11:ListStock", "products_arguments": "colour = red"}
+    refused = client.send_form(there, typed, page=page)
+    assert "does not take colour" in refused.text and "Enter where the ids stand" in refused.text
+    lines = "user = <user>\r\npassword = <password>\r\nstatus = all"
+    answer = client.send_form(there, typed | {"products_arguments": lines, "products_path": "items.item.sku"}, page=page)
+    assert answer.status_code == 303, answer.text
+    run_work()
+    assert "3 products, a call for each" in client.get(path(source, "/connection/checks")).text
+    assert "user = &lt;user&gt;" in client.get(there).text
 
 
 def test_a_wsdl_is_uploaded_with_its_schemas(client: Any, make_source: Any, stack: Stack, run_work: Callable[[], None]) -> None:
