@@ -27,6 +27,7 @@ MOST_AT_ONCE = 200  # partial deliveries of one run
 PACE = timedelta(seconds=10)  # between two runs of a source: what comes meanwhile is read together
 PACE_AFTER_NOTHING = timedelta(minutes=5)  # after a run that failed before it took anything
 KEPT_FILES = 5_000  # of one source; older ones that were read are erased before their age
+LATELY = timedelta(days=1)
 KEPT_LINES = timedelta(days=30)
 
 
@@ -54,6 +55,13 @@ def counts(source: Source) -> Mapping[str, int]:
     )
     found = dict(mine.group_by(WebhookDelivery.state).tuples().iterator())
     return {"waiting": 0, "kept": 0, **found}
+
+
+def refused_lately(source: Source) -> int:
+    """How many signatures did not fit within a day, since the last one that did: the sender may have another secret by now."""
+    mine = (WebhookDelivery.source == source) & (WebhookDelivery.at > clock.now() - LATELY)
+    last = WebhookDelivery.select(fn.MAX(WebhookDelivery.id)).where(mine, WebhookDelivery.status == 202).scalar() or 0
+    return int(WebhookDelivery.select().where(mine, WebhookDelivery.id > last, WebhookDelivery.status == 401).count())
 
 
 def find(source: Source, public_id: str) -> WebhookDelivery:
@@ -140,8 +148,8 @@ def _take(work: Work, feed: str) -> None:
         chosen, replaced = [row for row in waiting if not row.alone], []
         first_alone = next((row.id for row in waiting if row.alone), None)
         chosen = [row for row in chosen if first_alone is None or row.id < first_alone]
-    _set(chosen, state="taken", run_id=work.run.id)
-    _set(replaced, state="replaced", run_id=work.run.id, reason="A newer full delivery came before this one was read")
+    _set(chosen, "waiting", state="taken", run_id=work.run.id)
+    _set(replaced, "waiting", state="replaced", run_id=work.run.id, reason="A newer full delivery came before this one was read")
     _let_go(row.document_id for row in replaced)
     _tell(work, feed, len(chosen), len(replaced))
 
@@ -165,10 +173,10 @@ def settle() -> None:
         with database.atomic():
             rows = list(WebhookDelivery.select().where(WebhookDelivery.run_id == run.id, WebhookDelivery.state == "taken"))
             if run.state == "failed" and len(rows) > 1:
-                _set(rows, state="waiting", alone=True, run_id=None)
+                _set(rows, "taken", state="waiting", alone=True, run_id=None)
                 continue
             read = run.accepted or run.state == "held"
-            _set(rows, state="read" if read else "failed", alone=False)
+            _set(rows, "taken", state="read" if read else "failed", alone=False)
             _let_go(row.document_id for row in rows)
 
 
@@ -196,7 +204,7 @@ def read_again(source: Source, public_id: str, who: str) -> int:
         again = list(_settled_from(source, row))
         if not again or again[0].id != row.id:
             raise Refused("This delivery cannot be read again: it waits already, was refused, or its body was erased by age.")
-        _set(again, state="waiting", alone=False, run_id=None, reason="")
+        _set(again, "", state="waiting", alone=False, run_id=None, reason="")
         Document.update(erase_at=None).where(Document.id << [one.document_id for one in again]).execute()
         _log(source, who, "webhook.read_again", row)
     return len(again)
@@ -255,9 +263,12 @@ def _first_waiting(source_id: int) -> Any:
     return _waiting(source_id).order_by(WebhookDelivery.id).first() or WebhookDelivery(alone=False)
 
 
-def _set(rows: Sequence[WebhookDelivery], **columns: Any) -> None:
-    if rows:
-        WebhookDelivery.update(columns).where(WebhookDelivery.id << [row.id for row in rows]).execute()
+def _set(rows: Sequence[WebhookDelivery], now: str, **columns: Any) -> None:
+    """Write `columns` to those of the rows that are still as they were read: in state `now` ("" for any), of the same run."""
+    for run_id in {row.run_id for row in rows}:
+        mine = WebhookDelivery.id << [row.id for row in rows if row.run_id == run_id]
+        same = WebhookDelivery.run_id.is_null() if run_id is None else WebhookDelivery.run_id == run_id
+        WebhookDelivery.update(columns).where(mine, same, *([WebhookDelivery.state == now] if now else [])).execute()
 
 
 def _log(source: Source, who: str, action: str, row: WebhookDelivery) -> None:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from portal import clock, config, setup_steps, sources, suppliers
+from portal import clock, config, setup_steps, sources, suppliers, webhooks
 from portal.errors import Invalid, Refused
 from portal.models import Connection, Integration, SealedSecret, ServiceDescription, Source, database
 from portal.suppliers import Supplier
@@ -85,6 +85,7 @@ def _may_select(source: Source, supplier: Supplier, confirmed: bool) -> None:
 
 
 def _erase_connection(source: Source) -> None:
+    webhooks.forget(source)
     for table in (Connection, SealedSecret, ServiceDescription, Integration):
         table.delete().where(table.source == source).execute()
     setup_steps.reopen(source, "supplier")

@@ -5,6 +5,7 @@ Refusals are counted for each sender in this process's memory; what was taken is
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from collections import OrderedDict
@@ -33,7 +34,8 @@ class Refusals:
         self._of: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def note(self, sender: str, now: float | None = None) -> bool:
-        """Count one more; whether the sender has had MOST_REFUSED of them within the window already."""
+        """Count one more; whether the sender has had MOST_REFUSED of them within the window already. A network of IPv6 is one sender."""
+        sender = network_of(sender)
         moment = time.monotonic() if now is None else now
         with self._lock:
             began, count = self._of.pop(sender, (moment, 0))
@@ -48,6 +50,18 @@ class Refusals:
         """Begin anew."""
         with self._lock:
             self._of.clear()
+
+
+def network_of(sender: str) -> str:
+    """An IPv4 address as it is; of an IPv6 one the 64 bits that a single customer has; anything else as it is."""
+    try:
+        address = ipaddress.ip_address(sender.partition("%")[0])
+    except ValueError:
+        return sender
+    if isinstance(address, ipaddress.IPv4Address):
+        return sender
+    plain = address.ipv4_mapped
+    return str(plain) if plain else str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
 
 
 refusals = Refusals()

@@ -26,6 +26,7 @@ from portal.models import (
     SetAsideRow,
     Source,
     StagedRow,
+    Webhook,
     database,
 )
 
@@ -218,6 +219,7 @@ def _erase(work: Any, source: Source) -> None:
     work.stage("purge")
     with database.atomic():
         SealedSecret.delete().where(SealedSecret.source == source.id).execute()
+        Webhook.delete().where(Webhook.source == source.id).execute()
         work.save_checkpoint(credentials_gone=True)
     erased = {"files": _erase_files(work, source), "items": _in_chunks(work, _item_chunk(source.id), total=source.item_count)}
     for run in Run.select().where(Run.source == source.id, Run.id != work.run.id):

@@ -9,17 +9,19 @@ import logging
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from portal.models import Merchant, SealedSecret, Source, database
+from portal.models import Merchant, SealedSecret, Source, Webhook, database
 from portal.records import Secret
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
 FORM = "v1"
+WEBHOOK_FIELDS = ("webhook address", "webhook secret")
 WRAPPED_FOR = b"quayside data key"
 HEADING = "# Quayside: the key that seals credentials. Keep a copy apart from the database; without it they are lost.\n"
 
@@ -165,13 +167,24 @@ def verify(vault: Vault) -> tuple[int, list[str]]:
         except VaultError as problem:
             problems.append(f"Workspace {merchant.public_id}: {problem}")
             continue
-        for row in SealedSecret.select(SealedSecret, Source).join(Source).where(Source.merchant == merchant):
+        for source, field, sealed in _sealed_of(merchant):
             try:
-                vault.unseal(merchant, row.source.public_id, row.field, row.sealed)
+                vault.unseal(merchant, source, field, sealed)
                 opened += 1
             except VaultError as problem:
                 problems.append(f"Workspace {merchant.public_id}: {problem}")
     return opened, problems
+
+
+def _sealed_of(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
+    """(source, field, sealed text) of each credential of the merchant, and of each webhook's address and secrets."""
+    for row in SealedSecret.select(SealedSecret, Source).join(Source).where(Source.merchant == merchant):
+        yield row.source.public_id, row.field, row.sealed
+    address, secret = WEBHOOK_FIELDS
+    for hook in Webhook.select(Webhook, Source).join(Source).where(Source.merchant == merchant):
+        for field, sealed in ((address, hook.sealed_token), (secret, hook.sealed_secret), (secret, hook.sealed_old)):
+            if sealed:
+                yield hook.source.public_id, field, sealed
 
 
 def check(vault: Vault) -> None:

@@ -15,7 +15,7 @@ from portal import audit, clock, vault
 from portal.errors import Invalid, NotFound
 from portal.hook_signatures import THEIRS, Scheme, new_secret, secret_problem
 from portal.inventory import roles
-from portal.models import Connection, Integration, Source, Webhook, database
+from portal.models import Connection, Document, Integration, Source, Webhook, WebhookDelivery, WebhookSeen, database
 from portal.records import Secret
 from portal.sources import PRIMARY
 
@@ -28,7 +28,7 @@ SHOWN_FOR = timedelta(minutes=15)
 KEPT_AFTER = {"0": "At once: only the new one is taken", "1": "1 hour", "24": "24 hours", "168": "7 days"}
 """How long the old secret stays good after a rotation, in hours."""
 
-_TOKEN, _SECRET = "webhook address", "webhook secret"
+_TOKEN, _SECRET = vault.WEBHOOK_FIELDS
 
 
 def find(source: Source) -> Webhook:
@@ -43,6 +43,14 @@ def find(source: Source) -> Webhook:
 def exists(source: Source) -> bool:
     """Whether the source has an address of ours: once its connection was saved."""
     return bool(Webhook.select().where(Webhook.source == source).exists())
+
+
+def forget(source: Source) -> None:
+    """Another supplier was chosen: the address is nobody's any more, and what came to it goes."""
+    mine = WebhookDelivery.select(WebhookDelivery.document).where(WebhookDelivery.source == source)
+    Document.update(erase_at=clock.now()).where(Document.id << mine.where(WebhookDelivery.document.is_null(False))).execute()
+    for table in (WebhookSeen, WebhookDelivery, Webhook):
+        table.delete().where(table.source == source).execute()
 
 
 def scheme_of(source: Source) -> Scheme:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import tasks
-from portal import clock, deliveries, documents, hook_limits, runs, sources
+from portal import clock, deliveries, documents, freshness, hook_limits, runs, sources
 from portal.errors import NotFound, Refused
 from portal.inventory import dry_run
 from portal.models import Document, Integration, MappingVersion, Run, RunMessage, Source, WebhookDelivery, WebhookSeen
@@ -165,24 +165,35 @@ def test_one_that_is_broken_holds_up_no_other(hooked: Hooked) -> None:
     assert done[2].problem["headline"] == done[0].problem["headline"]
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        (b'{"item_no": "A", "name": "x", "maker": "k", "qty": 4, "price": "1.00"}', "application/json"),
-        (b'[{"item_no": "A", "name": "x", "maker": "k", "qty": 4, "price": "1.00"}]', "application/json; charset=utf-8"),
-        (b"item_no=A&name=x&maker=k&qty=4&price=1.00", "application/x-www-form-urlencoded"),
-        (b'{"item_no": "A", "qty": 4}\n{"item_no": "B", "qty": 9}\n', "application/x-ndjson"),
-        (b"item_no,name,maker,qty,price\nA,x,k,4,1.00\n", "text/csv"),
-        (b"<items><item><item_no>A</item_no><name>x</name><qty>4</qty><price>1</price></item></items>", "application/xml"),
-    ],
-)
-def test_bodies_of_every_kind_are_read(hooked: Hooked, body: bytes, content_type: str) -> None:
+BODIES = [
+    (b'{"item_no": "A", "name": "x", "maker": "k", "qty": 1, "price": "1.00"}', "application/json"),
+    (b'[{"item_no": "A", "name": "x", "maker": "k", "qty": 2, "price": "1.00"}]', "application/json; charset=utf-8"),
+    (b"item_no=A&name=x&maker=k&qty=3&price=1.00", "application/x-www-form-urlencoded"),
+    (b'{"item_no": "A", "qty": 4}\n{"item_no": "B", "qty": 9}\n', "application/x-ndjson"),
+    (b"item_no,name,maker,qty,price\nA,x,k,5,1.00\n", "text/csv"),
+    (b"<items><item><item_no>A</item_no><name>x</name><qty>6</qty><price>1</price></item></items>", "application/xml"),
+]
+
+
+def test_bodies_of_every_kind_are_read(hooked: Hooked) -> None:
     Integration.update(settings={"pattern": "*"}).where(Integration.id == hooked.integration.id).execute()  # found by itself
     MappingVersion.update(rules={"fields": {"sku": {"columns": ["item_no"]}, "quantity": {"columns": ["qty"]}}}).execute()
-    assert answer_of(hooked.sender.send(body, **{"content-type": content_type})) == (202, "accepted")
-    (run,) = hooked.work()
-    assert run.state == "finished", run.problem
-    assert hooked.quantities()["A"] == 4
+    for quantity, (body, content_type) in enumerate(BODIES, 1):
+        assert answer_of(hooked.sender.send(body, **{"content-type": content_type})) == (202, "accepted")
+        (run,) = hooked.work()
+        assert run.state == "finished", (content_type, run.problem)
+        assert hooked.quantities()["A"] == quantity, content_type
+
+
+def test_it_is_late_by_the_last_delivery_that_was_accepted(hooked: Hooked) -> None:
+    fresh = Integration.get_by_id(hooked.integration.id)
+    freshness.save(fresh, freshness.Rule(expected="hours", hours=2), fresh.version, WHO)
+    hooked.came(("A", 1, "1.00"))
+    hooked.work()
+    one = Integration.get_by_id(hooked.integration.id)
+    assert freshness.expected_by(one) == one.last_accepted_at + timedelta(hours=2)
+    assert hooked.sender.post(b"", {}).status_code == 400
+    assert Integration.get_by_id(hooked.integration.id).last_accepted_at == one.last_accepted_at, "what is refused is no sign of life"
 
 
 def test_a_paused_source_keeps_what_comes_and_reads_it_when_resumed(hooked: Hooked) -> None:

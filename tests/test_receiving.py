@@ -275,6 +275,8 @@ def test_refusals_are_counted_for_each_sender_and_within_a_window() -> None:
     counted = hook_limits.Refusals()
     assert [counted.note("1.2.3.4", now=0.0) for _ in range(hook_limits.MOST_REFUSED + 1)][-2:] == [False, True]
     assert not counted.note("5.6.7.8", now=0.0) and not counted.note("1.2.3.4", now=hook_limits.WINDOW + 1)
+    assert hook_limits.network_of("2001:db8:1:2:3:4:5:6") == hook_limits.network_of("2001:db8:1:2::") == "2001:db8:1:2::/64"
+    assert [hook_limits.network_of(one) for one in ("::ffff:1.2.3.4", "1.2.3.4", "", "unix")] == ["1.2.3.4", "1.2.3.4", "", "unix"]
     for n in range(hook_limits.MOST_SENDERS + 10):
         counted.note(str(n))
     assert len(counted._of) == hook_limits.MOST_SENDERS

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from portal import accounts, vault
-from portal.models import Merchant, SealedSecret, Source
+from portal.models import Merchant, SealedSecret, Source, Webhook
 from portal.vault import VaultError
 
 
@@ -131,6 +131,16 @@ def test_a_workspace_made_by_a_process_of_before_uses_the_newest_key(merchant):
     vault.rotate(vault.load(running.path))
     made = accounts.create_merchant("Late")
     assert running.key_of(made.data_key) == vault.load(running.path).key_ids[0]
+
+
+def test_verify_opens_webhooks_too(merchant, make_source):
+    one, other = make_source("First"), make_source("Second")
+    field = vault.WEBHOOK_FIELDS
+    sealed = [vault.seal(merchant, one.public_id, name, "one") for name in field]
+    Webhook.create(source=one, token_hash="1" * 64, sealed_token=sealed[0], sealed_secret=sealed[1])
+    assert vault.verify(vault.current()) == (2, [])
+    Webhook.create(source=other, token_hash="2" * 64, sealed_token=sealed[0])
+    assert other.public_id in vault.verify(vault.current())[1][0]
 
 
 def test_verify_names_a_secret_that_was_moved(merchant, make_source):

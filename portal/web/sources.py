@@ -9,7 +9,7 @@ from htmx_flask import request
 from wtforms import RadioField, StringField
 
 import tasks
-from portal import circuit, connections, ribbon, runs, secondary, setup_steps, source_status, sources
+from portal import circuit, connections, deliveries, ribbon, runs, secondary, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
 from portal.inventory import silence
 from portal.web import filters, guards, schedule, steps
@@ -117,6 +117,7 @@ def show(source_id: str) -> Response:
         rest=circuit.of(source),
         step=setup_steps.next_step(source),
         titles=setup_steps.TITLES,
+        refused=deliveries.refused_lately(source) if source.supplier and connections.is_webhook(source) else 0,
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 import tasks
 from portal import clock, deliveries, hook_limits, webhooks
 from portal.inventory import roles
-from portal.models import AuditLine, InventoryItem, Run, Source
+from portal.models import AuditLine, Document, InventoryItem, Run, Source
 from tests.connecting import WHO
 from tests.hooked import Sender, answer_of
 from tests.web.setting_up import fresh, integration, path, select
@@ -208,6 +208,26 @@ def test_leaving_out_and_reading_again(client: Any, anonymous: Any, connected: S
     assert client.send_form(form).status_code == 303 and "waits for a run" in client.get(form).text
     answer = client.send_form(form, {"leave_out": "nobody's"})
     assert answer.status_code == 404
+
+
+def test_signatures_that_do_not_fit_are_told_on_the_sources_page(client: Any, anonymous: Any, connected: Source) -> None:
+    program = Program(anonymous, connected, client.get(path(connected, "/webhook")).text)
+    for _ in range(4):
+        assert program.send(STOCK, secret="whsec_" + "A" * 44).status_code == 401
+    page = client.get(path(connected)).text
+    assert "We refused 4 events from Northwind" in page and f'href="{path(connected, "/webhook/secret")}"' in page
+    program.send(STOCK)
+    assert "We refused" not in client.get(path(connected)).text
+
+
+def test_another_supplier_takes_the_address_back(client: Any, anonymous: Any, connected: Source) -> None:
+    program = Program(anonymous, connected, client.get(path(connected, "/webhook")).text)
+    assert answer_of(program.send(STOCK)) == (202, "accepted")
+    select(client, connected, "file-upload")
+    assert answer_of(program.send(STOCK)) == (404, "unknown") and program.deliveries() == []
+    assert [one.erase_at <= clock.now() for one in Document.select().where(Document.source == connected)] == [True]
+    select(client, connected, "webhook")
+    assert not webhooks.exists(connected)
 
 
 def test_a_source_without_a_webhook_has_no_such_page(client: Any, make_source: Any) -> None:
