@@ -20,7 +20,10 @@ CLIENT, SECRET = "quayside-app", "cl1ent-s3cret-of-the-test"
 
 @dataclass
 class Oauth:
-    """`grants`: the scopes that the person allows. `lasts`: seconds of an access token. `deny`: the person says no."""
+    """`grants`: the scopes that the person allows. `lasts`: seconds of an access token. `deny`: the person says no.
+
+    `says`: (status, body, headers) that the token address answers instead, () for none.
+    """
 
     grants: str = "read_stock"
     lasts: int = 3_600
@@ -31,6 +34,7 @@ class Oauth:
     refreshes: set[str] = field(default_factory=set)
     asked: list[dict[str, str]] = field(default_factory=list)
     delay: threading.Event | None = None
+    says: tuple[Any, ...] = ()
 
     @property
     def base(self) -> str:
@@ -83,6 +87,8 @@ def oauth_server(**options: Any) -> Iterator[Oauth]:
             made.asked.append(form)
             if made.delay:
                 made.delay.wait(10)
+            if made.says:
+                return self.say(*made.says)
             user, _, secret = b64decode(self.headers.get("Authorization", "Basic ").removeprefix("Basic ")).decode().partition(":")
             if (unquote(user), unquote(secret)) != (CLIENT, SECRET):
                 return self.say(401, {"error": "invalid_client"})
