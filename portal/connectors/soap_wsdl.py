@@ -6,6 +6,7 @@ Files ─▶ zeep's Document ─▶ Contract ─▶ outline (plain values, for p
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from portal.connectors.soap_schema import Part, Schemas, columns_of, leaves, rep
 from portal.errors import SupplierError
 
 KEPT = 8
+warnings.filterwarnings("ignore", category=UserWarning, module=r"zeep\.wsdl")  # what it leaves out: see _left_out
 _SETTINGS = Settings(strict=True, raw_response=True, forbid_dtd=True, forbid_entities=True, force_https=False)
 _FAULTS = (
     zeep.exceptions.Error, etree.LxmlError, AttributeError, AssertionError, IndexError, KeyError, NotImplementedError, RecursionError,
@@ -100,8 +102,11 @@ class Contract:
             raise
         except _FAULTS as error:
             raise unreadable(_words_of(error)) from error
+        lost = [name for name in self._documented if name not in {one.name for one in self.operations.values()}]
         if not self.operations:
-            raise unreadable("It has no operation that is called by SOAP.")
+            named = f" ({problems.some(lost, 3)})" if lost else ""
+            raise unreadable(f"None of its operations{named} is called by SOAP, or they need types that are in none of its schemas.")
+        self.operations |= {one.key: one for one in map(_left_out, lost)}
 
     def operation(self, key: str) -> Operation | None:
         """The operation of that key, or of that bare name in the first port that has it; None when there is none."""
@@ -209,13 +214,18 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -
 
 
 def _documentation(files: Files) -> Iterator[tuple[str, str]]:
-    """Operation -> what the WSDL says about it, which zeep does not keep."""
+    """Each operation, and what the WSDL says about it, which zeep does not keep."""
     for content in files.files.values():
         root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
         for one in root.iterfind(f"{{{WSDL}}}portType/{{{WSDL}}}operation"):
             found = one.find(f"{{{WSDL}}}documentation")
-            if found is not None:
-                yield str(one.get("name")), " ".join("".join(found.itertext()).split())[:200]
+            yield str(one.get("name")), "" if found is None else " ".join("".join(found.itertext()).split())[:200]
+
+
+def _left_out(name: str) -> Operation:
+    """An operation that zeep leaves out with a warning."""
+    why = "It needs a type that is in none of the schemas, or it is not called by SOAP."
+    return Operation(name, "", "1.1", "", "", Part(name), Part(name), why)
 
 
 def _words_of(error: Exception) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import random
+import re
 import time
 import zipfile
 from collections.abc import Iterator
@@ -10,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from portal.connectors import network, soap_files, web_line
+from portal.connectors import network, soap_answers, soap_files, web_line
+from portal.connectors.answers import Unreadable
+from portal.connectors.caller import Answer
 from portal.connectors.network import Guard
 from portal.connectors.soap_files import Files, sort_uploads
+from portal.connectors.soap_schema import shaped
 from portal.connectors.soap_wsdl import contract_of
 from portal.errors import SupplierError
 from tests.connectors.faults import listening
@@ -295,3 +301,53 @@ def test_a_kept_wsdl_is_the_same_after_packing() -> None:
     again = Files.unpacked(files.packed())
     assert again == files and again.digest == files.digest
     assert contract_of(again) is contract_of(files), "it is parsed once"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_operation_whose_type_is_nowhere_is_told_and_not_usable() -> None:
+    old = (STOCK / "old.wsdl").read_bytes().replace(b'name="count" type="x:int"', b'name="count" type="o:Nowhere"')
+    with pytest.raises(SupplierError) as refused:
+        contract_of(sort_uploads([("old.wsdl", old)]))
+    assert "None of its operations (list)" in refused.value.problem.body
+    found = contract_of(uploaded(WSDL.replace('element="t:GetStock"', 'element="t:Nowhere"'))).operations
+    assert {one.name for one in found.values() if not one.unusable} == {"ListStock"}
+    assert "in none of the schemas" in found[":GetStock"].unusable and found[":GetStock"].outline()["arguments"] == []
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_mutated_wsdls_and_answers_end_in_words() -> None:
+    """Whatever is broken about them: a sentence, or something usable; in no time."""
+    chance = random.Random(4)
+    sources = [{"stock.wsdl": WSDL.encode(), **TYPES}, {"old.wsdl": (STOCK / "old.wsdl").read_bytes()}]
+    usable = 0
+    for _ in range(150):
+        files = dict(chance.choice(sources))
+        name = chance.choice(list(files))
+        files[name] = mutated(files[name], chance)
+        try:
+            usable += len(contract_of(sort_uploads(list(files.items()))).outline()["operations"])
+        except SupplierError as error:
+            assert error.problem.headline and len(error.problem.body.split()) < 60
+    assert usable, "some stay usable"
+    inner = "<r><code>0</code><items><item id='1'><sku>1</sku></item><item href='#1'/></items></r>"
+    gives = contract_of(uploaded()).operations["Stock11:ListStock"].gives
+    for _ in range(400):
+        told = Answer(200, {"Content-Type": "text/xml"}, mutated(ENVELOPE.format(inner).encode(), chance), "http://x.example/")
+        with contextlib.suppress(SupplierError, Unreadable):
+            message = shaped(soap_answers.opened(told, []), gives)
+            soap_answers.business_error(message, "code", ["0"], [])
+            soap_answers.rows(message, "items.item")
+
+
+def mutated(content: bytes, chance: random.Random) -> bytes:
+    changed, words = bytearray(content), re.findall(rb"[\w:#/.-]{2,}", content)
+    for _ in range(chance.randint(1, 3)):
+        at, values = chance.randrange(len(changed)), list(re.finditer(rb'"[^"]*"', bytes(changed)))
+        if values and chance.random() < 0.6:
+            one = chance.choice(values)
+            changed[one.start() : one.end()] = b'"' + chance.choice(words) + b'"'
+        elif chance.random() < 0.5:
+            changed[at] = chance.randrange(256)
+        else:
+            del changed[at : at + chance.randint(1, 50)]
+    return bytes(changed)

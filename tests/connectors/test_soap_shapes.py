@@ -137,7 +137,8 @@ def test_an_old_services_references_are_followed() -> None:
     assert rows is not None and rows[0]["sku"] == "A" and rows[0]["of"]["sku"] == "B" and rows[1]["sku"] == "B"
 
 
-def test_references_that_unfold_without_an_end_are_refused() -> None:
+def test_references_that_unfold_without_an_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soap_answers, "MOST_COPIED", 2_000)
     pairs = "".join(f'<m id="{n}"><a href="#{n + 1}"/><a href="#{n + 1}"/></m>' for n in range(40))
     with pytest.raises(SupplierError) as refused:
         soap_answers.opened(answer(f'<t:Told><a href="#0"/></t:Told>{pairs}'), [])
