@@ -346,6 +346,7 @@ _JUDGES: dict[str, Callable[[str, list[str]], Any]] = {
     "check_path": _path,
     "login_path": _path,
     "size": _whole_number,
+    "language": _whole_number,
     "first": _whole_number,
     "untracked": _units,
     "rest": _seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -51,6 +52,13 @@ def at(body: Any, path: str) -> Any:
         return jmespath.search(path, body)
     except JMESPathError as error:
         raise Unreadable(f"{path[:80]} is not a path") from error
+
+
+def put_json(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each {name} replaced by its value, written as JSON writes it inside quotes."""
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", json.dumps(value)[1:-1])
+    return text
 
 
 def check_path(path: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import orjson
 
 from portal.connectors import answers, problems
+from portal.connectors.answers import put_json
 from portal.connectors.caller import Answer, Asked, Caller
 from portal.errors import SupplierError
 from portal.records import Secret
@@ -45,7 +46,8 @@ class ApiAuth:
 
     `auth`: a key of KINDS. header: `header_name` with the secret `key`, after `header_prefix` if there is one. query: `query_name`.
     basic: `user` (or the secret `user_key`) and the secret `password`. login: `login_path` gets `login_user` and `login_password`,
-    names of the fields, as JSON; the token is at `token_path` of the answer or in its header `token_header`, and goes out as Bearer.
+    names of the fields, as JSON, or the JSON text `login_body` with {who} and {secret} in it; the token is at `token_path` of the answer
+    or in its header `token_header`, and goes out as Bearer. `login_error`: where an answer of success says that it is none.
     client_credentials: `token_url`, `client_id`, the secret `client_secret`, `scope`. code: from `tokens`. A token that is fetched
     goes out as Bearer, or by itself in the header `token_name`.
     `headers`: others that each request carries, one "Name: value" a line; no secret can be among them.
@@ -82,6 +84,9 @@ class ApiAuth:
         answer = caller.ask(self.token_request())
         if not answer.good:
             raise refused(answer, caller, str(self.settings.get("user") or self.settings.get("client_id") or ""))
+        if said := self._login_error(answer):
+            user = str(self.settings.get("user") or "")
+            raise problems.sign_in_refused(host_of(answer), user, problems.quoted(said, caller.secrets.values()), trusted=False)
         self.token = self._token_of(answer)
         self.hide(self.token)
 
@@ -135,14 +140,21 @@ class ApiAuth:
             str(self.settings.get("login_user") or "username"): str(self.settings.get("user") or ""),
             str(self.settings.get("login_password") or "password"): self._secret("password"),
         }
-        headers = {"Content-Type": "application/json"}
-        return Asked(
-            "POST",
-            address(self.settings, str(self.settings.get("login_path") or "")),
-            headers=headers,
-            body=orjson.dumps(fields),
-            private=True,
-        )
+        whole = str(self.settings.get("login_body") or "")
+        texts = {"who": str(self.settings.get("user") or ""), "secret": self._secret("password")}
+        body = put_json(whole, texts).encode() if whole else orjson.dumps(fields)
+        place, headers = address(self.settings, str(self.settings.get("login_path") or "")), {"Content-Type": "application/json"}
+        return Asked("POST", place, headers=headers, body=body, private=True)
+
+    def _login_error(self, answer: Answer) -> str:
+        path = str(self.settings.get("login_error") or "")
+        if not path:
+            return ""
+        try:
+            said = answers.at(answers.read(answer.body, "json"), path)
+        except answers.Unreadable:
+            return ""
+        return said if isinstance(said, str) else ""
 
     def _client_credentials(self) -> Asked:
         fields = {"grant_type": "client_credentials", "client_id": str(self.settings.get("client_id") or "")}
@@ -162,7 +174,8 @@ class ApiAuth:
                 raise problems.protocol_error("The log-in gave no token", f"{error}.") from None
         if not isinstance(found, str) or not found or not found.isascii() or not found.isprintable():
             where = named or self.settings.get("token_path") or "access_token"
-            raise problems.protocol_error("The log-in gave no token", f"We looked for it at {where}.", permanent=True)
+            words = str(self.settings.get("words_no_token") or f"We looked for it at {where}.")
+            raise problems.protocol_error("The log-in gave no token", words, permanent=True)
         return Secret(found)
 
     def _secret(self, key: str) -> str:
@@ -190,10 +203,15 @@ def address(settings: Mapping[str, Any], path: str) -> str:
     return f"{str(settings.get('base') or '').rstrip('/')}/{path.lstrip('/')}"
 
 
+def host_of(answer: Answer) -> str:
+    """The host that was asked, with its port if it was named."""
+    return answer.address.partition("://")[2].partition("/")[0]
+
+
 def refused(answer: Answer, caller: Caller, user: str) -> SupplierError:
     """An answer that is no success, in words."""
     said = problems.quoted(f"{answer.status} {answer.reason} {_first_words(answer)}", caller.secrets.values())
-    host = answer.address.partition("://")[2].partition("/")[0]
+    host = host_of(answer)
     if answer.status == 401:
         return problems.sign_in_refused(host, user or "of the key", said)
     if answer.status == 403:

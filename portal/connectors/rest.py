@@ -43,7 +43,8 @@ class RestConnector(ListReader):
     The list: `base`, `path`, `query` ("a=b&c=d"), `method` and `body` (see Wanted), `items`, `form`, `error_at`; `paging` and the names
     it needs (see Paging); `rest` seconds between requests; `most_pages` to read; `check_path` of the cheapest request that needs the
     sign-in. Rows: `children_path`, `children_items`, `children_when` (see Children); a second list `join_path`, `join_query`,
-    `join_items`, with `join_key`, `join_on`, `join_as` (see Join), and a third likewise under join2_; `columns`, a list of dotted names
+    `join_items`, with `join_key`, `join_on`, `join_as` (see Join), and a third likewise under join2_ (`join_after` "children": onto the
+    rows that those became); `columns`, a list of dotted names
     that the document always has. `words_403` and the like: what to do about such an answer. `probe_path`: see probing. Sending: see
     rest_send.
     """
@@ -122,10 +123,13 @@ class RestConnector(ListReader):
         children = Children(*(self._text(f"children_{name}") for name in ("path", "items", "when")))
         found = pages(self._wanted(), self.paging, ask, self.most_pages, self.turn)
         rows: Iterator[Item] = (one for items, _ in found for one in items)
-        for partner in joined:
+        later = self._text("join_after") == "children"
+        for partner in () if later else joined:
             rows = map(partner.onto, rows)
         if children.path or children.items:
             rows = with_children(rows, children, self._children_of(ask, children))
+        for partner in joined if later else ():
+            rows = map(partner.onto, rows)
         first = next(rows, None)
         if first is None:
             return iter(())

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from portal.connectors import answers, paging, problems
+from portal.connectors.answers import put_json
 from portal.connectors.caller import Answer, Asked
 from portal.connectors.paging import Endless, Paging, Place
 
@@ -26,7 +27,8 @@ Turned = Callable[[int, int | None, int | None], None]
 class Wanted:
     """A list: `address` with its query, `items` the path to them in the answer.
 
-    `body` makes it a POST (unless `method` says else): a JSON text in which {page}, {offset} or {cursor} and {size} stand for the place.
+    `body` makes it a POST (unless `method` says else): a JSON text in which {page}, {offset} or {cursor} and {size} stand for the place,
+    as they do in the address.
     `error_at`: where an answer of success says that it is none (GraphQL); `form` of the answer, a key of answers.FORMATS.
     """
 
@@ -39,9 +41,9 @@ class Wanted:
 
     def asked(self, place: Place, size: int) -> Asked:
         """The request for the page at `place`."""
-        if not self.body:
-            return Asked(self.method or "GET", place.link or self.address, query=place.query)
         texts = {**dict.fromkeys(("page", "offset", "cursor"), place.mark), "size": str(size)}
+        if not self.body:
+            return Asked(self.method or "GET", place.link or _put_place(self.address, texts), query=place.query)
         body = put_json(self.body, texts).encode()
         headers = {"Content-Type": "application/json"}
         return Asked(self.method or "POST", place.link or self.address, query=place.query, headers=headers, body=body)
@@ -88,11 +90,11 @@ def read(answer: Answer, wanted: Wanted) -> Any:
     return body
 
 
-def put_json(text: str, values: Mapping[str, str]) -> str:
-    """`text` with each {name} replaced by its value, written as JSON writes it inside quotes."""
-    for name, value in values.items():
-        text = text.replace("{" + name + "}", json.dumps(value)[1:-1])
-    return text
+def _put_place(address: str, texts: Mapping[str, str]) -> str:
+    """The address with the page's place in its query, for an API that wants both numbers in one parameter."""
+    for name, value in texts.items():
+        address = address.replace("{" + name + "}", quote(value, safe=""))
+    return address
 
 
 def put_path(text: str, values: Mapping[str, Any]) -> str:

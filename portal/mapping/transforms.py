@@ -157,6 +157,19 @@ def _units(_step: Step, mark: str) -> Change:
     return units
 
 
+def _subtract(step: Step, mark: str) -> Change:
+    separator = str(step["separator"])
+
+    def rest(text: str) -> str:
+        try:
+            first, *others = (amounts.scaled(part.strip(), mark) for part in text.split(separator))
+        except Unfit:
+            return text
+        return amounts.plain(first - sum(others), mark) if others else text
+
+    return rest
+
+
 def _convert(step: Step, mark: str) -> Change:
     units = WEIGHT_UNITS if step["from"] in WEIGHT_UNITS else DIMENSION_UNITS
     factor = units[step["from"]] / units[step["to"]]
@@ -235,6 +248,12 @@ TRANSFORMS: dict[str, Transform] = {
         "1,000 becomes 1000; 10+ becomes 10; >100 becomes 100",
     ),
     "units": Transform("Count whole units", _units, (), "−3, which is oversold, becomes 0; 2.5 becomes 2"),
+    "subtract": Transform(
+        "Subtract what follows",
+        _subtract,
+        (Parameter("separator", "Parts end at", default="|", needed=True),),
+        "For on hand and reserved in two columns joined by a sign: 10|3 becomes 7",
+    ),
     "convert": Transform("Convert units", _convert, _UNIT_PARAMETERS),
     "table": Transform(
         "Value table",

@@ -55,7 +55,7 @@ NATIVE_KEYS = Keys(needed={"setting": str, "address": str, "where": str}, option
 _LIST = frozenset(
     ["path", "query", "method", "body", "items", "form", "error_at", "rest", "check_path", "content_type", "sent_id", "not_taken"]
     + ["paging", "page_name", "first", "size_name", "size", "cursor", "total", "pages"]
-    + ["children_path", "children_items", "children_when"]
+    + ["children_path", "children_items", "children_when", "join_after"]
     + [f"{name}_{part}" for name in ("join", "join2") for part in ("path", "query", "items", "key", "on", "as")]
     + [f"words_{status}" for status in (400, 401, 402, 403, 404, 405, 409, 422, 429)]
 )
@@ -75,7 +75,7 @@ WITNESS_KEYS = Keys(
     needed={"proves": str},
     optional={"path": str, "query": str, "items": str, "field": str, "id": str, "settle_seconds": int},
 )
-PLACES = frozenset({"page", "offset", "cursor", "size", "id", "reference", "since"})
+PLACES = frozenset({"page", "offset", "cursor", "size", "id", "reference", "since", "who", "secret"})
 """Names in curly braces that a request fills in by itself."""
 NEED_KEYS = Keys(needed={"what": str, "who": str})
 CHOICE_KEYS = Keys(needed={"value": str, "label": str}, optional={"hint": str})

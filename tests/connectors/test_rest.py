@@ -177,6 +177,33 @@ def test_what_was_read_is_a_feed(guard: Any, tmp_path: Path) -> None:
     assert [list(row.cells) for row in rows] == [["A-0000", "0", "0.50"], ["A-0001", "1", "1.50"]]
 
 
+def test_a_log_in_may_be_a_text_of_its_own_whose_token_comes_in_a_header(guard: Any, tmp_path: Path) -> None:
+    bodies: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        if request.path == "/log-in":
+            bodies.append(json.loads(request.body))
+            good = bodies[-1]["variables"]["p"] == 'k3y-"of\\the-test'
+            return 200, {"data": {"login": {} if good else {"message": "Wrong name or password"}}}, {"X-Token": "t-1"} if good else {}
+        return (200, {"data": [{"sku": "A"}]}) if request.headers.get("authorization") == "Bearer t-1" else (401, {})
+
+    log_in = {
+        "auth": "login", "user": "ana", "login_path": "/log-in", "token_header": "X-Token", "login_error": "data.login.message",
+        "login_body": '{"query": "mutation { }", "variables": {"u": "{who}", "p": "{secret}"}}',
+    }  # fmt: skip
+    with told(answer) as server:
+        base = {"base": server.base, "path": "/items", "items": "data", "plain_ok": "1", **log_in}
+        for password, code in (('k3y-"of\\the-test', ""), ("another", "sign_in_refused")):
+            shop = RestConnector(base, {"password": Secret(password)}, guard=guard, trusted_key=None)
+            if code:
+                with pytest.raises(SupplierError) as refused:
+                    shop.check(lambda _: None, "")
+                assert refused.value.problem.code == code and refused.value.problem.server_said == "Wrong name or password"
+            else:
+                assert shop.check(lambda _: None, "")
+    assert bodies[0]["variables"]["u"] == "ana"
+
+
 def test_what_else_a_server_offers_is_looked_at_while_it_is_tested(guard: Any) -> None:
     asks = {
         "probe_path": "/wp-json/", "probe_at": "[namespaces, keys(routes)][]", "probe_needs": "wc/v3", "probe_needs_words": "No shop here.",

@@ -124,6 +124,25 @@ def test_second_lists_are_joined_by_key_and_a_row_without_a_partner_stays(guard:
     assert {one.query.get("fields") for one in server.asked if one.path == "/products"} == {"name"}
 
 
+def test_a_second_list_may_be_joined_onto_the_parts_of_an_item(guard: Guard, tmp_path: Path) -> None:
+    items = [{"id": 1, "stock": [{"id": 7}, {"id": 8}]}, {"id": 8, "stock": []}]
+    lists = {"/products": items, "/stock": [{"id": 7, "units": 4}, {"id": 8, "units": 0}]}
+    join = {"join_path": "/stock", "join_key": "id", "join_on": "id", "join_as": "held", "join_after": "children"}
+    with told(lambda request: (200, lists[request.path])) as server:
+        rows = fetch(server, guard, tmp_path, path="/products", children_items="stock", **join)
+    assert [(one.get("held", {}).get("units"), "parent" in one) for one in rows] == [(4, True), (0, True), (0, False)]
+
+
+def test_a_place_may_stand_in_the_middle_of_a_parameter(guard: Guard, tmp_path: Path) -> None:
+    def answer(request: Request) -> Any:
+        start, count = map(int, request.query["limit"].split(","))
+        return 200, [{"sku": f"A{n}"} for n in range(5)][start : start + count]
+
+    with told(answer) as server:
+        rows = fetch(server, guard, tmp_path, path="/stock", query="limit={offset},{size}", paging="offset", size="2")
+    assert [one["sku"] for one in rows] == ["A0", "A1", "A2", "A3", "A4"] and len(server.asked) == 3
+
+
 def test_a_second_list_that_stays_away_leaves_no_file(guard: Guard, tmp_path: Path) -> None:
     def answer(request: Request) -> Any:
         return (
