@@ -316,3 +316,25 @@ def test_a_sync_keeps_the_stock_of_each_location_and_knows_unknown_from_zero(
     assert any(level == "warning" and "2027-01 instead of 2026-10" in text for level, text in told)
     assert any("Of the variants 1 have no SKU" in text for _, text in told) and any("unknown, not 0" in text for _, text in told)
     assert LEGACY not in repr(list(Exchange.select().dicts()))
+
+
+def test_after_a_whole_read_only_what_changed_is_asked_for_and_nothing_goes_missing(
+    source: Source, server: Store, run_work: Callable[[], None]
+) -> None:
+    server.variants = [variant(n, levels={1: 5}) for n in range(1, 6)]
+    save(source, {**TOKEN, "delta": "since", "full_hours": "24"}, key=LEGACY)
+    check(fresh(source), run_work)
+    rules = {"fields": {"sku": {"columns": ["sku"]}, "quantity": {"columns": ["quantity"]}}}
+    integration = live(fresh(source), rules, ["sku", "quantity"])
+    told = []
+    for _ in range(3):
+        run = runs.start_sync(integration)
+        runs.work_available(HANDLERS)
+        run = Run.get_by_id(run.id)
+        told.append((run.state, " ".join(row.text for row in RunMessage.select().where(RunMessage.run == run.id))))
+        server.variants[1] |= {"levels": {1: 9}, "moved": {1: "2999-01-01T00:00:00Z"}}
+        Run.update(started_at=clock.now() + timedelta(minutes=len(told))).where(Run.id == run.id).execute()
+    assert [state for state, _ in told] == ["finished"] * 2 + ["no_change"], told
+    assert "no whole list was accepted yet" in told[0][1] and "only for what changed since" in told[1][1]
+    assert {item.sku: item.quantity for item in InventoryItem.select()} == {f"LAMP-{n:04}": 9 if n == 2 else 5 for n in range(1, 6)}
+    assert [len(query) for query, _ in server.asked if "VariantsById" in query]

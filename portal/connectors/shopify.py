@@ -1,17 +1,18 @@
 """A Shopify store as a source: variants with their stock by location, read page by page or, of a large store, in one go.
 
 store, scopes ─▶ locations ─▶ count ─┬▶ pages ─────────────┬▶ Shelf ─▶ lines ─▶ `.part` ─ fsync ─ rename
-                                     └▶ bulk (above 2,000) ┘
+                                     ├▶ bulk (above 2,000) ┤
+                                     └▶ what changed since ┘
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from portal.connectors import problems, shopify_bulk, shopify_documents, shopify_oauth, shopify_send, shopify_words
+from portal.connectors import problems, shopify_bulk, shopify_changes, shopify_documents, shopify_oauth, shopify_send, shopify_words
 from portal.connectors.api_auth import TokenSource
 from portal.connectors.caller import MOST_TRIES, Caller, unwatched
 from portal.connectors.lists import ListReader
@@ -39,7 +40,8 @@ _CHUNK = 200_000
 
 class ShopifyConnector(ListReader):
     """One store. Settings: `shop`, `base`, those of ApiAuth, `locations` ("all" or "chosen") with `places` (ids, blanks between),
-    `untracked` (a number or ""), `drafts` ("skip" or "flag"), `download_host`, `bulk_above`, `most_pages` to read of a sample.
+    `untracked` (a number or ""), `drafts` ("skip" or "flag"), `download_host`, `bulk_above`, `most_pages` to read of a sample, `since`
+    (ISO 8601 UTC) to read only what changed.
     """
 
     def __init__(
@@ -88,11 +90,14 @@ class ShopifyConnector(ListReader):
         choices, gone = self._choices(places)
         self.expected = self._count(tell)
         with Shelf(into, choices) as shelf, Spool(into, limit_bytes, None, tell) as spool:
-            if not sample and self.expected > int(self.settings.get("bulk_above") or BULK_ABOVE):
+            shared: Collection[str] = ()
+            if not sample and self._read_changes(shelf, len(places), tell):
+                shared = shopify_changes.shared_skus(self.graph, shelf, tell)
+            elif not sample and self.expected > int(self.settings.get("bulk_above") or BULK_ABOVE):
                 self._read_at_once(shelf, into, limit_bytes, tell)
             else:
                 self._read_pages(shelf, len(places), tell, sample)
-            for chunk in _joined(shelf.lines()):
+            for chunk in _joined(shelf.lines(shared)):
                 spool.write(chunk)
             size, digest = spool.size, spool.finish()
             self._tell(shelf.seen.words(choices), gone)
@@ -111,16 +116,10 @@ class ShopifyConnector(ListReader):
     # what is read
 
     def _read_pages(self, shelf: Shelf, places: int, progress: Progress, most: int) -> None:
-        levels = min(MOST_LEVELS, places + 1)
-        size = max(1, min(MOST_ON_A_PAGE, MOST_POINTS // (4 + 3 * levels)))
-        after: str | None = None
+        size, after = _size(places), None
         while True:
-            variables = {"first": size, "after": after, "levels": levels, "filter": None}
-            reply = self._forgiving(self.graph.read(shopify_documents.variants(self.cost), variables, progress))
-            if "MAX_COST_EXCEEDED" in reply.codes and size > 1:
-                size = max(1, size // 2)  # another question, not the same again
-                continue
-            page = self.graph.whole(reply).get("productVariants")
+            told, size = self._fitting(shopify_documents.variants, {"after": after, "first": size}, "first", places, progress)
+            page = told.get("productVariants")
             for variant in _nodes(page):
                 self._shelve(shelf, variant, progress)
             self.turn(len(_nodes(page)))
@@ -129,6 +128,38 @@ class ShopifyConnector(ListReader):
                 return
             if after == before:
                 raise problems.protocol_error("The list has no end", "A page leads back to itself. Nothing was used.")
+
+    def _read_changes(self, shelf: Shelf, places: int, progress: Progress) -> bool:
+        """Whether only what changed was asked for, and read; a store in which very much changed is read whole."""
+        since = str(self.settings.get("since") or "")
+        left = shopify_changes.ids(self.graph, since, shelf.choices.places, progress) if since else None
+        if left is None:
+            if since:
+                self.say(f"More than {shopify_changes.MOST:,} variants changed, so that all are read.")
+            return False
+        self.expected, size = len(left), _size(places)
+        while left:
+            asked = {"ids": left[:size]}
+            told, size = self._fitting(shopify_documents.variants_by_id, asked, "ids", places, progress)
+            nodes, left = told.get("nodes") or [], left[size:]
+            for variant in nodes:
+                if variant:  # null: it was deleted meanwhile, which the next whole read shows
+                    self._shelve(shelf, variant, progress)
+            self.turn(len(nodes))
+        return True
+
+    def _fitting(
+        self, document: Callable[[bool], str], asked: dict[str, Any], many: str, places: int, progress: Progress
+    ) -> tuple[Mapping[str, Any], int]:
+        """(data, how many were asked for): as many at once as one question may cost. `many`: the variable to make smaller."""
+        while True:
+            size = asked[many] if isinstance(asked[many], int) else len(asked[many])
+            variables = {**asked, "levels": min(MOST_LEVELS, places + 1)}
+            reply = self._forgiving(self.graph.read(document(self.cost), variables, progress))
+            if "MAX_COST_EXCEEDED" not in reply.codes or size == 1:
+                return self.graph.whole(reply), size
+            half = size // 2  # another question, not the same again
+            asked = {**asked, many: half if isinstance(asked[many], int) else asked[many][:half]}
 
     def _shelve(self, shelf: Shelf, variant: Mapping[str, Any], progress: Progress) -> None:
         shelf.put(variant)
@@ -146,7 +177,7 @@ class ShopifyConnector(ListReader):
 
     def _read_at_once(self, shelf: Shelf, into: Path, limit_bytes: int, progress: Progress) -> None:
         """By a bulk operation. Whether costs may be read is learned before, as it would fail as a whole."""
-        asked = {"first": 1, "after": None, "levels": 1, "filter": None}
+        asked = {"first": 1, "after": None, "levels": 1}
         self.graph.whole(self._forgiving(self.graph.read(shopify_documents.variants(True), asked, progress)))
 
         def count(variants: int) -> None:
@@ -239,6 +270,11 @@ def _need_scopes(store: Mapping[str, Any], signs_in: bool) -> None:
 
 def _of(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _size(places: int) -> int:
+    """Variants that are asked for at a time, with a level for each place."""
+    return max(1, min(MOST_ON_A_PAGE, MOST_POINTS // (4 + 3 * min(MOST_LEVELS, places + 1))))
 
 
 def _nodes(page: Any) -> list[Mapping[str, Any]]:

@@ -28,22 +28,45 @@ _LEVEL = """location { id name } quantities(names: ["available"]) { name quantit
 _COST = "unitCost { amount currencyCode }"
 
 
-def variants(cost: bool) -> str:
-    """A page of variants, each with its first levels. `cost`: with what a unit costs the store, a permission of its own."""
-    return f"""
-query Variants($first: Int!, $after: String, $levels: Int!, $filter: String) {{
-  productVariants(first: $first, after: $after, query: $filter, sortKey: ID) {{
-    nodes {{
-      {_VARIANT}
+def _whole(cost: bool) -> str:
+    return f"""{_VARIANT}
       inventoryItem {{
         id tracked {_COST if cost else ""}
         inventoryLevels(first: $levels) {{ nodes {{ {_LEVEL} }} pageInfo {{ hasNextPage endCursor }} }}
-      }}
-    }}
+      }}"""
+
+
+def variants(cost: bool) -> str:
+    """A page of variants, each with its first levels. `cost`: with what a unit costs the store, a permission of its own."""
+    return f"""
+query Variants($first: Int!, $after: String, $levels: Int!) {{
+  productVariants(first: $first, after: $after, sortKey: ID) {{
+    nodes {{ {_whole(cost)} }}
     pageInfo {{ hasNextPage endCursor }}
   }}
 }}"""
 
+
+def variants_by_id(cost: bool) -> str:
+    """The same of some variants; null for one that is gone."""
+    return f"""
+query VariantsById($ids: [ID!]!, $levels: Int!) {{ nodes(ids: $ids) {{ ... on ProductVariant {{ {_whole(cost)} }} }} }}"""
+
+
+CHANGED_VARIANTS = """
+query ChangedVariants($after: String, $filter: String!) {
+  productVariants(first: 250, after: $after, query: $filter, sortKey: ID) { nodes { id } pageInfo { hasNextPage endCursor } }
+}"""
+
+CHANGED_LEVELS = """
+query ChangedLevels($place: ID!, $after: String, $filter: String!) {
+  location(id: $place) {
+    inventoryLevels(first: 50, after: $after, query: $filter) {
+      nodes { item { variants(first: 5) { nodes { id } } } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}"""
 
 LEVELS = f"""
 query Levels($item: ID!, $after: String) {{
@@ -112,6 +135,8 @@ query Skus($filter: String!, $after: String) {
 
 ALL = {
     "store": STORE, "count": COUNT, "locations": LOCATIONS, "variants": variants(True), "variants without cost": variants(False),
+    "variants by id": variants_by_id(True), "variants by id without cost": variants_by_id(False),
+    "changed variants": CHANGED_VARIANTS, "changed levels": CHANGED_LEVELS,
     "levels": LEVELS, "bulk start": BULK_START, "bulk state": BULK_STATE, "bulk cancel": BULK_CANCEL,
     "bulk query": all_variants(True), "bulk query without cost": all_variants(False), "order": ORDER_CREATE,
     "orders by source": ORDERS_BY_SOURCE, "skus": SKUS,

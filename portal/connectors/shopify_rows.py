@@ -6,7 +6,7 @@ variant, level ─▶ Shelf ─▶ which SKUs stand twice ─▶ one line each: 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -104,8 +104,16 @@ class Shelf:
         if len(self._levels) >= BATCH:
             self._flush()
 
-    def lines(self) -> Iterator[bytes]:
-        """The feed's lines in the order in which the variants came. Raises protocol_error for levels that belong to no variant."""
+    def skus(self) -> set[str]:
+        """The SKUs of what is there so far and counts."""
+        self._flush()
+        return {sku for (sku,) in self._db.execute("SELECT DISTINCT sku FROM variant WHERE kept AND sku <> ''")}
+
+    def lines(self, shared: Collection[str] = ()) -> Iterator[bytes]:
+        """The feed's lines in the order in which the variants came. `shared`: SKUs that variants not on the shelf have too.
+
+        Raises protocol_error for levels that belong to no variant.
+        """
         self._flush()
         for line in _JOINS:
             self._db.execute(line)
@@ -114,7 +122,7 @@ class Shelf:
             raise problems.protocol_error("The answer cannot be read", body)
         for number, sku, twice, body in self._db.execute(_KEPT):
             levels = dict(self._db.execute("SELECT place, available FROM level WHERE variant = ?", (number,)).fetchall())
-            yield orjson.dumps(self._row(orjson.loads(body), sku, bool(twice), levels), option=orjson.OPT_APPEND_NEWLINE)
+            yield orjson.dumps(self._row(orjson.loads(body), sku, bool(twice) or sku in shared, levels), option=orjson.OPT_APPEND_NEWLINE)
 
     def _row(self, variant: Mapping[str, Any], sku: str, twice: bool, levels: Mapping[str, int]) -> dict[str, Any]:
         item, product, seen = variant["inventoryItem"], variant["product"], self.seen

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
+import re
 import secrets
 import time
 from base64 import b64encode
@@ -32,23 +33,24 @@ type Shop { name: String! myshopifyDomain: String! currencyCode: String! }
 type Scope { handle: String! }
 type App { accessScopes: [Scope!]! }
 type Count { count: Int! precision: String! }
-type Place { id: ID! name: String! isActive: Boolean! }
+type Place { id: ID! name: String! isActive: Boolean! inventoryLevels(first: Int, after: String, query: String): Levels! }
 type Places { nodes: [Place!]! pageInfo: PageInfo! }
 type Quantity { name: String! quantity: Int! }
-type Level { id: ID! location: Place! quantities(names: [String!]!): [Quantity!]! }
+type Level { id: ID! item: Item! location: Place! quantities(names: [String!]!): [Quantity!]! }
 type LevelEdge { node: Level! }
 type Levels { nodes: [Level!]! edges: [LevelEdge!]! pageInfo: PageInfo! }
 type Money { amount: String! currencyCode: String! }
-type Item { id: ID! tracked: Boolean! unitCost: Money inventoryLevels(first: Int, after: String): Levels! }
+type Item { id: ID! tracked: Boolean! unitCost: Money variants(first: Int): Variants! inventoryLevels(first: Int, after: String): Levels! }
 type Product { id: ID! title: String! vendor: String! status: String! }
-type Variant { id: ID! sku: String barcode: String title: String! price: String! inventoryPolicy: Policy! inventoryQuantity: Int
-  updatedAt: String! product: Product! inventoryItem: Item! }
-type VariantEdge { node: Variant! }
-type Variants { nodes: [Variant!]! edges: [VariantEdge!]! pageInfo: PageInfo! }
+interface Node { id: ID! }
+type ProductVariant implements Node { id: ID! sku: String barcode: String title: String! price: String! inventoryPolicy: Policy!
+  inventoryQuantity: Int   updatedAt: String! product: Product! inventoryItem: Item! }
+type VariantEdge { node: ProductVariant! }
+type Variants { nodes: [ProductVariant!]! edges: [VariantEdge!]! pageInfo: PageInfo! }
 type Bulk { id: ID! status: String! errorCode: String objectCount: Int! rootObjectCount: Int! url: String partialDataUrl: String }
 type Problem { code: String field: [String!] message: String! }
 type BulkPayload { bulkOperation: Bulk userErrors: [Problem!]! }
-type Line { id: ID! sku: String quantity: Int! variant: Variant }
+type Line { id: ID! sku: String quantity: Int! variant: ProductVariant }
 type Lines { nodes: [Line!]! pageInfo: PageInfo! }
 type Order { id: ID! name: String! sourceIdentifier: String createdAt: String cancelledAt: String lineItems(first: Int): Lines! }
 type Orders { nodes: [Order!]! }
@@ -64,6 +66,8 @@ type Query {
   locations(first: Int, after: String, includeLegacy: Boolean, includeInactive: Boolean = false): Places!
   productVariants(first: Int, after: String, query: String, sortKey: Sort): Variants!
   inventoryItem(id: ID!): Item
+  location(id: ID!): Place
+  nodes(ids: [ID!]!): [Node]!
   bulkOperation(id: ID!): Bulk
   orders(first: Int, query: String, sortKey: Sort, reverse: Boolean): Orders!
 }
@@ -77,7 +81,7 @@ SCHEMA: GraphQLSchema = build_schema(SDL)
 
 
 def variant(number: int, **more: Any) -> dict[str, Any]:
-    """One variant. `levels`: number of a location -> available; `cost` None: not known."""
+    """One variant. `levels`: number of a location -> available; `cost` None: not known; `edited`, `moved` {location: …}: moments, ISO."""
     usual = {"sku": f"LAMP-{number:04}", "tracked": True, "policy": "DENY", "status": "ACTIVE", "levels": {1: number % 9}, "cost": "2.5000"}
     return {"number": number, "title": "Default Title", "price": f"{number}.50", "barcode": None, **usual, **more}
 
@@ -204,23 +208,43 @@ class Store:
             "currentAppInstallation": {"accessScopes": [{"handle": one} for one in self.scopes.split(",")]},
             "productVariantsCount": lambda *_, **__: {"count": len(self.variants), "precision": "EXACT"},
             "locations": lambda _, first, after=None, **_more: page(places, first, after),
-            "productVariants": lambda _, first=None, after=None, **_more: page([self.variant(one) for one in self.variants], first, after),
+            "productVariants": lambda _, first=None, after=None, query="", **_more: page(self.found(query or ""), first, after),
+            "location": lambda _, id: next((self.place(n) for n in self.places if id.endswith(f"/{n}")), None),
+            "nodes": lambda _, ids: [self.variant(one) for id_ in ids for one in self.variants if id_.endswith(f"/{one['number']}")],
             "inventoryItem": lambda _, id: next(self.item(one) for one in self.variants if id.endswith(f"/{one['number']}")),
             "bulkOperation": lambda _, id: self.look(id), "bulkOperationRunQuery": lambda _, query, **_more: self.start(query),
             "bulkOperationCancel": lambda _, id: self.cancel(id), "orderCreate": lambda _, order, options: self.create(order, options),
             "orders": lambda _, query, **_more: {"nodes": [one for one in self.orders if f'"{one["sourceIdentifier"]}"' in query]},
         }  # fmt: skip
 
+    def found(self, query: str) -> list[dict[str, Any]]:
+        """The variants that a search finds: all, those of SKUs (whatever their case), or those that were edited since."""
+        since, skus = moment(query), {one.lower() for one in re.findall(r'sku:"([^"]*)"', query)}
+        some = [one for one in self.variants if not skus or str(one["sku"]).lower() in skus]
+        return [self.variant(one) for one in some if not since or one.get("edited", "") >= since]
+
     def place(self, number: int) -> dict[str, Any]:
         name, active = self.places[number]
-        return {"id": f"gid://shopify/Location/{number}", "name": name, "isActive": active}
+
+        def moved(_: Any, first: int, after: str | None = None, query: str = "") -> dict[str, Any]:
+            some = [one for one in self.variants if one.get("moved", {}).get(number, "") >= moment(query)]
+            return page([{"id": f"level {one['number']}", "item": self.item(one)} for one in some], first, after)
+
+        return {"id": f"gid://shopify/Location/{number}", "name": name, "isActive": active, "inventoryLevels": moved}
 
     def variant(self, one: dict[str, Any]) -> dict[str, Any]:
         number = one["number"]
         product = {"id": f"gid://shopify/Product/{number}", "title": f"Lamp {number}", "vendor": "Kestrel", "status": one["status"]}
         plain = {name: one[name] for name in ("sku", "barcode", "title", "price")}
         told = {"inventoryPolicy": one["policy"], "updatedAt": "2026-11-27T06:00:00Z", "inventoryQuantity": sum(one["levels"].values())}
-        return {"id": f"gid://shopify/ProductVariant/{number}", **plain, **told, "product": product, "inventoryItem": self.item(one)}
+        return {
+            "__typename": "ProductVariant",
+            "id": f"gid://shopify/ProductVariant/{number}",
+            **plain,
+            **told,
+            "product": product,
+            "inventoryItem": self.item(one),
+        }
 
     def item(self, one: dict[str, Any]) -> dict[str, Any]:
         levels = [
@@ -231,6 +255,7 @@ class Store:
         return {
             "id": f"gid://shopify/InventoryItem/{one['number']}", "tracked": one["tracked"], "unitCost": lambda _: self.cost(one),
             "inventoryLevels": lambda _, first=None, after=None: page(levels, first, after),
+            "variants": lambda _, first: page([self.variant(one)], first, None),
         }  # fmt: skip
 
     def cost(self, one: dict[str, Any]) -> dict[str, str] | None:
@@ -300,6 +325,12 @@ class Store:
         }  # fmt: skip
         self.orders.append(made)
         return {"order": made, "userErrors": []}
+
+
+def moment(query: str) -> str:
+    """The moment of a search such as updated_at:>='2026-11-27T04:00:00Z', "" when it has none."""
+    told = re.search(r"updated_at:>='([^']*)'", query)
+    return told[1] if told else ""
 
 
 def page(items: list[Any], first: int | None, after: str | None) -> dict[str, Any]:

@@ -375,6 +375,50 @@ def test_a_file_with_something_missing_is_refused(guard: Any, tmp_path: Path, ha
     assert list(tmp_path.iterdir()) == []
 
 
+# what changed
+
+SINCE = "2026-11-27T04:00:00Z"
+NOW, BEFORE = "2026-11-27T05:00:00Z", "2026-11-26T05:00:00Z"
+
+
+def test_what_changed_is_edited_variants_and_those_whose_stock_moved_where_it_counts(guard: Any, tmp_path: Path) -> None:
+    variants = [
+        variant(1, edited=NOW), variant(2, moved={2: NOW}, levels={1: 3, 2: 4}), variant(3, edited=BEFORE, moved={1: BEFORE}), variant(4),
+        variant(5, edited=NOW, moved={1: NOW}), variant(6, edited=NOW, status="ARCHIVED"), variant(7, moved={3: NOW}),
+    ]  # fmt: skip
+    places = {1: ("Main Street", True), 2: ("Harbor", True), 3: ("Old", False)}
+    with shopify(variants=variants, places=places) as server:
+        shop = Shop(server, guard, since=SINCE)
+        found = shop.fetch(tmp_path)
+        assert set(found) == {"LAMP-0001", "LAMP-0002", "LAMP-0005"} and found["LAMP-0002"]["quantity"] == 7
+        assert (shop.connector.items, shop.connector.expected) == (4, 4) and not server.operations
+        main = {"locations": "chosen", "places": "gid://shopify/Location/1"}
+        assert set(Shop(server, guard, since=SINCE, **main).fetch(tmp_path)) == {"LAMP-0001", "LAMP-0005"}
+        assert Shop(server, guard, since="2026-11-28T00:00:00Z").fetch(tmp_path) == {}
+
+
+def test_a_sku_that_another_variant_has_too_keeps_its_key_though_only_one_changed(guard: Any, tmp_path: Path) -> None:
+    variants = [
+        variant(1, sku="TWIN", edited=NOW), variant(2, sku="TWIN"), variant(3, sku="ONE", edited=NOW), variant(4, sku="one"),
+        variant(5, sku="HALF", edited=NOW), variant(6, sku="HALF", status="DRAFT"), variant(7, sku='6" "x', edited=NOW),
+    ]  # fmt: skip
+    with shopify(variants=variants) as server:
+        whole, changed = Shop(server, guard).fetch(tmp_path), Shop(server, guard, since=SINCE).fetch(tmp_path)
+    assert set(changed) == {"gid://shopify/ProductVariant/1", "ONE", "HALF", '6" "x'} and set(changed) <= set(whole)
+
+
+def test_many_changes_come_in_parts_and_too_many_are_read_whole(guard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variants = [variant(n, edited=NOW, moved={1: NOW}) for n in range(1, 331)]
+    with shopify(variants=variants, most=600.0) as server:
+        assert len(Shop(server, guard, since=SINCE).fetch(tmp_path)) == 330
+        assert max(len(variables["ids"]) for _, variables in server.asked if "ids" in variables) <= 100
+    monkeypatch.setattr("portal.connectors.shopify_changes.MOST", 100)
+    for edited, moved in ((NOW, {}), ("", {1: NOW})):
+        with shopify(variants=[variant(n, edited=edited, moved=moved) for n in range(1, 130)]) as server:
+            shop = Shop(server, guard, since=SINCE, bulk_above="10")
+            assert len(shop.fetch(tmp_path)) == 129 and "More than 100 variants changed" in shop.words and server.operations
+
+
 class Stop(Exception):
     pass
 
