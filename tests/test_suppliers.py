@@ -111,6 +111,7 @@ def test_which_methods_can_send_orders_and_get_shipments():
     able = {slug: tuple(suppliers.find(slug).supports[name] for name in ("orders", "shipments")) for slug in SLUGS}
     assert {slug: both for slug, both in able.items() if any(both)} == {
         DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True),
+        "google-sheets": (False, True), "dropbox-file": (False, True),
     }  # fmt: skip
 
 
@@ -163,8 +164,9 @@ def test_a_conditional_field_belongs_to_the_form_only_while_its_choice_is_made(s
     assert not other & {setting.key for setting in conditional if setting.applies(values)}
 
 
-def test_downloads_of_google_sheets_may_go_to_one_host_and_no_other_supplier_has_such_a_host():
-    assert dict(suppliers.find("http-file").download_hosts) == {"docs.google.com": "*.googleusercontent.com"}
+def test_downloads_of_google_and_dropbox_may_go_to_one_host_and_no_other_supplier_has_such_a_host():
+    dropbox = dict.fromkeys(["www.dropbox.com", "dl.dropboxusercontent.com"], "*.dropboxusercontent.com")
+    assert dict(suppliers.find("http-file").download_hosts) == {"docs.google.com": "*.googleusercontent.com", **dropbox}
     assert [slug for slug in SLUGS if suppliers.find(slug).download_hosts] == ["http-file"]
 
 

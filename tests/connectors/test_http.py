@@ -363,6 +363,19 @@ def test_a_google_sheet_is_followed_to_its_download_host_and_no_further(connect,
         assert failure(connect("http", {"url": _google(google)}), tmp_path / "feed").problem.headline == "This Google Sheet is not shared"
 
 
+@pytest.mark.parametrize("host", ["www.dropbox.com", "dl.dropboxusercontent.com"])
+def test_a_file_in_dropbox_is_followed_to_its_download_host_and_no_further(connect, trusted, tmp_path, all_names_are_here, host):
+    names = trusted.issue(host, "uc0ffee.dl.dropboxusercontent.com", "evil.example")
+    with web(answer(FEED), certificate=names) as files, web(certificate=names) as dropbox:
+        link = {"url": dropbox.link("/scl/fi/a1b2/stock.csv?rlkey=c3d4&dl=1", host=host)}
+        dropbox.says = [answer(status="302 Found", Location=files.link("/cd/0/get/x/file?dl=1", "uc0ffee.dl.dropboxusercontent.com"))]
+        assert fetch(connect("http", link), tmp_path / "feed").size == len(FEED)
+        asked = files.lines
+        (tmp_path / "feed").unlink()
+        dropbox.says = [answer(status="302 Found", Location=files.link("/login", "evil.example"))]
+        assert failure(connect("http", link), tmp_path / "feed").problem.code == "redirected" and files.lines == asked
+
+
 def test_a_download_host_is_held_to_its_own_certificate(connect, trusted, tmp_path, all_names_are_here):
     with web(answer(FEED), certificate=trusted.issue("evil.example")) as files, web(certificate=trusted.issue("docs.google.com")) as google:
         google.says = [answer(status="307 Temporary Redirect", Location=files.link("/export", "doc-01.googleusercontent.com"))]
