@@ -111,6 +111,7 @@ class SoapConnector(ListReader):
         self.caller.say = self.say
         self._list_products(contract, tell, MOST_TRIES)
         calls = min(len(self.products), self.most_calls or len(self.products)) if soap_arguments.asks_for_each(self.arguments) else 1
+        nothing = list[str]()
         with Spool(into, limit_bytes, None, tell) as spool:
             for number, (product, values) in enumerate(self._calls(), 1):
                 if self.most_calls and number > self.most_calls:
@@ -120,12 +121,15 @@ class SoapConnector(ListReader):
                 if isinstance(error, SupplierError):
                     raise self._with_changes(self._of_product(error, product))
                 found = [] if error else self._rows(message, operation)
+                nothing += [product] if error and product else []
                 self.turn(len(found), None, calls)
                 asked = {"asked_for": product} if product else {}
                 lines = b"".join(orjson.dumps(one | asked, option=orjson.OPT_APPEND_NEWLINE) for one in found)
                 for start in range(0, len(lines), _CHUNK):
                     spool.write(lines[start : start + _CHUNK])
             size, digest = spool.size, spool.finish()
+        if nothing:
+            self.say(f"The service knows nothing of {len(nothing):,} of {calls:,} products: {problems.some(nothing)}. They are left out.")
         return Fetched(str(into), NAME, size, digest, None, f"{address} {operation.name}")
 
     # sending

@@ -33,8 +33,8 @@ _SIGN_IN_WORDS = re.compile(
     r"|(login|log-in|logon|sign-in) (failed|failure|incorrect)|wrong password|access denied)\b"
 )
 
-NOTHING = frozenset({"130", "135", "140", "145", "160"})
-"""PromoStandards: this product, colour, size or part is not known, or there is no result. An answer without items, no fault."""
+NOTHING = frozenset({"130", "160"})
+"""PromoStandards Inventory 2.0.0: this product is not known, or there is no result. An answer without items, no fault."""
 REFUSED_SIGN_IN = frozenset({"100", "105", "110"})
 NO_PERMISSION = frozenset({"104"})
 WRONG_REQUEST = frozenset({"115", "120", "125"})

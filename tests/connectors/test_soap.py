@@ -227,8 +227,11 @@ def promo(stack: Stack, **settings: object) -> Asking:
 def test_promostandards_inventory_as_its_wsdl_says(stack: Stack, tmp_path: Path) -> None:
     one = promo(stack)
     assert set(one.check().values()) == {"passed"}, one.problem
+    told: list[str] = []
+    one.connector.say = told.append  # type: ignore[method-assign]
     found = one.fetch(tmp_path)
     assert [row["partId"] for row in found] == ["PC61-S", "PC61-M"], "a product that they do not know is no fault"
+    assert told == ["The service knows nothing of 1 of 2 products: UNKNOWN. They are left out."]
     assert found[1]["quantityAvailable"]["Quantity"] == {"uom": "EA", "value": "30"} and found[0]["parent"] == {"productId": "PC61"}
     places = [place["inventoryLocationId"] for place in found[1]["InventoryLocationArray"]["InventoryLocation"]]
     assert places == ["1", "2"] and len(found[0]["InventoryLocationArray"]["InventoryLocation"]) == 1
