@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from portal.connectors.api_auth import TokenSource
     from portal.connectors.network import Guard
     from portal.connectors.sending import Found, Sent, Witness
-    from portal.connectors.soap import Library
+    from portal.connectors.soap_reading import Library
 
 Progress = Callable[[int, int | None], None]
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import orjson
 
@@ -21,31 +21,18 @@ from portal.connectors.lists import ListReader
 from portal.connectors.network import Guard
 from portal.connectors.sending import Found, Sent, Witness
 from portal.connectors.soap_auth import SoapAuth
-from portal.connectors.soap_files import LONGEST_FILE, Files, Shelf, origin, over_tls, unreadable
+from portal.connectors.soap_files import origin
+from portal.connectors.soap_reading import XML, Library, WsdlReader
 from portal.connectors.soap_schema import shaped
-from portal.connectors.soap_wsdl import Contract, Operation, contract_of
+from portal.connectors.soap_wsdl import Contract, Operation
 from portal.connectors.spool import Progress, Spool
 from portal.connectors.steps import Finding, Steps
 from portal.errors import SupplierError
 from portal.records import Check, Exchange, Fetched, FileEntry, Secret
 
 NAME = "items.jsonl"
-XML = {"Accept": "text/xml, application/soap+xml, application/xml, multipart/related"}
 SIGN_INS = {"sign_in_refused", "permission_denied", "user_locked"}
 _CHUNK = 200_000
-
-
-class Library(Protocol):
-    """Where a connection's WSDL is kept, so that it is read once."""
-
-    def kept(self) -> Files | None:
-        """The WSDL in use."""
-
-    def uploads(self) -> Mapping[str, bytes]:
-        """Schemas that a person added to a WSDL that is read by address."""
-
-    def keep(self, files: Files, outline: Mapping[str, Any]) -> str:
-        """Keep what was read; what is other than before, in a sentence ("" when nothing, or nothing that matters)."""
 
 
 class SoapConnector(ListReader):
@@ -63,12 +50,15 @@ class SoapConnector(ListReader):
         self, settings: Mapping[str, Any], secrets: Mapping[str, Secret], *, guard: Guard, trusted_key: Mapping[str, Any] | None,
         library: Library, record: Callable[[Exchange], None] = lambda _: None,
     ) -> None:  # fmt: skip
-        self.settings, self.secrets, self.library, self.guard, self.record = settings, dict(secrets), library, guard, record
+        self.settings, self.secrets = settings, dict(secrets)
         self.auth = SoapAuth(settings, self.secrets)
         ticked = settings.get("plain_ok") in (True, "true", "on", "1")
         open_to_all = self.auth.kind == "none" and not any(self.secrets.values())
         rest = float(self._text("rest") or 0)
         self.caller = Caller(guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=ticked or open_to_all, rest=rest)
+        reading = Caller(guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=True)
+        elsewhere = Caller(guard, secrets=self.secrets, record=record, plain_ok=True)
+        self.reader = WsdlReader(settings, library, self.caller if self.auth.headers() else reading, elsewhere, self.auth)
         self.arguments = _placed(settings.get("arguments"))
         self.products = [str(one) for one in settings.get("products") or []]
         self.most_calls = int(float(self._text("most_pages") or 0))
@@ -76,14 +66,15 @@ class SoapConnector(ListReader):
     def check(self, report: Callable[[Check], None], folder: str) -> list[FileEntry]:
         """Checks 1 to 5: the WSDL is read anew, and the operation is called once, for the first product where it takes one."""
         steps = Steps(report)
-        contract, changed, unused = self._read_anew(steps)
-        with _choosing(steps):
-            operation = self._chosen(contract)
-            address = self._endpoint(operation)
-        with _choosing(steps, only="not_set_up"):
+        with _at_the_endpoint(steps, "protocol_error", "http_status", "too_large"):
+            contract, changed, unused = self.reader.anew(steps)
+        with _at_the_endpoint(steps, "not_set_up", "protocol_error"):
+            operation = self.reader.chosen(contract)
+            address = self.reader.endpoint(operation)
+        with _at_the_endpoint(steps, "not_set_up"):
             left = self._list_products(contract, lambda *_: None, 1, unused)
             values = next(self._calls())[1]
-        with _choosing(steps, only="not_set_up"):
+        with _at_the_endpoint(steps, "not_set_up"):
             answer = self._post(contract, operation, values, address, lambda *_: None, 1, left)
         error, message = self._judged(answer, operation)
         with steps.step("sign_in") as found:
@@ -104,9 +95,9 @@ class SoapConnector(ListReader):
         self, folder: str, match: str, pattern: str, into: Path, limit_bytes: int, progress: Progress, settle_seconds: float = 5.0
     ) -> Fetched:
         """Make every call, and write the items of each answer into `into`, one a line. A call that fails ends all: half a list is none."""
-        contract = self._contract()
-        operation = self._chosen(contract)
-        address = self._endpoint(operation)
+        contract = self.reader.contract()
+        operation = self.reader.chosen(contract)
+        address = self.reader.endpoint(operation)
         tell = self.follow(progress)
         self.caller.say = self.say
         self._list_products(contract, tell, MOST_TRIES)
@@ -143,9 +134,9 @@ class SoapConnector(ListReader):
         """Put the document (JSON in the schema's shape) into one call of the operation; see sending.Sends and soap_send.ended."""
         if self._text("operation") != operation or not self._text("wsdl_operation"):
             raise sending.cannot("send", "SOAP")
-        contract = self._contract()
-        chosen = self._chosen(contract)
-        address, line = self._endpoint(chosen), list[str]()
+        contract = self.reader.contract()
+        chosen = self.reader.chosen(contract)
+        address, line = self.reader.endpoint(chosen), list[str]()
         asked = self._asked(contract, chosen, next(self._calls())[1], address, soap_send.parts_of(document))
         host = origin(address)[1]
         try:
@@ -159,86 +150,15 @@ class SoapConnector(ListReader):
     def find(self, reference: str, since: str = "") -> Found | None:
         """The document with our reference, as the witness's operation tells it; see sending.Sends."""
         values = soap_send.search(self.witness, self._known(), reference, since)
-        contract = self._contract()
+        contract = self.reader.contract()
         asked_of = contract.operation(self.witness.path)
         if asked_of is None:
             raise sending.cannot("find", "SOAP")
-        answer = self._post(contract, asked_of, values, self._endpoint(asked_of), lambda *_: None, MOST_TRIES)
+        answer = self._post(contract, asked_of, values, self.reader.endpoint(asked_of), lambda *_: None, MOST_TRIES)
         error, message = self._judged(answer, asked_of)
         if isinstance(error, SupplierError):
             raise error
         return rest_send.found(self.witness, [] if error else soap_answers.rows(message, self.witness.items) or [], reference)
-
-    # the WSDL
-
-    def _contract(self) -> Contract:
-        """The kept WSDL; read now where none is kept for this address."""
-        kept = self.library.kept()
-        if kept is not None and (kept.uploaded if self._uploaded() else kept.entry == self._text("wsdl")):
-            return contract_of(kept)
-        return self._read_anew(Steps())[0]
-
-    def _read_anew(self, steps: Steps) -> tuple[Contract, str, Steps]:
-        """The WSDL from where it comes from, what changed about it, and the steps that no request has reported yet."""
-        if self._uploaded():
-            return self._read_upload(steps), "", steps
-        entry = self._text("wsdl")
-        same = not self._text("endpoint") or origin(entry) == origin(self._text("endpoint"))
-        line = self.caller if same else Caller(self.guard, secrets=self.secrets, record=self.record, plain_ok=True)
-        headers = self.auth.headers() if same else {}
-        if same and not headers:
-            line = Caller(self.guard, secrets=self.secrets, record=self.record, trusted_key=self.caller.trusted_key, plain_ok=True)
-        reported = [steps if same else Steps()]
-
-        def fetch(address: str) -> bytes:
-            asked = Asked("GET", address, headers=XML | headers)
-            answer = line.ask(asked, steps=reported[0], limit=LONGEST_FILE)
-            reported[0] = Steps()
-            if not answer.good:
-                raise refused(answer, line, self.auth.user)
-            return answer.body
-
-        contract = Contract(Shelf(entry, self.library.uploads(), fetch))
-        return contract, self.library.keep(contract.files, contract.outline()), Steps() if same else steps
-
-    def _read_upload(self, steps: Steps) -> Contract:
-        kept = self.library.kept()
-        if kept is None or not kept.uploaded:
-            with steps.step("folder"):
-                body = "You chose to upload it: the WSDL, and the schemas (XSD) that it imports, or a zip of them."
-                raise problems.question("The WSDL is still to come", body, "Upload the WSDL", "wsdl")
-        contract = contract_of(kept)
-        self.library.keep(contract.files, contract.outline())
-        return contract
-
-    def _chosen(self, contract: Contract) -> Operation:
-        key = self._text("wsdl_operation")
-        operation = contract.operation(key)
-        if not key:
-            body = f"The WSDL has {len(contract.operations):,} operations. Choose the one that tells the stock."
-            raise problems.question("Which operation tells the stock?", body, "Choose the operation", "operation")
-        if operation is None:
-            there = problems.some(sorted({one.name for one in contract.operations.values()}), 4)
-            body = f"The WSDL has no {key.rpartition(':')[2][:40]} any more. It has: {there}."
-            raise problems.question("The chosen operation is gone", body, "Choose the operation", "operation")
-        if operation.unusable:
-            raise unreadable(f"{operation.name}: {operation.unusable}")
-        return operation
-
-    def _endpoint(self, operation: Operation) -> str:
-        """Where calls go: as typed, else what the WSDL says, when that is the server that the WSDL itself came from."""
-        typed, said = self._text("endpoint"), over_tls(operation.endpoint, self._text("wsdl"))
-        if typed:
-            return typed
-        usable = said.startswith(("http://", "https://"))
-        if usable and not self._uploaded() and origin(said)[1] == origin(self._text("wsdl"))[1]:
-            return said
-        if usable:
-            body = f"The WSDL says {said[:80]}. If the supplier's service is there, enter it as its address."
-        else:
-            body = f"The WSDL says “{said[:40]}”, which is no address. Ask the supplier for the service's address." if said else ""
-            body = body or "The WSDL names no address. Ask the supplier for it."
-        raise problems.question("Where do the calls go?", f"{body} We sent nothing there.", "Enter the address", "connection")
 
     # calls
 
@@ -252,7 +172,7 @@ class SoapConnector(ListReader):
             body = f"The WSDL has no {name.rpartition(':')[2][:40]} any more, which told the product ids."
             raise problems.question("The listing operation is gone", body, "Choose where they come from", "operation")
         values = soap_arguments.resolved(_placed(self.settings.get("products_arguments")), self._known())
-        answer = self._post(contract, operation, values, self._endpoint(operation), progress, tries, steps)
+        answer = self._post(contract, operation, values, self.reader.endpoint(operation), progress, tries, steps)
         error, message = self._judged(answer, operation)
         if isinstance(error, SupplierError):
             raise error
@@ -352,19 +272,16 @@ class SoapConnector(ListReader):
 
     def _with_changes(self, error: SupplierError) -> SupplierError:
         """A refusal; where the WSDL is another than the kept one, that is said, as it may be why."""
-        if self._uploaded() or error.problem.code not in ("protocol_error", "http_status"):
+        if self.reader.uploaded or error.problem.code not in ("protocol_error", "http_status"):
             return error
         try:
-            changed = self._read_anew(Steps())[1]
+            changed = self.reader.anew(Steps())[1]
         except SupplierError:  # the refusal is what the merchant must hear about
             return error
         if not changed:
             return error
         told = replace(error.problem, body=f"{error.problem.body} {changed}.", act="Look at the arguments", act_at="operation")
         return SupplierError(told, error.permanent)
-
-    def _uploaded(self) -> bool:
-        return self._text("wsdl_from") == "upload"
 
     def _text(self, key: str) -> str:
         return str(self.settings.get(key) or "").strip()
@@ -385,12 +302,12 @@ def _placed(told: Any) -> Mapping[str, Mapping[str, Any]]:
 
 
 @contextmanager
-def _choosing(steps: Steps, only: str = "") -> Iterator[None]:
-    """What a merchant still has to choose stands at the check of the endpoint, whatever was not tried before it."""
+def _at_the_endpoint(steps: Steps, *codes: str) -> Iterator[None]:
+    """A failure with one of these codes stands at the check of the endpoint, whatever was not tried before it."""
     try:
         yield
     except SupplierError as error:
-        if only and error.problem.code != only:
+        if error.problem.code not in codes:
             raise
         with steps.step("folder"):
             raise

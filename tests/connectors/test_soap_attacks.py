@@ -245,6 +245,18 @@ def test_a_cut_body_and_silence_are_no_list(tmp_path: Path, monkeypatch: pytest.
     assert problem.code == "timed_out"
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "step"), [("404 Gone", "", "folder"), ("200 OK", "<html/>", "folder"), ("401 No", "", "sign_in")]
+)
+def test_a_wsdl_that_does_not_come_fails_where_it_belongs(status: str, body: str, step: str) -> None:
+    with web(said(body, f"HTTP/1.1 {status}\r\nContent-Length: {{}}\r\n\r\n")) as server:
+        one = Asking(server.link("/stock.wsdl"), auth="basic")
+        states = one.check()
+    passed = dict.fromkeys(("address", "port", "identity"), "passed")
+    assert states == passed | ({"folder": "failed"} if step == "folder" else {}), "what no step reports belongs to the sign-in"
+    assert one.problem is not None and (one.problem.code == "sign_in_refused") == (step == "sign_in")
+
+
 def test_a_password_does_not_go_over_plain_http(tmp_path: Path, elsewhere: Web) -> None:
     one = Asking(library=kept(), wsdl_from="upload", endpoint=elsewhere.link("/stock"), auth="wsse_text", plain_ok="")
     assert one.refused(tmp_path).code == "plain_not_allowed" and elsewhere.heard == []
