@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -152,6 +152,17 @@ def test_runs_of_a_source_keep_a_distance(hooked: Hooked, monkeypatch: pytest.Mo
     monkeypatch.setattr(clock, "now", lambda: moved)
     (run,) = hooked.work()
     assert hooked.quantities() == {"A": 3} and "2 deliveries" in hooked.story(run)
+
+
+def test_a_source_that_sends_without_end_is_read_each_minute(hooked: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "PACE", timedelta(seconds=10))
+    monkeypatch.setattr(deliveries, "BUSY", 2)
+    at, ran = clock.now(), []
+    for n in range(8):
+        monkeypatch.setattr(clock, "now", lambda moment=at + timedelta(seconds=20 * n): moment)
+        hooked.came(("A", n, "1.00"), at=(at + timedelta(seconds=20 * n)).replace(tzinfo=UTC).timestamp())
+        ran.append(len(hooked.work()))
+    assert ran == [1, 1, 0, 0, 1, 0, 0, 1] and hooked.quantities() == {"A": 7}
 
 
 def test_one_that_is_broken_holds_up_no_other(hooked: Hooked) -> None:

@@ -6,8 +6,11 @@ import base64
 import hashlib
 import hmac
 import inspect
+import json
+import os
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,6 +176,17 @@ def test_shopify_and_woocommerce_sign_the_body_in_base64() -> None:
     assert judged({"x-wc-webhook-signature": signature}, BODY, 0, "s3cr3t-of-the-shop", scheme=woo) == "taken by key 0"
     assert judged({"x-wc-webhook-signature": signature}, BODY, 0, "another", scheme=woo) == "401 signature"
     assert judged({}, BODY, 0, "another", scheme=woo) == "400 headers"
+
+
+def test_a_delivery_that_a_real_woocommerce_sent_is_taken() -> None:
+    folder = Path(os.environ.get("PEERS") or Path(__file__).resolve().parents[2] / "shared" / "peers")
+    recorded = folder / "woocommerce" / "recorded" / "webhook-order-updated.secret-s3cr3t.json"
+    if not recorded.is_file():
+        pytest.skip(f"the recorded delivery is not here ({recorded}); set PEERS to the folder that has woocommerce/")
+    told = json.loads(recorded.read_text("utf-8"))
+    sent, body = {name.lower(): text for name, text in told["headers"].items()}, told["body"].encode()
+    assert judged(sent, body, 0, "s3cr3t", scheme=Scheme("woocommerce")) == "taken by key 0"
+    assert judged(sent, json.dumps(json.loads(body)).encode(), 0, "s3cr3t", scheme=Scheme("woocommerce")) == "401 signature"
 
 
 def test_only_woocommerce_greets_and_only_with_that_form() -> None:
