@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -96,8 +96,17 @@ def propose(integration: Integration, sample: Sample) -> list[Match]:
     """A column, or none, for each of our fields; the saved mapping comes first."""
     saved, cells = current(integration), [list(row.cells) for row in sample.rows]
     if saved is None and (usual := default_rules(integration, sample)):
-        return matching.propose(fields_of(integration), sample.headers, cells, usual, "As this supplier's entry says")
+        found = matching.propose(fields_of(integration), sample.headers, cells, usual, "As this supplier's entry says")
+        return [
+            one if _is_sure(one, mapping.needed_columns(usual)) else replace(one, column=None, how=matching.NONE, words="Not matched")
+            for one in found
+        ]
     return matching.propose(fields_of(integration), sample.headers, cells, saved.rules if saved else None)
+
+
+def _is_sure(match: Match, used: Sequence[str]) -> bool:
+    """Beside an entry's own mapping there is no guess, and none of its columns is anything else as well."""
+    return match.how == matching.SAME or (match.how != matching.GUESS and match.column not in used)
 
 
 def default_rules(integration: Integration, sample: Sample) -> dict[str, Any]:
