@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -34,11 +34,12 @@ TOKENS, VERIFIER = "oauth tokens", "oauth verifier"
 
 @dataclass(frozen=True)
 class Journey:
-    """A sign-in about to begin: where it leads, the host by itself, and what is asked for."""
+    """A sign-in about to begin: where it leads, the host by itself, and what is asked for. `ends`: the sources whose sign-in it ends."""
 
     address: str
     host: str
     asked: tuple[str, ...]
+    ends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def begin(source: Source, session: Session, redirect: str) -> Journey:
         )  # fmt: skip
     way = _way(settings)
     address = way.authorization(settings, redirect, state, verifier)
-    return Journey(address, urlsplit(address).hostname or "", way.asked(settings))
+    return Journey(address, urlsplit(address).hostname or "", way.asked(settings), tuple(_ended_by(source, settings)))
 
 
 def finish(merchant: Merchant, session: Session, answer: Mapping[str, str], who: str) -> Granted:
@@ -203,6 +204,17 @@ def _settings(source: Source) -> dict[str, Any]:
     if settings.get("auth") != "code":
         raise NotFound("sign-in")
     return settings
+
+
+def _ended_by(source: Source, settings: Mapping[str, Any]) -> Iterator[str]:
+    """The merchant's other sources that are signed in at the same store with the same app: Shopify keeps one sign-in of them."""
+    if settings.get("code_way") != "shopify":
+        return
+    good = (OauthGrant.ended_at.is_null()) & (Source.merchant == source.merchant) & (Source.state != "deleted") & (Source.id != source.id)
+    for grant in OauthGrant.select().join(Source).where(good).order_by(Source.name):
+        theirs = connection_parts.whole_settings(grant.source)
+        if all(theirs.get(key) == settings.get(key) for key in ("code_way", "token_url", "client_id", "shop")):
+            yield grant.source.name
 
 
 def _way(settings: Mapping[str, Any]) -> Way:

@@ -164,6 +164,18 @@ def test_what_was_not_granted_is_said_and_writing_includes_reading(
     assert oauth.finish(source.merchant, session, begun(source, session), WHO).refused == refused
 
 
+def test_a_second_sign_in_of_the_same_app_says_what_it_ends(client: Any, chosen: Any, server: Store, session: Session) -> None:
+    first, second, other = (chosen("shopify", name=name) for name in ("Kestrel", "Harbor", "Quay"))
+    oauth.finish(first.merchant, session, begun(first, session), WHO)
+    save(second, CODE, client_secret=SECRET)
+    save(other, {**CODE, "client_id": "another"}, client_secret=SECRET)
+    assert oauth.begin(fresh(second), session, BACK).ends == ("Kestrel",)
+    assert oauth.begin(fresh(other), session, BACK).ends == oauth.begin(fresh(first), session, BACK).ends == ()
+    assert "This ends the sign-in of Kestrel" in client.get(f"/sources/{second.public_id}/sign-in").text
+    OauthGrant.update(ended_at=clock.now()).execute()
+    assert oauth.begin(fresh(second), session, BACK).ends == ()
+
+
 def test_a_code_serves_once(source: Source, session: Session, server: Store) -> None:
     answer = begun(source, session)
     oauth.finish(source.merchant, session, answer, WHO)

@@ -16,6 +16,8 @@ import pytest
 from portal import supplier_check, suppliers
 from portal.connectors import PROTOCOLS
 from portal.errors import NotFound
+from portal.mapping import rules as mapping_rules
+from portal.suppliers import operations
 from portal.suppliers.schema import ACCOUNT_KEYS, OPERATIONS
 
 FILES = sorted(Path(suppliers.__file__).parent.glob("*.toml"))
@@ -384,6 +386,22 @@ proves = "listed"
 settle_seconds = 60
 """
 )
+
+
+def test_a_warehouse_for_each_column_that_begins_alike(written):
+    each = '[[operations.get_inventory.mapping]]\nwarehouse = "*"\ncolumns = ["at *"]\nsteps = [{ do = "units" }]\n\n'
+    text = STORE.replace("[operations.send_orders]\n", f"{each}[operations.send_orders]\n")
+    one = suppliers.load(written(text)).operations["get_inventory"]
+    rules = one.rules(["sku", "at Main Street", "at Harbor", "attic", "at ", f"at {'x' * 81}"])
+    assert [(place["name"], place["column"]) for place in rules["warehouses"]] == [
+        ("Main Street", "at Main Street"),
+        ("Harbor", "at Harbor"),
+    ]
+    assert "at *" not in one.columns and rules["warehouses"][0]["steps"] == [{"do": "units"}]
+    assert one.rules(["sku", *(f"at {n}" for n in range(operations.MOST_WAREHOUSES + 1))])["warehouses"] == []
+    assert (operations.MOST_WAREHOUSES, operations.LONGEST_NAME) == (mapping_rules.MOST_WAREHOUSES, mapping_rules.LONGEST_NAME)
+    with pytest.raises(ValueError, match="a warehouse for each column has one column that ends"):
+        suppliers.load(written(text.replace('["at *"]', '["at"]')))
 
 
 def test_an_operation_is_laid_over_what_is_fixed_and_filled_in(written):

@@ -14,6 +14,9 @@ PROOFS = ("unique", "listed", "nothing")
 NAMED = re.compile(r"{(\w+)}")
 _TARGETS = ("field", "custom", "warehouse")
 _ROWS = "warehouse_rows"
+EACH = "*"
+"""As the name of a warehouse: one for each column that begins like "at *"."""
+MOST_WAREHOUSES, LONGEST_NAME = 100, 80  # as many, and as long, as a mapping takes
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,17 @@ class Operation:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column that the mapping reads, once, in order."""
-        return tuple(dict.fromkeys(column for one in self.mapping for column in one.get("columns", ())))
+        """Every column that the mapping names, once, in order."""
+        return tuple(dict.fromkeys(column for one in self.mapping if not _is_each(one) for column in one.get("columns", ())))
 
     def rules(self, headers: Collection[str]) -> dict[str, Any]:
         """The mapping in the form of saved rules, for a file with these headers: what it lacks is left out. Empty without a mapping."""
         fields: dict[str, Any] = {}
         rules: dict[str, Any] = {"fields": fields, "warehouses": [], "custom": [], "duplicates": "last"}
         for one in self.mapping:
+            if _is_each(one):
+                rules["warehouses"] += _each(one, headers)
+                continue
             columns = [column for column in one.get("columns", ()) if column in headers]
             if not columns and not one.get("fixed"):
                 continue
@@ -51,6 +57,19 @@ class Operation:
             else:
                 rules["warehouses"].append({"name": one["warehouse"], "column": columns[0], "steps": rule["steps"]})
         return rules if fields else {}
+
+
+def _is_each(one: Mapping[str, Any]) -> bool:
+    return bool(one.get("warehouse") == EACH)
+
+
+def _each(one: Mapping[str, Any], headers: Collection[str]) -> list[dict[str, Any]]:
+    """A warehouse for each column that begins as the entry says, named by the rest; none where there are too many to name."""
+    begin = str(one["columns"][0]).removesuffix(EACH)
+    found = [header for header in headers if header.startswith(begin) and 0 < len(header) - len(begin) <= LONGEST_NAME]
+    if len(found) > MOST_WAREHOUSES:
+        return []
+    return [{"name": header[len(begin) :], "column": header, "steps": list(one.get("steps", ()))} for header in found]
 
 
 def read(where: str, protocol: str, tables: Mapping[str, Any]) -> Mapping[str, Operation]:
@@ -92,6 +111,8 @@ def _check_rule(at: str, one: Mapping[str, Any]) -> None:
         raise ValueError(f"{at}: each one has a field, a custom name or a warehouse")
     if "field" in one and one["field"] not in (*INVENTORY_BY_KEY, _ROWS):
         raise ValueError(f"{at}: there is no field {one['field']!r}")
+    if _is_each(one) and (len(one.get("columns", ())) != 1 or not one["columns"][0].endswith(EACH)):
+        raise ValueError(f"{at}: a warehouse for each column has one column that ends with {EACH}")
     if not one.get("columns") and not one.get("fixed"):
         raise ValueError(f"{at}: columns or a fixed text are missing")
 
