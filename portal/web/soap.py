@@ -209,14 +209,17 @@ def _choices(supplier: Any) -> dict[str, str]:
 
 
 def _value_field(one: Mapping[str, Any]) -> Field:
-    words = " ".join(text for text in (one["words"], "One of several: fill in one of them." if one["choice"] else "") if text)
+    words = [one["words"].rstrip(".")] if one["words"] else []
+    words += ["One of several: fill in one of them"] if one["choice"] else []
+    words += ["One a line"] if one["repeated"] else []
+    words += [f"One of {', '.join(one['options'][:20])}"] if one["repeated"] and one["options"] else []
+    hint = ". ".join(words)
     if one["repeated"]:
-        allowed = f" One of: {', '.join(one['options'][:20])}." if one["options"] else ""
-        return TextAreaField(one["path"], description=f"{words} One a line.{allowed}".strip())
+        return TextAreaField(one["path"], description=hint)
     if one["options"]:
         choices = {"": "Choose one" if one["required"] else "Leave it out", **{text: text for text in one["options"]}}
-        return SelectField(one["path"], choices=choices, description=words, validate_choice=False)
-    return StringField(one["path"], description=words)
+        return SelectField(one["path"], choices=choices, description=hint, validate_choice=False)
+    return StringField(one["path"], description=hint)
 
 
 def _lists(chosen: Mapping[str, Any] | None) -> dict[str, str]:
