@@ -11,7 +11,7 @@ import posixpath
 import zipfile
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -92,6 +92,19 @@ class Shelf:
     def __init__(self, entry: str, kept: Mapping[str, bytes], fetch: Callable[[str], bytes] | None = None) -> None:
         self.entry, self.kept, self._fetch = entry, kept, fetch
         self.taken: dict[str, bytes] = {}
+        self._whole = False
+
+    def gather(self) -> Files:
+        """Take the WSDL and everything that it leads to; from then on nothing else is taken."""
+        waiting = [self.entry]
+        while waiting and not self._whole:
+            address = waiting.pop(0)
+            for one in _led_to(self.take(address)):
+                there = over_tls(urljoin(address, one).partition("#")[0], self.entry)
+                if there not in self.taken and there not in waiting and there not in _OURS:
+                    waiting.append(there)
+        self._whole = True
+        return self.whole()
 
     def take(self, address: str) -> bytes:
         """The bytes of one file, once fetched always the same."""
@@ -109,6 +122,8 @@ class Shelf:
         return Files(self.entry, dict(self.taken))
 
     def _found(self, address: str) -> bytes:
+        if self._whole:
+            raise missing(address, self.entry)
         if address in self.kept:
             return self.kept[address]
         own = self._fetch is not None and origin(address) == origin(self.entry)
@@ -124,6 +139,15 @@ class Shelf:
             raise too_much()
         refuse_unsafe(content, base_name(address))
         self.taken[address] = content
+
+
+def _led_to(content: bytes) -> Iterator[str]:
+    """The places that a WSDL or a schema imports from, as they stand in it."""
+    root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
+    tags = [f"{{{WSDL}}}import", *(f"{{{XSD}}}{name}" for name in ("import", "include", "redefine"))]
+    for one in root.iter(*tags):
+        if place := one.get("location") if one.tag == tags[0] else one.get("schemaLocation"):
+            yield str(place).strip()
 
 
 def origin(address: str) -> tuple[str, str, int | None]:

@@ -18,6 +18,8 @@ MOST_NODES = 8_000
 """Of schemas, that the messages of one operation may unfold to."""
 LONGEST_WORDS = 200
 MOST_OPTIONS = 400
+MOST_UNFOLDED = 20_000
+_UNFOLDED = frozenset({"type", "group", "attributeGroup"})
 
 _X = f"{{{XSD}}}"
 _ARRAY = f"{{{WSDL}}}arrayType"
@@ -59,6 +61,42 @@ class Schemas:
             root = etree.fromstring(content, parser)
             for schema in root.iter(f"{_X}schema"):
                 self._index(schema)
+
+    def endless(self) -> bool:
+        """Whether a type or group unfolds to more parts than anything is made of: groups that hold others twice, over and over.
+
+        zeep unfolds groups and bases before anything is asked of it, so this is looked at first, by adding up and not by unfolding.
+        """
+        sizes: dict[tuple[str, str], int] = {}
+        try:
+            return any(self._size(node, sizes, ()) > MOST_UNFOLDED for (kind, _), node in self._known.items() if kind in _UNFOLDED)
+        except RecursionError:
+            return True
+
+    def _size(self, node: Any, sizes: dict[tuple[str, str], int], above: tuple[tuple[str, str], ...]) -> int:
+        """How many elements and attributes a piece of a schema holds with its groups and bases; what holds itself is endless."""
+        found = 0
+        for one in node:
+            kind = etree.QName(one).localname if isinstance(one.tag, str) else ""
+            if kind in ("element", "attribute"):
+                found += 1
+                continue
+            found += self._size(one, sizes, above)
+            name = (
+                one.get("ref") if kind in ("group", "attributeGroup") else one.get("base") if kind in ("extension", "restriction") else None
+            )
+            if not name:
+                continue
+            key = ("type" if one.get("base") else kind, _qname(one, "base" if one.get("base") else "ref"))
+            meant = self._look(*key)
+            if meant is None or meant.tag == f"{_X}simpleType":
+                continue
+            if key in above:
+                return MOST_UNFOLDED + 1
+            if key not in sizes:
+                sizes[key] = min(self._size(meant, sizes, (*above, key)), MOST_UNFOLDED + 1)
+            found += sizes[key]
+        return found
 
     def begin(self) -> None:
         """Begin to count what one operation unfolds to."""

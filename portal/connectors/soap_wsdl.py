@@ -92,9 +92,11 @@ class Contract:
 
     def __init__(self, shelf: Shelf) -> None:
         try:
-            self._document = Document(shelf.entry, cast(Any, Line(shelf)), settings=_SETTINGS)  # its annotation wants the class
-            self.files = shelf.whole()
+            self.files = shelf.gather()
             self._schemas = Schemas(self.files.files)
+            if self._schemas.endless():
+                raise unreadable("Its schemas unfold without an end.")
+            self._document = Document(shelf.entry, cast(Any, Line(shelf)), settings=_SETTINGS)  # its annotation wants the class
             self._documented = dict(_documentation(self.files))
             self._bindings = dict(self._ports())
             self.operations = {one.key: one for port, found in self._bindings.items() for one in self._operations(port, *found)}
