@@ -238,6 +238,7 @@ def test_saving_leads_to_the_sign_in_and_the_way_back_to_a_test(
     here = f"/sources/{source.public_id}"
     answer = client.send_form(f"{here}/connection", {**CODE, "client_secret": SECRET}, page=f"{here}/connection")
     assert answer.status_code == 303 and answer.headers["Location"] == f"{here}/sign-in"
+    assert "http://localhost/oauth/return" in client.get(f"{here}/connection").text, "what must be registered over there"
     page = client.get(f"{here}/sign-in").text
     assert "read_inventory" in page and SECRET not in page
     (link,) = [unescape(one) for one in re.findall(r'id="leave-go" href="([^"]+)"', page)]

@@ -39,6 +39,8 @@ def test_a_store_is_connected_by_signing_in(
     assert_clean(page)
     page.get_by_label("Client secret").fill(SECRET)
     page.get_by_role("button", name="Save and test").click()
+    expect(page.get_by_role("link", name="Continue to")).to_be_visible()
+    assert_clean(page)
     page.get_by_role("link", name="Continue to").click()
     expect(page.get_by_text("Not granted: read_locations")).to_be_visible()
     expect(page.get_by_text("The app lacks read_locations").first).to_be_visible()

@@ -327,6 +327,15 @@ def test_a_place_is_waited_for(guard: Any, tmp_path: Path, monkeypatch: pytest.M
     assert not refused.value.permanent
 
 
+def test_a_reading_that_cannot_begin_is_said_with_shopifys_words(guard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"bulkOperation": None, "userErrors": [{"code": "INVALID", "field": ["query"], "message": "Invalid bulk query"}]}
+    with shopify() as server:
+        monkeypatch.setattr(server, "start", lambda _: told)
+        with pytest.raises(SupplierError, match="did not begin to read") as refused:
+            Shop(server, guard, bulk_above="1").fetch(tmp_path)
+    assert refused.value.permanent and "INVALID" in refused.value.problem.server_said and "Invalid bulk query" in refused.value.problem.body
+
+
 @pytest.mark.parametrize("ends, words, permanent", [
     ("FAILED INTERNAL_SERVER_ERROR", "could not read the whole store", False), ("FAILED TIMEOUT", "could not read the whole store", False),
     ("FAILED ACCESS_DENIED", "lacks", True), ("CANCELED", "stopped at Shopify", False), ("EXPIRED", "could not read", False),
