@@ -41,8 +41,7 @@ def __getattr__(name: str) -> Any:
 
 def _for_a_command() -> bool:
     """Whether Flask's command line asks, for a verb that needs no page."""
-    from_flask = os.environ.get("FLASK_RUN_FROM_CLI") == "true" and "flask" in Path(sys.argv[0]).parts[-2:]
-    return from_flask and not {"run", "routes", "shell"} & set(sys.argv[1:])
+    return "flask" in Path(sys.argv[0]).parts[-2:] and not {"run", "routes", "shell"} & set(sys.argv[1:])
 
 
 def main(arguments: list[str]) -> int:

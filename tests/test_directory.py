@@ -71,7 +71,10 @@ def test_the_demo_supplier_cannot_be_chosen_while_it_does_not_run(loopback: Any,
         directory.select(source, "demo-distributor", True, source.version, WHO)
 
 
-@pytest.mark.parametrize(("text", "found"), [("sftp", ["SFTP file"]), ("GOOGLE sheet", ["HTTP(S) file link"]), ("nothwind", [])])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("GOOGLE sheet", ["HTTP(S) file link", "Google Sheets"]), ("sftp ssh", ["SFTP file"]), ("nothwind", [])],
+)
 def test_searching_looks_at_every_word(loopback: Any, text: str, found: list[str]) -> None:
     assert [one.name for one in directory.search(text)] == found
 

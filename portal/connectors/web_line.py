@@ -64,12 +64,17 @@ def fault_of(error: Exception, host: str, doing: str) -> SupplierError:
         return problems.timed_out(host, IO_SECONDS, doing)
     if isinstance(error, (ConnectionError, http.client.RemoteDisconnected, urllib3.exceptions.ProtocolError)):
         return problems.connection_lost(host, doing)
-    if isinstance(error, http.client.BadStatusLine) and "HTTP/1.".startswith(str(error.args[0] if error.args else "").strip()[:7]):
-        return problems.connection_lost(host, doing)  # it began to answer as a web server does
+    if isinstance(error, http.client.BadStatusLine) and _is_cut(str(error.args[0] if error.args else "")):
+        return problems.connection_lost(host, doing)
     if isinstance(error, (http.client.HTTPException, requests.RequestException)):
         body = "Something answers, but not in the language of web servers. Check the address and its port."
         return problems.protocol_error("This is not a web server", body)
     return problems.connection_lost(host, doing)
+
+
+def _is_cut(line: str) -> bool:
+    """Whether a status line begins as a web server's does, and never came to its end."""
+    return "HTTP/1.".startswith(line[:7]) and not line.endswith("\n")
 
 
 class _OneSocket(requests.adapters.HTTPAdapter):
