@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from portal.connectors.caller import Asked
 from portal.connectors.network import Guard
 from portal.connectors.rest import RestConnector
 from portal.records import Exchange, Secret
+from tests.peers.started import started
 from tests.servers import LOOPBACK, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +24,6 @@ PRISM = Path(os.environ.get("PRISM") or ROOT / ".peers" / "node_modules" / ".bin
 SPEC = Path(os.environ.get("PEERS") or ROOT.parent / "shared" / "peers") / "bigcommerce" / "merged.openapi.json"
 ENTRY = suppliers.find("bigcommerce")
 SAMPLE = json.loads((ROOT / "tests/suppliers/bigcommerce/send_orders.json").read_text("utf-8"))
-SECONDS_TO_START = 120
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +32,8 @@ def prism() -> Iterator[str]:
     if not PRISM.exists() or not SPEC.exists():
         pytest.skip(f"`make peers` fetches Prism ({PRISM}), and BigCommerce's OpenAPI has to lie at {SPEC} (PEERS says where)")
     port = free_port()
-    command = [str(PRISM), "mock", "-h", LOOPBACK, "-p", str(port), "--errors", str(SPEC)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            assert process.stdout
-            ends = time.monotonic() + SECONDS_TO_START
-            for line in process.stdout:
-                if "Prism is listening" in line or time.monotonic() > ends:
-                    break
-            assert process.poll() is None, "Prism did not start"
-            yield f"http://{LOOPBACK}:{port}/stores/a1b2c3"
-        finally:
-            process.terminate()
-            process.wait(20)
+    with started([str(PRISM), "mock", "-h", LOOPBACK, "-p", str(port), "--errors", str(SPEC)], "Prism is listening"):
+        yield f"http://{LOOPBACK}:{port}/stores/a1b2c3"
 
 
 class Store:

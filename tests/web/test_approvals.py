@@ -77,6 +77,7 @@ def test_the_whole_way(client: Any, anonymous: Any, source: Source, store: Told)
     assert client.get(f"/wc-auth/return?success=1&user_id={asked['user_id']}", base_url=HTTPS).status_code == 422
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("harm", ["declined", "no token", "not brought", "late", "session", "merchant", "moved", "bad key"])
 def test_a_return_that_is_not_ours_keeps_nothing(
     app: Any, client: Any, anonymous: Any, other_client: Any, owner: Any, source: Source, store: Told, harm: str, monkeypatch: Any
@@ -108,6 +109,7 @@ BODIES = [
 ]  # fmt: skip
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 def test_a_message_that_nobody_waits_for_gets_the_one_answer(anonymous: Any, source: Source, body: bytes) -> None:
     answer = anonymous.post("/wc-auth", data=body, content_type="application/json;charset=utf-8")
