@@ -30,11 +30,12 @@ _FIELD = "key offer"
 
 @dataclass(frozen=True)
 class Approval:
-    """An approval about to begin: where it leads, the host by itself, and what is asked for."""
+    """An approval about to begin: where it leads, the host by itself, what is asked for, and which other sign-ins it ends."""
 
     address: str
     host: str
     asked: tuple[str, ...] = ("read products and stock",)
+    ends: tuple[str, ...] = ()
 
 
 def begin(source: Source, session: Session, callback: str, back: str) -> Approval:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from portal import clock, connection_parts, key_offers
+from portal import config as installation
 from portal.models import AuditLine, Connection, Exchange, KeyOffer, SealedSecret, Source
 from tests.conftest import PASSWORD
 from tests.connectors.told_server import Request, Told, told
@@ -128,6 +130,15 @@ def test_a_token_takes_one_whole_message(client: Any, anonymous: Any, source: So
         assert bring(anonymous, token, **more) == 404
     assert bring(anonymous, token + "x") == 404 and bring(anonymous, token) == 200
     assert bring(anonymous, token, consumer_key="ck_another") == 404, "what came first stays"
+
+
+def test_a_store_inside_our_own_network_gets_no_request(client: Any, anonymous: Any, source: Source, store: Told, config: Any) -> None:
+    token = begin(client, source)["user_id"]
+    assert bring(anonymous, token) == 200
+    installation.use(replace(config, egress_allow=""))
+    answer = client.get(f"/wc-auth/return?success=1&user_id={token}", base_url=HTTPS)
+    assert answer.status_code == 422 and "inside this server" in answer.text
+    assert store.asked == [] and not SealedSecret.select().exists() and KeyOffer.get().sealed == ""
 
 
 def test_over_http_and_without_a_store_nothing_begins(client: Any, source: Source) -> None:
