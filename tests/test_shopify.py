@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from portal import accounts, clock, connections, file_choice, oauth, runs, sources, suppliers
+from portal import accounts, clock, connections, file_choice, mappings, oauth, runs, sources, suppliers
 from portal.connectors import shopify_oauth
 from portal.errors import Invalid, Refused, SupplierError
 from portal.models import (
@@ -23,7 +24,6 @@ from portal.models import (
     Exchange,
     Integration,
     InventoryItem,
-    MappingVersion,
     OauthGrant,
     Run,
     RunMessage,
@@ -297,13 +297,17 @@ def test_another_store_asks_for_the_key_again_and_forgets_what_belonged_to_the_f
     assert connections.find(source).choices == {} and connections.find(source).trusted_key is None and oauth.grant_of(source) is None
 
 
-def live(source: Source, rules: dict[str, Any], headers: list[str]) -> Integration:
-    """The source, mapped and active."""
+def live(source: Source) -> Integration:
+    """The source, mapped as its entry says and active."""
     integration = sources.integration(source, "get_inventory_primary")
     kept = file_choice.current(source, connections.find(source))
     file_choice.save(source, {}, kept.format, integration.version, WHO)
-    MappingVersion.create(integration=integration, number=1, rules=rules, headers=headers)
-    Integration.update(mapping_version=1, enabled=True).where(Integration.id == integration.id).execute()
+    integration = sources.integration(fresh(source), "get_inventory_primary")
+    sample = mappings.sample_of(integration)
+    assert sample is not None
+    rules = mappings.first_rules(integration, sample, mappings.propose(integration, sample))
+    mappings.save(integration, rules, sample.headers, WHO)
+    Integration.update(enabled=True).where(Integration.id == integration.id).execute()
     Source.update(state="live").where(Source.id == source.id).execute()
     return sources.integration(fresh(source), "get_inventory_primary")
 
@@ -315,20 +319,23 @@ def test_a_sync_keeps_the_stock_of_each_location_and_knows_unknown_from_zero(
     server.version = "2027-01"
     save(source, TOKEN, key=LEGACY)
     check(fresh(source), run_work)
-    columns = {"sku": "sku", "quantity": "quantity", "title": "title", "cost": "cost"}
-    rules = {"fields": {key: {"columns": [column]} for key, column in columns.items()}}
-    rules |= {"warehouses": [{"name": name, "column": f"at {name}"} for name in ("Main Street", "Harbor")]}  # type: ignore[dict-item]
-    integration = live(fresh(source), rules, [*columns.values(), "at Main Street", "at Harbor"])
+    integration = live(fresh(source))
     run = runs.start_sync(integration)
     runs.work_available(HANDLERS)
     run = Run.get_by_id(run.id)
     assert run.state == "finished", run.problem
     found = {item.sku: item.quantity for item in InventoryItem.select()}
     assert found == {"LAMP-0001": 12, "LAMP-0002": None, "LAMP-0003": 0, "gid://shopify/ProductVariant/4": 4}
+    first = InventoryItem.get(InventoryItem.sku == "LAMP-0001")
+    assert (json.loads(first.warehouses), first.title, first.cost) == ({"Main Street": 5, "Harbor": 7}, "Lamp 1", 25_000)
     told = {(row.level, row.text) for row in RunMessage.select().where(RunMessage.run == run.id)}
     assert any(level == "warning" and "2027-01 instead of 2026-10" in text for level, text in told)
     assert any("Of the variants 1 have no SKU" in text for _, text in told) and any("unknown, not 0" in text for _, text in told)
     assert LEGACY not in repr(list(Exchange.select().dicts()))
+    server.places[2] = ("Harbor", False)
+    run = runs.start_sync(integration)
+    runs.work_available(HANDLERS)
+    assert Run.get_by_id(run.id).state == "finished" and InventoryItem.get(InventoryItem.sku == "LAMP-0001").quantity == 5
 
 
 def test_after_a_whole_read_only_what_changed_is_asked_for_and_nothing_goes_missing(
@@ -337,8 +344,7 @@ def test_after_a_whole_read_only_what_changed_is_asked_for_and_nothing_goes_miss
     server.variants = [variant(n, levels={1: 5}) for n in range(1, 6)]
     save(source, {**TOKEN, "delta": "since", "full_hours": "24"}, key=LEGACY)
     check(fresh(source), run_work)
-    rules = {"fields": {"sku": {"columns": ["sku"]}, "quantity": {"columns": ["quantity"]}}}
-    integration = live(fresh(source), rules, ["sku", "quantity"])
+    integration = live(fresh(source))
     told = []
     for _ in range(3):
         run = runs.start_sync(integration)

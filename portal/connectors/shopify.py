@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from portal.connectors import problems, shopify_bulk, shopify_changes, shopify_documents, shopify_oauth, shopify_send, shopify_words
 from portal.connectors.api_auth import TokenSource
@@ -36,6 +36,14 @@ MOST_ON_A_PAGE, MOST_LEVELS = 100, 50
 MOST_PLACES = 300
 """Locations that become columns."""
 _CHUNK = 200_000
+
+
+class Place(NamedTuple):
+    """A location of the store."""
+
+    id: str
+    name: str
+    active: bool
 
 
 class ShopifyConnector(ListReader):
@@ -70,8 +78,9 @@ class ShopifyConnector(ListReader):
         with steps.step("folder") as found:
             _need_scopes(store, self.settings.get("auth") == "code")
             places, count = self._places(unwatched, 1), self._count(unwatched, 1)
-            found.detail = f"{_of(count, 'variant')} at {_of(len(places), 'active location')}{self._version_words()}"
-            told = [{"value": id_, "label": name} for id_, name in places]
+            active = [one for one in places if one.active]
+            found.detail = f"{_of(count, 'variant')} at {_of(len(active), 'active location')}{self._version_words()}"
+            told = [{"value": one.id, "label": one.name} for one in active]
             found.facts.update(folder="Variants and stock levels", choices={"places": told})
             self._choices(places)
         return self.listing(folder)
@@ -87,20 +96,21 @@ class ShopifyConnector(ListReader):
         tell = self.follow(progress)
         self.graph.caller.say = self.say
         places, sample = self._places(tell), int(self.settings.get("most_pages") or 0)
-        choices, gone = self._choices(places)
+        choices, lost = self._choices(places)
+        active = sum(one.active for one in places)
         self.expected = self._count(tell)
         with Shelf(into, choices) as shelf, Spool(into, limit_bytes, None, tell) as spool:
             shared: Collection[str] = ()
-            if not sample and self._read_changes(shelf, len(places), tell):
+            if not sample and self._read_changes(shelf, active, tell):
                 shared = shopify_changes.shared_skus(self.graph, shelf, tell)
             elif not sample and self.expected > int(self.settings.get("bulk_above") or BULK_ABOVE):
                 self._read_at_once(shelf, into, limit_bytes, tell)
             else:
-                self._read_pages(shelf, len(places), tell, sample)
+                self._read_pages(shelf, active, tell, sample)
             for chunk in _joined(shelf.lines(shared)):
                 spool.write(chunk)
             size, digest = spool.size, spool.finish()
-            self._tell(shelf.seen.words(choices), gone)
+            self._tell(shelf.seen.words(choices), lost)
         return Fetched(str(into), NAME, size, digest, None, str(self.settings.get("shop")))
 
     # sending
@@ -198,38 +208,42 @@ class ShopifyConnector(ListReader):
         found = self.graph.whole(self.graph.read(shopify_documents.COUNT, {}, progress, tries)).get("productVariantsCount") or {}
         return int(found.get("count") or 0)
 
-    def _places(self, progress: Progress, tries: int = MOST_TRIES) -> list[tuple[str, str]]:
-        """(id, name) of every active location."""
-        places: list[tuple[str, str]] = []
+    def _places(self, progress: Progress, tries: int = MOST_TRIES) -> list[Place]:
+        """Every location."""
+        places: list[Place] = []
         after: str | None = None
         while True:
             page = self.graph.whole(self.graph.read(shopify_documents.LOCATIONS, {"after": after}, progress, tries)).get("locations")
-            places += [(str(one["id"]), str(one["name"])) for one in _nodes(page) if one.get("isActive") is not False]
+            places += [Place(str(one["id"]), str(one["name"]), one.get("isActive") is not False) for one in _nodes(page)]
             after = _next(page)
             if after is None:
                 return places
 
-    def _choices(self, places: list[tuple[str, str]]) -> tuple[Choices, list[str]]:
-        """What counts, and the chosen locations that are gone. Raises SupplierError when none is left: everything would be 0."""
+    def _choices(self, places: list[Place]) -> tuple[Choices, int]:
+        """What counts, and how many of the chosen locations cannot. Raises SupplierError when none can: everything would be 0.
+
+        One that was made inactive keeps its column, empty, so that a mapping that knows it still fits.
+        """
         wanted = str(self.settings.get("places") or "").split() if self.settings.get("locations") == "chosen" else None
-        counted = [(id_, name) for id_, name in places if wanted is None or id_ in wanted]
-        gone = [id_ for id_ in wanted or () if id_ not in {one for one, _ in counted}]
+        meant = [one for one in places if wanted is None or one.id in wanted]
+        counted = [one for one in meant if one.active]
+        columns = columns_of([(one.id, one.name) for one in meant])
         if not counted:
             body = "None of the chosen locations is active any more, or the store has none. Choose them again; nothing was set to 0."
             raise problems.protocol_error("No location is left to read", body, permanent=True)
-        if len(counted) > MOST_PLACES:
-            body = f"The store has {len(counted):,}; at most {MOST_PLACES:,} can be read by one source. Choose those that ship for you."
+        if len(meant) > MOST_PLACES:
+            body = f"The store has {len(meant):,}; at most {MOST_PLACES:,} can be read by one source. Choose those that ship for you."
             raise problems.protocol_error("Too many locations", body, permanent=True)
         flags = self.settings.get("drafts") == "flag"
-        return Choices(columns_of(counted), str(self.settings.get("untracked") or ""), flags), gone
+        empty = tuple(columns[one.id] for one in meant if not one.active)
+        lost = len(wanted) - len(counted) if wanted is not None else 0
+        return Choices({one.id: columns[one.id] for one in counted}, str(self.settings.get("untracked") or ""), flags, empty), lost
 
     # what is told
 
-    def _tell(self, words: Iterator[str], gone: list[str]) -> None:
-        if gone:
-            self.say(
-                f"Of the chosen locations {len(gone):,} cannot be read any more, closed or made inactive; the others count.", "warning"
-            )
+    def _tell(self, words: Iterator[str], lost: int) -> None:
+        if lost:
+            self.say(f"Of the chosen locations {lost:,} cannot be read any more, closed or made inactive; the others count.", "warning")
         if told := self._version_words():
             self.say(f"The stock was read{told}. Fields may mean something else there; tell the operator of this portal.", "warning")
         if not self.cost:

@@ -28,11 +28,13 @@ class Choices:
     """What the merchant chose. `places`: location id -> name of its column, those whose stock counts.
 
     `untracked`: the quantity of what Shopify does not count, "" for unknown. `flags`: drafts and archived products come too.
+    `empty`: further columns, of locations that hold nothing now.
     """
 
     places: Mapping[str, str]
     untracked: str = ""
     flags: bool = False
+    empty: tuple[str, ...] = ()
 
 
 @dataclass
@@ -141,6 +143,7 @@ class Shelf:
             "available": available if tracked else "", "tracked": tracked, "sells_when_out": variant.get("inventoryPolicy") == "CONTINUE",
             "product_status": str(product.get("status") or "").lower(), "updated_at": variant.get("updatedAt"),
             **{column: levels.get(place, "") if tracked else "" for place, column in self.choices.places.items()},
+            **dict.fromkeys(self.choices.empty, ""),
         }  # fmt: skip
 
     def _flush(self) -> None:
