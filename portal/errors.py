@@ -12,8 +12,8 @@ class Problem:
 
     `code` is from the closed set in `FAILURE_CODES`; `headline` stays under 60 characters
     and `body` under 40 words; `act` is a button or link label and `act_at` names the place
-    it leads to: "connection", "sign_in", "file", "mapping", "host_key", "acceptance", "guards", "silence", "columns", "operation",
-    "wsdl", "run_again" or "".
+    it leads to: "connection", "sign_in", "approval", "file", "mapping", "host_key", "acceptance", "guards", "silence", "columns",
+    "operation", "wsdl", "run_again" or "".
     `server_said` quotes the other side, secrets removed. No field ever holds a secret.
     """
 

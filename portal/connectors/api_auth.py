@@ -114,7 +114,7 @@ class ApiAuth:
         """The headers and the query that sign a request. Raises SupplierError for a header that cannot be sent."""
         kind = self.kind
         if kind in ("header", "query") and not self._secret("key"):
-            raise _no_key()
+            raise problems.no_key(bool(self.settings.get("approval")))
         if kind == "header":
             name, value = (
                 str(self.settings.get("header_name", "")).strip(),
@@ -128,7 +128,7 @@ class ApiAuth:
         if kind == "basic":
             user = str(self.settings.get("user") or "") or self._secret("user_key")
             if not user:
-                raise _no_key()
+                raise problems.no_key(bool(self.settings.get("approval")))
             return {"Authorization": "Basic " + b64encode(f"{user}:{self._secret('password')}".encode()).decode()}, {}
         if self.token is None:
             return {}, {}
@@ -180,10 +180,6 @@ class ApiAuth:
 
     def _secret(self, key: str) -> str:
         return (self.secrets.get(key) or Secret("")).reveal()
-
-
-def _no_key() -> SupplierError:
-    return problems.sign_in_other("There is no key yet", "Enter it, or have one given to us by the supplier.")
 
 
 def _others(settings: Mapping[str, Any]) -> dict[str, str]:

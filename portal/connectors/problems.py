@@ -195,6 +195,13 @@ def sign_in_refused(host: str, user: str, said: str = "", trusted: bool = True) 
     return _failure("sign_in_refused", headline, body, "Enter the password again", "connection", said, permanent=True)
 
 
+def no_key(store_gives: bool) -> SupplierError:
+    """Nothing was entered to sign in with, so nothing was sent. `store_gives`: the supplier can hand a key over by itself."""
+    body = "Enter it, or let the store give us one. Nothing was sent." if store_gives else "Enter it. Nothing was sent."
+    act, at = ("Let the store give us a key", "approval") if store_gives else ("Enter the key", "connection")
+    return _failure("not_set_up", "There is no key yet", body, act, at, permanent=True)
+
+
 def sign_in_other(headline: str, body: str, said: str = "", code: str = "sign_in_refused") -> SupplierError:
     """Signing in cannot work this way at all."""
     return _failure(code, headline, body, "Edit connection", "connection", said, permanent=True)

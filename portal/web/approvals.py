@@ -7,11 +7,11 @@ from flask import request as web_request
 from htmx_flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from portal import connections, key_offers, setup_steps, sources
+from portal import bigcommerce_app, connection_parts, connections, key_offers, setup_steps, sources
 from portal.errors import Refused, SupplierError
 from portal.web import guards
 from portal.web.connecting import tested
-from portal.web.render import render
+from portal.web.render import go, render
 
 blueprint = Blueprint("approvals", __name__)
 
@@ -22,6 +22,8 @@ def leave(source_id: str) -> Response:
     """Before leaving: the store, what is asked for, and a plain link."""
     source = sources.find(g.merchant, source_id)
     setup_steps.require(source, "connection")
+    if connection_parts.whole_settings(source).get("approval") == bigcommerce_app.KIND:
+        return go(url_for("store_apps.show", source_id=source.public_id))
     callback, back = url_for("approvals.receive", _external=True), url_for("approvals.back", _external=True)
     try:
         journey = key_offers.begin(source, g.session, callback, back)

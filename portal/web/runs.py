@@ -26,6 +26,7 @@ PLACES = {
     "connection": ("connections.edit", "source_id"),
     "host_key": ("connections.host_key", "source_id"),
     "sign_in": ("signing_in.leave", "source_id"),
+    "approval": ("approvals.leave", "source_id"),
     "file": ("connections.file", "source_id"),
     "mapping": ("mappings.inventory", "source_id"),
     "guards": ("limits.edit", "source_id"),

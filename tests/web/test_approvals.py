@@ -17,6 +17,7 @@ from portal import clock, connection_parts, key_offers
 from portal import config as installation
 from portal.models import AuditLine, Connection, Exchange, KeyOffer, SealedSecret, Source
 from tests.conftest import PASSWORD
+from tests.connecting import check, states
 from tests.connectors.told_server import Request, Told, told
 
 pytest_plugins = ("tests.connected",)
@@ -147,6 +148,13 @@ def test_over_http_and_without_a_store_nothing_begins(client: Any, source: Sourc
     Connection.update(settings={}).execute()
     page = client.get(f"/sources/{source.public_id}/approval", base_url=HTTPS)
     assert page.status_code == 422 and "save it first" in page.text and not KeyOffer.select().exists()
+
+
+def test_a_test_without_a_key_sends_nothing_and_leads_to_the_store(client: Any, source: Source, store: Told, run_work: Any) -> None:
+    run = check(source, run_work)
+    assert (run.state, run.problem["code"], states(source)["sign_in"]) == ("failed", "not_set_up", "failed") and store.asked == []
+    page = client.get(f"/sources/{source.public_id}/connection/checks").text
+    assert f'id="checks-approval" href="/sources/{source.public_id}/approval"' in page and "There is no key yet" in page
 
 
 def test_only_a_store_that_gives_keys_has_the_page(client: Any, chosen: Any, source: Source) -> None:

@@ -78,6 +78,7 @@ def csrf_of(client: Any) -> str:
 
 
 def test_the_whole_way(client: Any, anonymous: Any, source: Source, store: Told) -> None:
+    assert client.get(f"/sources/{source.public_id}/approval").headers["Location"].endswith(f"/sources/{source.public_id}/app")
     assert "No installation in store" in page(client, source) and f"/bigcommerce/{source.public_id}/auth" in page(client, source)
     framed = install(anonymous, source)
     assert framed.status_code == 200 and "confirm in the portal that store a1b2c3 is yours" in framed.text
