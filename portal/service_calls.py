@@ -82,6 +82,13 @@ def products_in(text: str) -> list[str]:
     return list(dict.fromkeys(piece for piece in pieces if piece))
 
 
+def products_of(content: bytes) -> list[str]:
+    """The ids in a text or CSV file. Raises Invalid for a workbook."""
+    if content[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
+        raise Invalid({"products": "This file is a workbook. Save its column of ids as text or CSV, or paste them."})
+    return products_in(content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace"))
+
+
 def save(source: Source, typed: Mapping[str, Any], version: int, who: str) -> None:
     """Keep what is asked. `typed`: {"operation", "arguments", "items", "errors_at", "errors_good", "products": [id]}.
 

@@ -215,6 +215,9 @@ def test_a_first_guess_by_the_names(source: Source, run_work: Callable[[], None]
 
 def test_product_ids_as_people_paste_them() -> None:
     assert service_calls.products_in('PC61\r\n"PC54", K500;K500\t 0012 \n\n') == ["PC61", "PC54", "K500", "0012"]
+    assert service_calls.products_of("PC61\r\nÄ1".encode("utf-16")) == ["PC61", "Ä1"]
+    with pytest.raises(Invalid):
+        service_calls.products_of(b"PK\x03\x04workbook")
 
 
 @pytest.mark.one_database

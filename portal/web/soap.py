@@ -96,11 +96,11 @@ def save(source_id: str) -> Response:
     if request.form.get("act") == "fields":
         return saved(address("soap.operation", source, operation=wanted), "")
     form = _form(source, row, wanted, {}, sent=True)
-    typed = _typed(form)
     try:
+        typed = _typed(form)
+        form["products"].data = "\n".join(typed["products"])  # also those of a file, which a page cannot keep
         service_calls.save(source, typed, form.version_read(), g.user.email)
     except Invalid as refused:
-        form["products"].data = "\n".join(typed["products"])  # also those of a file, which a page cannot keep
         return _page(source, row, _refused(form, refused), wanted, 422)
     except Stale as stale:
         fresh = service_descriptions.find(source)
@@ -162,16 +162,19 @@ def _typed(form: Any) -> dict[str, Any]:
         source, text = form[f"from-{number}"].data or "value", str(form[f"value-{number}"].data or "")
         arguments[str(form[name].default)] = {"from": source, "lines": [line.rstrip("\r") for line in text.split("\n")]}
     chosen = str(form["items_list"].data or "")
-    pasted = str(form["products"].data or "")
-    file = request.files.get("products_file")
-    if file is not None and file.filename:
-        pasted = file.stream.read(LONGEST).decode("utf-8-sig", "replace")
     return {
-        "operation": form["operation"].data, "arguments": arguments, "products": service_calls.products_in(pasted),
+        "operation": form["operation"].data, "arguments": arguments, "products": _products(form),
         "items": form["items"].data if chosen == OTHER else chosen, "errors_at": form["errors_at"].data,
         "errors_good": form["errors_good"].data,
         **{name: form[name].data for name in ("products_operation", "products_arguments", "products_path")},
     }  # fmt: skip
+
+
+def _products(form: Any) -> list[str]:
+    file = request.files.get("products_file")
+    if file is not None and file.filename:
+        return service_calls.products_of(file.stream.read(LONGEST))
+    return service_calls.products_in(str(form["products"].data or ""))
 
 
 def _refused(form: Any, refused: Invalid) -> Any:
