@@ -20,6 +20,7 @@ from portal import accounts, migrations, passwords, vault
 from portal import config as settings
 from portal.config import Config
 from portal.models import Merchant, Source, User, connect, database
+from tests import canary
 from tests.browserless import Browser
 
 PASSWORD = "kites over the harbour"  # of every user the fixtures make
@@ -27,6 +28,17 @@ PASSWORD = "kites over the harbour"  # of every user the fixtures make
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=("sqlite", "postgres", "both"), default="both", help="where database tests run")
+    parser.addoption("--canaries", action="store_true", help="at the end look for planted secrets in all that the tests left")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With --canaries: look through everything that the tests left for a planted secret, after the last of them."""
+    if not session.config.getoption("--canaries") or hasattr(session.config, "workerinput"):
+        return
+    lines, count = canary.left_behind(session.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
+    print(*lines, f"\n{count:,} files of this run read, {len(lines):,} with a planted secret", sep="\n")
+    if lines or not count:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_configure(config: pytest.Config) -> None:

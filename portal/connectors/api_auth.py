@@ -14,6 +14,7 @@ import orjson
 from portal.connectors import answers, problems
 from portal.connectors.answers import put_json
 from portal.connectors.caller import Answer, Asked, Caller
+from portal.connectors.masking import masked
 from portal.errors import SupplierError
 from portal.records import Secret
 
@@ -206,7 +207,7 @@ def host_of(answer: Answer) -> str:
 
 def refused(answer: Answer, caller: Caller, user: str) -> SupplierError:
     """An answer that is no success, in words."""
-    said = problems.quoted(f"{answer.status} {answer.reason} {_first_words(answer)}", caller.secrets.values())
+    said = problems.quoted(f"{answer.status} {answer.reason} {_first_words(answer, caller)}", caller.secrets.values())
     host = host_of(answer)
     if answer.status == 401:
         return problems.sign_in_refused(host, user or "of the key", said)
@@ -222,6 +223,6 @@ def refused(answer: Answer, caller: Caller, user: str) -> SupplierError:
     return problems.http_status(answer.status, "The server did not accept the request", "See what it said.", said, permanent=permanent)
 
 
-def _first_words(answer: Answer) -> str:
-    text = answer.body[:400].decode("utf-8", "replace").strip()
+def _first_words(answer: Answer, caller: Caller) -> str:
+    text = masked(answer.body[:4_000], caller.secrets.values())[:400].decode("utf-8", "replace").strip()  # no part of one at the end
     return "" if text.startswith("<") else text

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
-from xml.sax.saxutils import escape
 
 import requests
 
 from portal.connectors import http_answer, problems, waits
+from portal.connectors.masking import HIDDEN, masked
 from portal.connectors.network import Guard
 from portal.connectors.spool import Progress, wait
 from portal.connectors.steps import Steps
@@ -33,7 +33,6 @@ ANSWER_SECONDS = 300.0
 WORTH_SAYING = 5.0
 """Seconds of a wait that is told to whoever watches the run."""
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-HIDDEN = b"***"
 ALWAYS = {"User-Agent": "Quayside", "Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
 """The headers of every request; one of the same name replaces its own."""
 WORTH_A_TRY = frozenset({"timed_out", "connection_lost", "cut_download", "host_unknown", "port_closed"})
@@ -221,12 +220,3 @@ def without_query(address: str) -> str:
     host = parts.hostname or ""
     place = f"[{host}]" if ":" in host else host
     return urlunsplit((parts.scheme, f"{place}:{parts.port}" if parts.port else place, parts.path, "…" if parts.query else "", ""))
-
-
-def masked(body: bytes, secrets: Any) -> bytes:
-    """The body with every secret, plain and as JSON, URL or XML writes it, replaced by ***."""
-    for secret in sorted({one.reveal() for one in secrets if one}, key=len, reverse=True):
-        xml = {escape(secret, marks) for marks in ({}, {'"': "&quot;"}, {'"': "&quot;", "'": "&apos;"}, {'"': "&#34;", "'": "&#39;"})}
-        for form in {secret, urlencode({"": secret})[1:], secret.replace("\\", "\\\\").replace('"', '\\"'), *xml}:
-            body = body.replace(form.encode(), b"***")
-    return body

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from portal.connectors.masking import masked_text
 from portal.errors import Problem, SupplierError
 from portal.records import Secret
 
@@ -29,8 +30,7 @@ def _named(words: str, name: str, *, longest: int = _HEADLINE_ROOM) -> str:
 
 def quoted(text: str, secrets: Iterable[Secret] = ()) -> str:
     """What a server said, on one line, at most 200 characters, every secret replaced by ***."""
-    for secret in sorted((one.reveal() for one in secrets if one), key=len, reverse=True):
-        text = text.replace(secret, "***")
+    text = masked_text(text, secrets)
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
 
 

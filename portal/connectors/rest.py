@@ -18,8 +18,9 @@ import orjson
 
 from portal.connectors import answers, paging, probing, problems, rest_send
 from portal.connectors.api_auth import ApiAuth, TokenSource, address, refused
-from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller, masked, unwatched
+from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller, unwatched
 from portal.connectors.lists import ListReader
+from portal.connectors.masking import masked
 from portal.connectors.network import Guard
 from portal.connectors.paging import Paging
 from portal.connectors.rest_list import Wanted, pages, put_path

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import html
+import json
+import time
+from base64 import b64encode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
-from portal.connectors import answers, caller, paging, waits
+from portal.connectors import answers, caller, masking, paging, problems, waits
 from portal.connectors.caller import Asked, Caller
 from portal.connectors.paging import Endless, Paging
 from portal.errors import SupplierError
 from portal.records import Exchange, Secret
+from tests import canary
 from tests.connectors.web_server import answer, web
 
 NOW = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
@@ -224,3 +230,29 @@ def test_only_reads_are_repeated(line: Line) -> None:
     with web(answer(status="503 Busy")) as server:
         assert line.caller.ask(Asked("POST", server.link(), body=b"{}")).status == 503
     assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize("secret", [KEY, "k3y-éü", "abcde", 'canary-07-Zq9/+"&x'])
+@pytest.mark.parametrize("before", ["", "a", "ab", "ana:", "x" * 31])
+def test_no_form_of_a_secret_is_told(secret: str, before: str) -> None:
+    raw = (before + secret + "zz").encode()
+    for text in (
+        secret, json.dumps(secret), json.dumps(secret, ensure_ascii=False), quote(secret, safe=""), quote_plus(secret), html.escape(secret),
+        secret.encode().hex(), b64encode(raw).decode(), b64encode(raw[:-2]).decode(), urlsafe_b64encode(raw).decode(),
+    ):  # fmt: skip
+        body = masking.masked(f"you said {text}, thank you".encode(), [Secret(secret)])
+        assert b"***" in body and body.startswith(b"you said ") and body.endswith(b", thank you"), (text, body)
+        assert not any(form in body for form in canary.forms(secret).values() if len(form) > 5), (text, body)
+        assert "***" in problems.quoted(f"said {text}", [Secret(secret)])
+
+
+def test_masking_a_large_answer_takes_no_time_worth_naming() -> None:
+    core = b64encode(b"ana:" + KEY.encode())
+    body = b"QUJD" * 2_000_000 + core * 50
+    began = time.monotonic()
+    assert core not in masking.masked(body, [Secret(KEY), Secret("another-secret")])
+    assert time.monotonic() - began < 5
+
+
+def test_a_short_secret_hides_itself_and_nothing_else() -> None:
+    assert masking.masked(b"ab cd YWI= 6162", [Secret("ab")]) == b"*** cd YWI= 6162"
