@@ -21,6 +21,8 @@ from portal.models import TABLES, database
 
 ANY = "canary-"
 """How every canary begins."""
+MEANT = ("test_what_a_whole_suite_left", "test_audit_lines_hold_no_secre")
+"""Folders of tests that plant one in the open: for the scan itself, and in a link, which a connection keeps as it was typed."""
 LEFT = ("*.db", "*.db-wal", "*.db-shm", "*.db-journal", "*.log", "*.part", "*.record", "*.jsonl")
 
 
@@ -92,7 +94,7 @@ def left_behind(folder: Path) -> tuple[list[str], int]:
     pattern = re.compile(b"|".join(re.escape(text) for text in forms(ANY).values() if len(text) > 5))
     found, paths = [], {path for pattern_ in LEFT for path in folder.rglob(pattern_)}
     paths |= {path for path in folder.rglob("files/**/*") if path.is_file()}
-    for path in sorted(paths):
+    for path in sorted(one for one in paths if not any(part.startswith(MEANT) for part in one.relative_to(folder).parts)):
         content = path.read_bytes()
         if hit := pattern.search(content):
             found.append(f"{path}: …{content[max(0, hit.start() - 60) : hit.end() + 40]!r}")

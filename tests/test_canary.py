@@ -276,7 +276,7 @@ def test_a_planted_leak_is_found_wherever_it_is(
 
 
 def test_what_a_whole_suite_left_is_looked_through(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep").mkdir()  # pytest's own name of the folder above is one of canary.MEANT
     (tmp_path / "deep" / "portal.db-wal").write_bytes(b"\x00" * 99 + b64encode(b"ana:canary-12-key") + b"\x00")
     (tmp_path / "portal.db").write_bytes(b"nothing here")
     found, read = canary.left_behind(tmp_path)
