@@ -74,7 +74,8 @@ class RestConnector(ListReader):
         with steps.step("folder") as found:
             have, reads = [] if self._text("check_path") else [answer], self._reads(unwatched, 1)  # a person waits for the test
             items, total = next(pages(wanted, self.paging, lambda asked: self._kept(have.pop() if have else reads(asked))))
-            found.detail = f"{total:,} items" if total is not None else f"{len(items):,} items on the first page"
+            count = len(items) if total is None else total
+            found.detail = f"{count:,} item{'' if count == 1 else 's'}{' on the first page' if total is None else ''}"
             for second in self._second_lists():
                 next(pages(second, self.paging, reads))  # its permission may be another one
             said, there = probing.probe(self.settings, address(self.settings, self._text("probe_path")), reads)

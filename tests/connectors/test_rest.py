@@ -220,8 +220,8 @@ def test_what_else_a_server_offers_is_looked_at_while_it_is_tested(guard: Any) -
         index["namespaces"] = ["wp/v2"]
         with pytest.raises(SupplierError) as refused:
             Shop(Api(port=server.port), guard, **asks).connector.check(lambda _: None, "")
-    assert said[0] == ("1 items on the first page. No tracking.", [])
-    assert said[1] == ("1 items on the first page. Tracking comes from a plugin.", ["a plugin"])
+    assert said[0] == ("1 item on the first page. No tracking.", [])
+    assert said[1] == ("1 item on the first page. Tracking comes from a plugin.", ["a plugin"])
     assert refused.value.problem.body == "No shop here."
 
 
