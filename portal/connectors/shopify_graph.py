@@ -114,7 +114,7 @@ class Graph:
     def whole(self, reply: Reply) -> Mapping[str, Any]:
         """The data of a reply without errors. Raises SupplierError for any."""
         if reply.errors:
-            raise shopify_words.of_errors(reply.errors, self.caller, VERSION)
+            raise shopify_words.of_errors(reply.errors, self.caller, VERSION, self.settings.get("auth") == "code")
         return reply.data
 
     def request(self, document: str, variables: Mapping[str, Any]) -> Asked:

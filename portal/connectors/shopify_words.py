@@ -34,12 +34,15 @@ def refused(answer: Answer, caller: Caller, settings: Mapping[str, Any]) -> Supp
             "Shopify does not accept the token", "It was taken back, or belongs to another store. Enter it again.", said
         )
     if answer.status == 403 and b"Non-expiring" in answer.body:
-        return oauth.ended("Shopify takes only sign-ins that renew themselves from this app. Sign in once more.", said)
+        if signs_in:
+            return oauth.ended("Shopify takes only sign-ins that renew themselves from this app. Sign in once more.", said)
+        body = "Shopify takes only tokens that end from this app. Choose “Signing in at Shopify” instead."
+        return problems.sign_in_other("Shopify does not take this token any more", body, said)
     if answer.status == 403:
         missing = _SCOPE.findall(answer.body.decode("utf-8", "replace"))
-        return (
-            lacks(missing, said) if missing else _failure("The app may not do this", "Give it the scopes of “What you need”.", said, True)
-        )
+        if missing:
+            return lacks(missing, said, signs_in)
+        return _failure("The app may not do this", "Give it the scopes of “What you need”.", said, True)
     if answer.status in _STATUSES:
         headline, body, permanent = _STATUSES[answer.status]
         return _failure(headline, body, said, permanent)
@@ -70,12 +73,12 @@ def code_of(error: Mapping[str, Any]) -> str:
     return str(_extensions(error).get("code") or "")
 
 
-def of_errors(errors: Sequence[Mapping[str, Any]], caller: Caller, version: str) -> SupplierError:
-    """GraphQL errors inside a 200 that are no matter of waiting."""
+def of_errors(errors: Sequence[Mapping[str, Any]], caller: Caller, version: str, signs_in: bool = False) -> SupplierError:
+    """GraphQL errors inside a 200. `signs_in`: by a person's sign-in, which can be made again."""
     said = problems.quoted("; ".join(str(one.get("message") or "") for one in errors), caller.secrets.values())
     codes = {code_of(one) for one in errors}
     if "ACCESS_DENIED" in codes:
-        return lacks(scopes_of(errors), said)
+        return lacks(scopes_of(errors), said, signs_in)
     if "SHOP_INACTIVE" in codes:
         return _failure(
             "The store is not active", "Shopify answers only for stores that are. Its owner can see why in the admin.", said, True

@@ -172,7 +172,7 @@ REFUSALS: dict[str, tuple[int, Any, str, bool]] = {
     "402": (402, {"errors": "Unavailable Shop"}, "frozen", True),
     "403": (403, {"errors": "[API] This action requires merchant approval for read_products scope."}, "may not do this", True),
     "403 scope": (403, {"errors": "Required access: `read_locations` access scope."}, "lacks read_locations", True),
-    "403 old token": (403, {"errors": "Non-expiring access tokens are no longer accepted for the Admin API"}, "sign-in has ended", True),
+    "403 old token": (403, {"errors": "Non-expiring access tokens are no longer accepted"}, "does not take this token", True),
     "404": (404, {"errors": "Not Found"}, "no such store", True),
     "423": (423, {"errors": "Locked"}, "locked", False),
     "430": (430, {"errors": "Shopify Security Rejection"}, "protection", True),
@@ -249,6 +249,26 @@ def test_the_test_names_the_missing_scope(guard: Any, scopes: str, missing: str)
             shop.connector.check(shop.checks.append, "")
     assert refused.value.problem.code == "permission_denied" and f"not given {missing}." in refused.value.problem.body
     assert (shop.checks[-1].name, shop.checks[-1].state) == ("folder", "failed")
+
+
+@pytest.mark.parametrize("status, body, words", [
+    (401, {}, "The sign-in has ended"), (403, {"errors": "Non-expiring access tokens are no longer accepted"}, "The sign-in has ended"),
+    (403, {"errors": "Required access: `read_locations` access scope."}, "The app lacks read_locations"),
+])  # fmt: skip
+def test_who_signed_in_is_asked_to_sign_in_again(guard: Any, tmp_path: Path, status: int, body: Any, words: str) -> None:
+    class Given:
+        def access(self) -> Secret:
+            return Secret(LEGACY)
+
+        def renewed(self, stale: Secret) -> Secret:
+            return Secret(LEGACY)
+
+    with shopify(statuses=[(status, body)] * 2) as server:
+        shop = Shop(server, guard, auth="code")
+        shop.connector.graph.auth.tokens = Given()
+        with pytest.raises(SupplierError, match=words) as refused:
+            shop.fetch(tmp_path)
+    assert refused.value.problem.act_at == "sign_in" and refused.value.permanent
 
 
 def test_client_credentials_fetch_a_token_and_another_when_it_ended(guard: Any, tmp_path: Path) -> None:
