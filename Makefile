@@ -49,7 +49,7 @@ clean:
 	rm -rf $(VENV) .venv-bench .peers
 
 .peers/.done:
-	@npm install --prefix .peers --no-audit --no-fund --silent --ignore-scripts @stoplight/prism-cli@5.14.2 @vendure/core@3.7.3 @vendure/testing@3.7.3
+	@npm install --prefix .peers --no-audit --no-fund --silent --ignore-scripts @stoplight/prism-cli@5.14.2 @vendure/core@3.7.3 @vendure/testing@3.7.3 oidc-provider@9.13.3
 	@touch $@
 
 .venv-bench/.done: requirements-bench.lock
