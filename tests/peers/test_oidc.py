@@ -14,7 +14,6 @@ import pytest
 
 from portal import clock, exchanges, oauth
 from portal.models import Exchange, OauthGrant, Run
-from tests.browser.conftest import chromium, open_page, page, site  # noqa: F401
 from tests.connecting import check, fresh, save, states
 from tests.peers.started import started
 from tests.servers import LOOPBACK, free_port
@@ -27,7 +26,7 @@ CLIENT, SECRET = "quayside", "cl1ent-s3cret-of-the-peer"
 
 
 @pytest.fixture
-def provider(site: Any) -> Iterator[str]:  # noqa: F811
+def provider(site: Any) -> Iterator[str]:
     """The issuer, started with our return address as its client's only one."""
     if not PACKAGE.is_dir():
         pytest.skip(f"`make peers` fetches oidc-provider ({PACKAGE})")
@@ -45,7 +44,7 @@ def connect(source: Any, issuer: str) -> None:
     }, client_secret=SECRET)  # fmt: skip
 
 
-def allow(page: Any, site: Any, source: Any) -> dict[str, str]:  # noqa: F811
+def allow(page: Any, site: Any, source: Any) -> dict[str, str]:
     """A person follows our link, signs in over there, consents, and is back here; what came back."""
     page.watched.paused = True  # the pages of the provider have a policy of their own
     page.goto(f"/sources/{source.public_id}/sign-in")
@@ -77,7 +76,7 @@ def test_a_person_allows_us_in_a_browser_and_nothing_serves_twice(
     site: Any,
     provider: str,
     chosen: Callable[..., Any],
-    run_work: Callable[[], None],  # noqa: F811
+    run_work: Callable[[], None],
 ) -> None:
     source = chosen("rest-api")
     connect(source, provider)
@@ -120,7 +119,7 @@ def test_a_code_that_was_used_is_refused_and_ends_what_it_gave(
     provider: str,
     chosen: Callable[..., Any],
     run_work: Callable[[], None],
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     test = {"redirect_uri": site.url("/oauth/return"), "code_verifier": ""}
     source = chosen("rest-api")
