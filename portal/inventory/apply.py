@@ -157,7 +157,8 @@ class Applying:
         now, whole = clock.now(), columns == self.columns
         scope = (self.planned, after, last, state)
         action = "p.action" if whole else "CASE WHEN p.action = 'back' THEN p.action ELSE 'change' END"
-        unlike = "" if whole else f" AND (p.action = 'back' OR {self._any_differs(columns)})"
+        every = whole and self.planned == self.run_id  # of a held run, a revert may have done meanwhile what is accepted now
+        unlike = "" if every else f" AND (p.action = 'back' OR {self._any_differs(columns)})"
         passed = f"(i.archived_at IS NULL OR {role_sql.BY_A_FEED})"  # a person may have archived it since the plan was made
         chosen = f"{_CHUNK} AND p.action <> 'add' AND {_SAME_ROW}{and_}{unlike} AND {passed}"
         joined = f"{self._from} CROSS JOIN inventory_item i WHERE {chosen} AND {_ITS}"

@@ -367,6 +367,7 @@ def test_sabotage_is_noticed(machine, monkeypatch, sabotage):
 
 FULL: Rows = dict.fromkeys(SKUS, ("x", 4, 1))
 HELD: Rows = FULL | dict.fromkeys("AB", ("y", 0, 2))
+EMPTIED: Rows = dict.fromkeys(SKUS, ("x", None, 1))
 LACKING: Rows = {one: told for one, told in FULL.items() if one != "A"}
 
 FOUND = {
@@ -375,6 +376,9 @@ FOUND = {
     ],
     "accepting removals leaves what a person archived meanwhile": [
         ("primary", FULL), ("primary", {"A": ("x", 4, 1)}), ("archive_or_unarchive", "B"), ("accept",),
+    ],
+    "accepting what a revert has done already tells nothing": [
+        ("primary", FULL), ("primary", EMPTIED), ("accept",), ("revert", set(SKUS)), ("again", PRIMARY), ("revert", set(SKUS)), ("accept",),
     ],
     "a pin's end leaves a missing item at 0": [
         ("primary", FULL), ("pin", "A", "quantity"), ("primary", LACKING), ("unpin", "A", "quantity"), ("primary", LACKING),
