@@ -23,6 +23,11 @@ from portal.models import Merchant, Source, User, connect, database
 from tests import canary
 from tests.browserless import Browser
 
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 PASSWORD = "kites over the harbour"  # of every user the fixtures make
 
 
@@ -239,6 +244,17 @@ def make_source(merchant: Merchant) -> Callable[..., Source]:
         return source
 
     return make
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The one Chromium of a test process: Playwright starts once in each."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        yield started
+        started.close()
 
 
 @pytest.fixture

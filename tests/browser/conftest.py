@@ -14,19 +14,14 @@ from typing import Any
 import pytest
 import waitress.server
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from portal import accounts, runs
 from portal.models import database
 from portal.web import guards
 from tasks import work
 
-CHROMIUM = "/usr/bin/chromium"
 expect.set_options(timeout=20_000)  # a loaded machine takes more than the five seconds that are usual
-ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # Chromium says these by itself: an answer of 4xx to htmx is part of how forms work here.
 EXPECTED = ("Failed to load resource: the server responded with a status of 4", "Response Status Error Code 4")
@@ -56,14 +51,6 @@ class Watched:
 
     def script_error(self, error: Any) -> None:
         self.problems.append(f"script error: {error}")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
