@@ -94,6 +94,7 @@ class Store:
     `lines_like`: changes the lines of a bulk result before they are served; `there`: the address of the result, "" for its true one.
     """
 
+    schema: GraphQLSchema = SCHEMA
     variants: list[dict[str, Any]] = field(default_factory=lambda: [variant(n) for n in range(1, 8)])
     places: dict[int, tuple[str, bool]] = field(default_factory=lambda: {1: ("Main Street", True), 2: ("Harbor", True)})
     scopes: str = READ
@@ -191,7 +192,7 @@ class Store:
             return 200, {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}], "extensions": self.status(told)}
         self.points -= cost
         self.costs.append(cost)
-        done = graphql_sync(SCHEMA, query, self.root(), variable_values=variables)
+        done = graphql_sync(self.schema, query, self.root(), variable_values=variables)
         answer: dict[str, Any] = {"data": done.data, "extensions": self.status(told)}
         if done.errors:
             answer["errors"] = [one.formatted for one in done.errors]
@@ -226,7 +227,7 @@ class Store:
     def place(self, number: int) -> dict[str, Any]:
         name, active = self.places[number]
 
-        def moved(_: Any, first: int, after: str | None = None, query: str = "") -> dict[str, Any]:
+        def moved(_: Any, first: int, after: str | None = None, query: str = "", **_more: Any) -> dict[str, Any]:
             some = [one for one in self.variants if one.get("moved", {}).get(number, "") >= moment(query)]
             return page([{"id": f"level {one['number']}", "item": self.item(one)} for one in some], first, after)
 
@@ -254,8 +255,8 @@ class Store:
         ]  # fmt: skip
         return {
             "id": f"gid://shopify/InventoryItem/{one['number']}", "tracked": one["tracked"], "unitCost": lambda _: self.cost(one),
-            "inventoryLevels": lambda _, first=None, after=None: page(levels, first, after),
-            "variants": lambda _, first: page([self.variant(one)], first, None),
+            "inventoryLevels": lambda _, first=None, after=None, **_more: page(levels, first, after),
+            "variants": lambda _, first, **_more: page([self.variant(one)], first, None),
         }  # fmt: skip
 
     def cost(self, one: dict[str, Any]) -> dict[str, str] | None:
@@ -269,7 +270,7 @@ class Store:
         if self.busy:
             self.busy -= 1
             return {"bulkOperation": None, "userErrors": [{"code": "LIMIT_REACHED", "field": None, "message": "Try again later."}]}
-        done = graphql_sync(SCHEMA, query, self.root())
+        done = graphql_sync(self.schema, query, self.root())
         number = f"gid://shopify/BulkOperation/{len(self.operations) + 1}"
         lines = [] if done.errors or done.data is None else self.lines_like(self.flat(done.data["productVariants"]["edges"]))
         file = secrets.token_hex(8)
@@ -321,7 +322,7 @@ class Store:
         lines = [{"id": f"gid://shopify/LineItem/{n}", "sku": "", "variant": None, **line} for n, line in enumerate(order["lineItems"])]
         made = {
             "id": f"gid://shopify/Order/{number}", "name": f"#{number}", "sourceIdentifier": order.get("sourceIdentifier"),
-            "createdAt": "2026-11-27T06:00:00Z", "lineItems": lambda _, first: page(lines, first, None),
+            "createdAt": "2026-11-27T06:00:00Z", "lineItems": lambda _, first, **_more: page(lines, first, None),
         }  # fmt: skip
         self.orders.append(made)
         return {"order": made, "userErrors": []}

@@ -20,7 +20,10 @@ from graphql import (
     validate,
 )
 
-from portal.connectors import shopify_documents
+from portal.connectors import shopify_bulk, shopify_documents
+from portal.connectors.shopify import ShopifyConnector
+from portal.records import Secret
+from tests.connectors.shopify_server import LEGACY, SCHEMA, shopify, variant
 
 PEERS = Path(os.environ.get("PEERS") or Path(__file__).resolve().parents[3] / "shared" / "peers")
 PUBLISHED = PEERS / "shopify" / f"admin_{shopify_documents.VERSION}.json.gz"
@@ -51,6 +54,26 @@ def test_every_document_of_the_module_is_among_them() -> None:
 def test_the_proof_can_fail(schema: GraphQLSchema) -> None:
     assert slips(schema, "{ inventoryItem(id: 1) { inventoryLevels(first: 1) { nodes { available } } } }")
     assert slips(schema, "{ currentBulkOperation { id } }")
+
+
+@pytest.mark.parametrize("way", [{}, {"bulk_above": "1"}, {"since": "2026-11-27T04:00:00Z"}], ids=["pages", "at once", "changes"])
+def test_the_store_of_the_tests_says_what_the_published_schema_lets_it_say(
+    schema: GraphQLSchema, guard: Any, tmp_path: Path, way: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shopify_bulk, "LOOKS", (0.01,))
+    found = []
+    for one in (schema, SCHEMA):
+        moved = {2: "2026-11-27T05:00:00Z"}
+        with shopify(schema=one, variants=[variant(n, levels={1: n, 2: 3}, moved=moved) for n in range(1, 4)]) as server:
+            told = server.settings(operation="send_orders", **way)
+            connector = ShopifyConnector(told, {"key": Secret(LEGACY)}, guard=guard, trusted_key=None)
+            connector.check(lambda _: None, "")
+            connector.fetch("", "newest", "*", tmp_path / "variants.jsonl", 10**6, lambda *_: None)
+            order = {"lineItems": [{"variantId": "gid://shopify/ProductVariant/1", "quantity": 1}], "email": "ana@buyer.example"}
+            sent = connector.send("send_orders", json.dumps(order).encode(), "PO-1")
+            assert sent.outcome == "sent" and connector.find("PO-1") is not None
+        found.append((tmp_path / "variants.jsonl").read_bytes())
+    assert found[0] == found[1] and found[0].count(b"\n") == 3
 
 
 def deepest(node: Any, connections: int = 0) -> int:
