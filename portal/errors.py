@@ -49,7 +49,12 @@ FAILURE_CODES = frozenset(
 
 
 class SupplierError(Exception):
-    """The one expected failure of a connector or feed. `permanent`: trying again cannot help. `status`: of a web server's answer."""
+    """The one expected failure of a connector or feed. `permanent`: trying again cannot help. `status`: of a web server's answer.
+
+    `wait`: seconds that the server asked for before the next try, None when it did not say.
+    """
+
+    wait: float | None = None
 
     def __init__(self, problem: Problem, permanent: bool = False, status: int | None = None) -> None:
         if problem.code not in FAILURE_CODES:

@@ -239,7 +239,7 @@ def _perform(work: Work, handler: Handler) -> None:
     except SupplierError as error:
         if not error.permanent and work.run.kind in RETRIED_KINDS:
             if work.run.tries < len(RETRY_MINUTES):
-                _retry_later(work, error.problem)
+                _retry_later(work, error)
                 return
             work.save_checkpoint(given_up=True)  # it may pass by itself, so the next run may do
         outcome = Outcome("failed", work.run.counts, error.problem)
@@ -270,9 +270,9 @@ def _remember(run: Run, state: str, accepted: bool) -> None:
     Integration.update(columns).where(Integration.id == run.integration_id).execute()
 
 
-def _retry_later(work: Work, problem: Problem) -> None:
-    tries = work.run.tries + 1
-    due = clock.now() + timedelta(minutes=RETRY_MINUTES[tries - 1])
+def _retry_later(work: Work, error: SupplierError) -> None:
+    tries, problem = work.run.tries + 1, error.problem
+    due = clock.now() + max(timedelta(minutes=RETRY_MINUTES[tries - 1]), timedelta(seconds=error.wait or 0))
     words = f"We try again at {_local(due, work.merchant)} ({tries + 1} of {len(RETRY_MINUTES) + 1})."
     with work.transaction():
         work.say(f"{problem.headline}. {words}", "warning")

@@ -287,3 +287,11 @@ def test_servers_are_told_apart_by_host_and_port() -> None:
     assert place_of({"base": "http://files.example:8080/v1"}) == "files.example:8080"
     assert place_of({"host": "files.example", "port": 22}) == "files.example:22"
     assert place_of({}) == ""
+
+
+@pytest.mark.parametrize(("asked", "minutes"), [("3600", 60), ("10", 2), ("1000000000", 1_440), ("-1", 2)])
+def test_a_run_tries_again_no_sooner_than_the_server_asks(behind: Any, monkeypatch: pytest.MonkeyPatch, asked: str, minutes: int) -> None:
+    now = Clock(monkeypatch)
+    with web(answer(status="429 Slow down", Retry_After=asked)) as server:
+        run = sync(behind(server.port))
+    assert (run.state, run.due_at - now.at) == ("queued", timedelta(minutes=minutes)), run.problem

@@ -178,7 +178,9 @@ class Caller:
         said = problems.quoted(f"{answer.status} {answer.reason}", self.secrets.values())
         if answer.status == 429 or told is not None:
             when = f" It asked for {told:,.0f} seconds." if told else ""
-            return problems.http_status(answer.status, "The server asked us to slow down", f"We go on later by ourselves.{when}", said)
+            error = problems.http_status(answer.status, "The server asked us to slow down", f"We go on later by ourselves.{when}", said)
+            error.wait = told
+            return error
         body = "The fault is on its side. We try again by ourselves."
         return problems.http_status(answer.status, "The server could not answer", body, said)
 

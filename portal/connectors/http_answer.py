@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import requests
 
-from portal.connectors import problems
+from portal.connectors import problems, waits
 from portal.connectors.folders import plain_name
 from portal.connectors.spool import CHUNK
 from portal.errors import SupplierError
@@ -180,17 +180,21 @@ def fault(answer: requests.Response) -> SupplierError | None:
     if status in (404, 410):
         body = "The server answers, and has no file at this address now. Check the link, or ask the supplier for the new one."
         return problems.http_status(status, "There is no file at this link", body, said, permanent=status == 410)
+    told = waits.asked(answer.headers, datetime.now(UTC)) if status in (429, 503) else None
     if status == 429:
-        asked = answer.headers.get("Retry-After", "")
-        wait = f" It asked for {asked} seconds." if re.fullmatch(r"\d{1,6}", asked) else ""
-        return problems.http_status(429, "The server asked us to slow down", f"We try again later by ourselves.{wait}", said)
+        wait = f" It asked for {told:,.0f} seconds." if told else ""
+        return _after(told, problems.http_status(429, "The server asked us to slow down", f"We try again later by ourselves.{wait}", said))
     if status >= 500:
-        return problems.http_status(
-            status, "The server could not give the file", "The fault is on its side. We try again by ourselves.", said
-        )
+        body = "The fault is on its side. We try again by ourselves."
+        return _after(told, problems.http_status(status, "The server could not give the file", body, said))
     if status < 300:
         return problems.http_status(status, "The file is not ready", "The server answers without a file. We try again by ourselves.", said)
     return problems.http_status(status, "The server did not accept the link", "Check the link with the supplier.", said, permanent=True)
+
+
+def _after(seconds: float | None, error: SupplierError) -> SupplierError:
+    error.wait = seconds
+    return error
 
 
 def _moved(answer: requests.Response) -> SupplierError:
