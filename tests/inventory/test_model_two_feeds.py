@@ -348,7 +348,7 @@ def test_two_feeds_and_a_person_leave_the_table_that_the_model_says(machine):
 SABOTAGES = {
     "pins are ignored": lambda patch: patch.setattr(apply.role_sql, "kept", lambda role, _, kept=role_sql.kept: kept(role, False)),
     "the secondary writes a title": lambda patch: patch.setattr(
-        roles, "now_of", lambda feed, version, now_of=roles.now_of: _with_title(now_of(feed, version))
+        roles, "now_of", lambda *told, now_of=roles.now_of, **more: _with_title(now_of(*told, **more))
     ),
 }
 

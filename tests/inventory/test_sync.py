@@ -286,6 +286,7 @@ def test_a_bigger_file_takes_many_chunks(feed, monkeypatch):
 
 def test_a_stopped_run_keeps_what_it_applied_and_counts_only_that(feed, monkeypatch):
     monkeypatch.setattr(apply, "CHUNK", 10)
+    monkeypatch.setattr(apply, "LONGEST_HOLD", 0)  # each chunk a transaction of its own
     feed.sync(rows_of(40))
     run = feed.start(rows_of(40, quantity=9))
     real = apply.Applying._change
