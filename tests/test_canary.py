@@ -96,7 +96,7 @@ class Everything:
         answer = self.client.get(address)
         self.texts[address] = f"{answer.status_code} {answer.headers} {answer.text}"
 
-    def pages_of(self, source: Source) -> None:
+    def pages_of(self, source: Source, of_runs: int) -> None:
         """Every page of the source that needs no other name, and those of its runs."""
         for rule in self.client.application.url_map.iter_rules():
             if "GET" not in (rule.methods or ()) or rule.endpoint in ("signing_in.leave",):
@@ -104,7 +104,7 @@ class Everything:
             if rule.arguments == {"source_id"}:
                 self.get(rule.rule.replace("<source_id>", source.public_id))
             elif rule.arguments == {"run_id"}:
-                for run in Run.select().where(Run.source == source).order_by(Run.id.desc()).limit(2):
+                for run in Run.select().where(Run.source == source).order_by(Run.id.desc()).limit(of_runs):
                     self.get(rule.rule.replace("<run_id>", run.public_id))
         for one in exchanges.latest(source):
             self.texts[f"letter {one.id}"] = exchanges.letter(one)
@@ -182,7 +182,7 @@ def tried(everything: Everything, source: Source, echo: Echo, run_work: Any) -> 
         runs.start_sync(sources.integration(fresh(source), "get_inventory_primary"))
         runs.work_available(HANDLERS)
         echo.status = 500
-    everything.pages_of(fresh(source))
+    everything.pages_of(fresh(source), of_runs=1)
 
 
 def planted_everywhere(everything: Everything, chosen: Any, echo: Echo, run_work: Any) -> Mapping[str, str]:

@@ -52,6 +52,7 @@ class SftpConnector(FolderConnector):
         self._raw_names: dict[tuple[str, str], bytes] = {}
         if transport is not None:
             transport.close()
+            transport.packetizer.complete_handshake()  # else its timer lives on after a handshake that broke
             transport.sock.close()
             transport.join(5)
 

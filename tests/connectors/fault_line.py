@@ -142,7 +142,7 @@ def _pass_on(client: socket.socket, server: socket.socket, fault: Fault, heard: 
 
 @dataclass(frozen=True)
 class Left:
-    """What a process holds: threads by name, open sockets, and files in a folder."""
+    """What a process holds: threads, open sockets, and files in a folder."""
 
     threads: tuple[str, ...]
     sockets: int
@@ -155,7 +155,7 @@ def held(folder: Path) -> Left:
     for one in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
             sockets += str(one.readlink()).startswith("socket:")
-    names = tuple(sorted(one.name for one in threading.enumerate()))
+    names = tuple(sorted(f"{one.name} {one.ident}" for one in threading.enumerate()))
     return Left(names, sockets, tuple(sorted(one.name for one in folder.iterdir())))
 
 
@@ -164,7 +164,7 @@ def settled(folder: Path, before: Left, seconds: float = 3.0) -> Left:
     ends = time.monotonic() + seconds
     while True:
         now = held(folder)
-        fine = len(now.threads) <= len(before.threads) and now.sockets <= before.sockets and now.files == before.files
+        fine = set(now.threads) <= set(before.threads) and now.sockets <= before.sockets and now.files == before.files
         if fine or time.monotonic() > ends:
             return now
         gc.collect()

@@ -43,7 +43,7 @@ from tests.connectors.soaping import ALL, Shelf
 from tests.connectors.web_server import answer, web
 from tests.servers import LOOPBACK, SystemUser, sshd, vsftpd
 
-PATIENCE = 0.12  # seconds of silence that we wait in these tests, instead of 30
+PATIENCE = 0.15  # seconds of silence that we wait in these tests, instead of 30
 STOCK = b"sku,qty\n" + b"".join(b"A-%05d,%d\n" % (n, n % 9) for n in range(20_000))
 ORDER = json.dumps({"po": "PO-7", "lineItems": [{"variantId": "gid://shopify/ProductVariant/1", "quantity": 1}]}).encode()
 SOON = format_datetime(datetime.now(UTC) + timedelta(days=2), usegmt=True)
@@ -90,7 +90,6 @@ class Peer:
     pattern: str = "*"
     sends: bool = False
     web: bool = True
-    patience: float = PATIENCE
 
 
 @contextlib.contextmanager
@@ -102,7 +101,7 @@ def of_sftp(user: SystemUser) -> Iterator[Peer]:
             settings = {"host": LOOPBACK, "port": port, "user": user.name, "auth": "password"}
             return _open("sftp", settings, {"password": user.password}, trusted)
 
-        yield Peer(server.port, connect, "out", "*.csv", web=False, patience=0.6)
+        yield Peer(server.port, connect, "out", "*.csv", web=False)
 
 
 @contextlib.contextmanager
@@ -113,7 +112,7 @@ def of_ftp(user: SystemUser) -> Iterator[Peer]:
             settings = {"host": LOOPBACK, "port": port, "user": user.name, "security": "plain", "plain_ok": "1"}
             return _open("ftp", settings, {"password": user.password})
 
-        yield Peer(server.port, connect, "out", "*.csv", web=False, patience=0.6)
+        yield Peer(server.port, connect, "out", "*.csv", web=False)
 
 
 @contextlib.contextmanager
@@ -194,8 +193,8 @@ class Cell:
 class Table:
     """Does the phases of one peer under each fault."""
 
-    def __init__(self, peer: Peer, folder: Path, waited: list[float]) -> None:
-        self.peer, self.folder, self.waited = peer, folder, waited
+    def __init__(self, peer: Peer, folder: Path, waited: list[float], patch: pytest.MonkeyPatch) -> None:
+        self.peer, self.folder, self.waited, self.patch = peer, folder, waited, patch
         self.cells: dict[tuple[str, str], Cell] = {}
 
     def fill(self) -> None:
@@ -209,6 +208,9 @@ class Table:
         return LINES | says
 
     def _cell(self, phase: str, fault: Fault) -> Cell:
+        patient(
+            self.patch, PATIENCE if fault.kind in ("slow", "swallow") else 10.0
+        )  # what is said comes in its time, also on a busy machine
         before = held(self.folder)
         self.waited.clear()
         with faulty(self.peer.port, fault) as relay:
@@ -219,7 +221,8 @@ class Table:
                 connector.close()
             asked = len(relay.heard)
         left = settled(self.folder, before)
-        leaked = "" if (len(left.threads), left.sockets, left.files) <= (len(before.threads), before.sockets, before.files) else repr(left)
+        fine = set(left.threads) <= set(before.threads) and left.sockets <= before.sockets and left.files == before.files
+        leaked = "" if fine else repr(left)
         return Cell(said, again, asked, list(self.waited), leaked)
 
     def _do(self, connector: Any, phase: str) -> tuple[str, bool]:
@@ -278,6 +281,8 @@ SAID = {
     ("shopify", "THROTTLED", "check"): "http_status", ("shopify", "THROTTLED", "fetch"): "fine",  # throttled once, then not
     ("http", "cut at 60", "check"): "fine",  # only the status is looked at; the sample that follows is the fetch
 }  # fmt: skip
+EITHER = {("reset", "send"): "not_sent"}
+"""What may be said as well: a reset may come while we still connect, or right after, when nobody knows."""
 NOT_SENT = {("rest", "refuse"), ("shopify", "refuse"), ("shopify", "THROTTLED")}
 REPEATS = {"rest", "shopify", "soap"}
 """Connectors that repeat a request of a read by themselves; a file is fetched again by the run."""
@@ -302,7 +307,8 @@ def wrongs(name: str, table: Table) -> list[str]:
     found = []
     for (fault, phase), cell in table.cells.items():
         said, again, lines = expected(name, fault, phase)
-        if (cell.said, cell.again) != (said, again) or cell.leaked:
+        fits = cell.said in (said, EITHER.get((fault, phase))) and cell.again == again
+        if not fits or cell.leaked:
             found.append(f"{fault}, {phase}: {cell}, not {said}, {again}")
         if cell.lines != lines and (name, fault) != ("shopify", "THROTTLED") and cell.said != "fine":
             found.append(f"{fault}, {phase}: {cell.lines} lines, not {lines}")
@@ -330,8 +336,7 @@ def test_every_cell_is_called_by_its_name_and_leaves_nothing(
         straight = peer.connect(peer.port)
         straight.check(lambda _: None, peer.folder)
         straight.close()
-        patient(monkeypatch, peer.patience)
-        table = Table(peer, tmp_path, waited)
+        table = Table(peer, tmp_path, waited, monkeypatch)
         table.fill()
     print("\n" + table.printed(name))
     assert len(table.cells) >= 14 and wrongs(name, table) == []
@@ -347,11 +352,10 @@ def test_a_web_page_instead_of_a_file_is_named_when_it_is_read(tmp_path: Path) -
 
 def test_the_table_would_see_what_is_wrong(user: SystemUser, waited: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sabotage: no length check, a send that is repeated, a file and a thread left behind. Each must turn the table red."""
-    patient(monkeypatch, PATIENCE)
     with of_rest(user) as peer:
 
         def wrong_with(fault: Fault, phase: str, name: str) -> list[str]:
-            table = Table(peer, tmp_path, waited)
+            table = Table(peer, tmp_path, waited, monkeypatch)
             table.cells[name, phase] = table._cell(phase, fault)
             return wrongs("rest", table)
 
