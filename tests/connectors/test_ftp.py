@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.connectors import ftp_session
+from portal.connectors import ftp_session, tls
 from portal.connectors.tls import Identity, read_certificate
 from portal.errors import SupplierError
 from tests.connectors.conftest import checks, fetch, left_nothing, refused
@@ -180,6 +180,20 @@ def test_a_bad_certificate_stops_before_the_user_name(connect, user, trusted, tm
         assert words in f"{problem.headline} {problem.body}"
         assert set(heard(server)) <= {"AUTH", "QUIT"}, "neither user nor password reached the server"
         assert user.name not in server.said()
+
+
+def test_without_the_check_a_bad_certificate_would_get_the_user_name(connect, user, trusted, tmp_path, monkeypatch):
+    """Sabotage of N9: what the test above reads in the log does appear when no certificate is checked."""
+
+    def blind() -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+
+    monkeypatch.setattr(tls, "_verifying_context", blind)
+    with vsftpd(user, _certificates(trusted, tmp_path)["wrong name"]) as server:
+        checks(connect("ftp", settings(server, plain_ok=True), password(server)))
+        assert "USER" in heard(server) and user.name in server.said()
 
 
 def test_a_bad_certificate_with_implicit_tls_is_told_the_same_way(connect, user, trusted, tmp_path):

@@ -317,6 +317,27 @@ def test_200_cuts_of_the_line_never_leave_a_file(connect, server, tmp_path):
             assert time.monotonic() - began < 20, f"a cut after {k} bytes is noticed at once"
 
 
+def test_without_the_comparison_the_server_would_hear_the_user(connect, user, monkeypatch):
+    """Sabotage of N8: what the tests above read in the log does appear when no key is compared."""
+    monkeypatch.setattr(sftp.SftpConnector, "_compare", lambda *_: None)
+    with sshd(user, ["ed25519"]) as server:
+        trusted_key = {"key_type": "ssh-ed25519", "fingerprint": "SHA256:of-another-server"}
+        connect("sftp", settings(server), {"password": user.password}, trusted_key).listing("")
+        assert "userauth" in server.said() and user.name in server.said()
+
+
+def test_a_handshake_that_broke_leaves_no_timer(connect, server):
+    before = set(threading.enumerate())
+    with cutting(server.port, 60) as port:
+        assert refused(connect("sftp", settings(server) | {"port": port}, {"password": server.user.password}, trust(server))) == (
+            "connection_lost"
+        )
+    ends = time.monotonic() + 5
+    while set(threading.enumerate()) - before and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert not set(threading.enumerate()) - before
+
+
 def test_nothing_is_left_running(connect, server):
     before = set(threading.enumerate())
     for _ in range(5):
