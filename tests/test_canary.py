@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from portal import connections, exchanges, runs, sources, suppliers, vault
+from portal import connection_checks, connections, directory, exchanges, runs, sources, suppliers, vault
 from portal.config import Config
 from portal.connectors import caller, ftp_session, network, sftp, shopify_graph, tls, web_line
 from portal.errors import Invalid
@@ -166,10 +166,18 @@ def make_live(source: Source) -> None:
     Source.update(state="live").where(Source.id == source.id).execute()
 
 
+def refused_once(everything: Everything, source: Source, echo: Echo, run_work: Any) -> None:
+    """Test it once, refused, and look at what is told of that: enough where another entry signs in by the same field."""
+    echo.status = 401
+    Connection.update(refused_sign_ins=[]).execute()
+    connection_checks.start(source, "ana")
+    run_work()
+    for page in ("connection", "connection/checks", "exchanges"):
+        everything.get(f"/sources/{source.public_id}/{page}")
+
+
 def tried(everything: Everything, source: Source, echo: Echo, run_work: Any) -> None:
     """Test and sync it, while the server is well, refuses us, and fails."""
-    from portal import connection_checks
-
     for status in (200, 401, 500):
         echo.status = status
         Connection.update(refused_sign_ins=[]).execute()  # each may be refused three times an hour
@@ -188,6 +196,7 @@ def tried(everything: Everything, source: Source, echo: Echo, run_work: Any) -> 
 def planted_everywhere(everything: Everything, chosen: Any, echo: Echo, run_work: Any) -> Mapping[str, str]:
     """Each secret field of each entry, by "entry field" -> what was planted."""
     secrets: dict[str, str] = {}
+    ways: set[tuple[str, str]] = set()
     for supplier in suppliers.listing():
         for one in (one for one in supplier.settings if one.secret):
             name = f"{supplier.slug} {one.key}"
@@ -203,7 +212,9 @@ def planted_everywhere(everything: Everything, chosen: Any, echo: Echo, run_work
             others = {other.key: f"other-{other.key}-1234567890" for other in supplier.settings if other.secret and other is not one}
             _typed_on_screen(everything, source, {**values, **others, one.key: text})
             _saved(source, values, {**others, one.key: text})
-            tried(everything, source, echo, run_work)
+            way = (supplier.protocol, one.key)
+            (refused_once if way in ways and not directory.is_generic(supplier) else tried)(everything, source, echo, run_work)
+            ways.add(way)
     return secrets
 
 
