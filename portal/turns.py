@@ -16,6 +16,9 @@ from portal.errors import Later, Problem
 from portal.models import Run, database
 from portal.models.database import is_postgres
 
+BY_HAND = ("person", "command", "first_sync")
+"""Causes for which somebody waits in front of it: such a run may talk with a server beside those that may anyway."""
+
 
 @contextmanager
 def taken(run_id: int | None, server: str) -> Iterator[None]:
@@ -31,7 +34,7 @@ def taken(run_id: int | None, server: str) -> Iterator[None]:
     with database.atomic():
         if is_postgres():  # two workers must not both see the last place free
             database.execute_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", (server,))
-        if run.state == "running" and _talking(server, run.id).count() >= most() + (run.cause == "person"):
+        if run.state == "running" and _talking(server, run.id).count() >= most() + (run.cause in BY_HAND):
             raise _busy(server)
         waited = (run.problem or {}).get("code") in ("server_busy", "server_resting")
         Run.update(server=server, **({"problem": None} if waited else {})).where(mine).execute()
@@ -52,7 +55,7 @@ def may_begin() -> Any:
     talking = other.select(fn.COUNT(other.id)).where(
         other.server == Run.server, other.state == "running", other.lease_until > clock.now(), other.id != Run.id
     )
-    room = Case(None, [(Run.cause == "person", most() + 1)], most())
+    room = Case(None, [(Run.cause << BY_HAND, most() + 1)], most())
     return (Run.server == "") | (talking < room)
 
 

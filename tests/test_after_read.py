@@ -17,7 +17,7 @@ from portal import config as installation
 from portal.connectors import problems
 from portal.connectors.folders import FolderConnector
 from portal.inventory import apply
-from portal.models import Integration, Run, RunFile
+from portal.models import Circuit, Integration, Run, RunFile
 from tests.feed_of import HANDLERS, rows_of
 from tests.folder_feed import FolderFeed, files_of, story
 from tests.servers import LOOPBACK
@@ -156,6 +156,21 @@ def test_a_server_that_is_away_is_tried_later(feed: FolderFeed, monkeypatch: Any
 
 def _gone_away() -> Exception:
     return problems.connection_lost("the supplier", "putting the file away")
+
+
+def test_while_its_server_is_left_alone_nothing_is_tried_and_no_try_is_lost(feed: FolderFeed) -> None:
+    feed.set(after_read={"act": "delete"})
+    feed.put("stock_1.csv", rows_of(2))
+    feed.run()
+    rest = clock.now() + timedelta(minutes=30)
+    open_ = Circuit.create(source=feed.source, failures=3, opened=2, headline="It does not answer", until=rest)
+    after_read.settle_due()
+    waiting = RunFile.get()
+    assert (waiting.act, waiting.act_tries, waiting.act_at) == ("waiting", 0, rest) and feed.names() == ["stock_1.csv"]
+    open_.delete_instance()
+    later(60)
+    after_read.settle_due()
+    assert RunFile.get().act == "done" and feed.names() == []
 
 
 def test_a_rule_that_was_taken_back_acts_no_more(feed: FolderFeed) -> None:
