@@ -7,7 +7,8 @@ from typing import Any
 from portal import config, directory, vault
 from portal.connection_values import server_of
 from portal.connectors.network import Guard
-from portal.models import Connection, SealedSecret, Source
+from portal.errors import NotFound
+from portal.models import Connection, OauthGrant, SealedSecret, Source
 from portal.records import Secret
 from portal.suppliers import Supplier
 
@@ -37,6 +38,18 @@ def opened_secrets(source: Source) -> dict[str, Secret]:
     wanted = {one.key for one in supplier.settings if one.secret and one.applies(connection.settings)}
     kept = {row.field: row.sealed for row in SealedSecret.select().where(SealedSecret.source == source)}
     return {key: vault.unseal(source.merchant, source.public_id, key, kept[key]) for key in wanted if key in kept}
+
+
+def sign_in_standing(source: Source) -> str:
+    """How the source stands with signing in at its supplier: "none" (it signs in another way), "needed" or "given"."""
+    try:
+        way = whole_settings(source).get("auth") if source.supplier else None
+    except NotFound:  # an entry that the directory has no more
+        way = None
+    if way != "code":
+        return "none"
+    grant = OauthGrant.get_or_none(OauthGrant.source == source)
+    return "needed" if grant is None or grant.ended_at is not None else "given"
 
 
 def host_of(source: Source) -> str:

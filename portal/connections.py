@@ -24,10 +24,12 @@ from portal.connectors.google_sheets import csv_link
 from portal.connectors.ssh_keys import new_key_pair
 from portal.errors import Forbidden, Invalid, NotFound, Problem, Refused, Stale, SupplierError
 from portal.models import Connection, Run, SealedSecret, Source, database
+from portal.records import Secret
 from portal.suppliers import Setting, Supplier
 
 ENDING_SHOWN_FROM = 16  # characters; the end of a shorter secret would give too much of it away
 SAMPLE_PAGES = 4
+READS = 10  # of settings and secrets, until both are of one save
 
 
 @dataclass(frozen=True)
@@ -161,19 +163,19 @@ def open_for(
     Raises SupplierError not_set_up or sign_in_paused, and Later while the server has no room for us, or is left alone. What is
     uploaded or sent to us has no connector: see `is_given`.
     """
-    connection = Connection.get_or_none(Connection.source == source)
+    connection, secrets = _read(source)
     if connection is None or not source.supplier:
         raise _not_set_up()
     supplier = supplier_of(source)
     is_path = supplier.protocol == "rest" and link.startswith("/") and not link.startswith("//")
     if link and not is_path and not same_server(connection, link):  # credentials go nowhere else
         raise SupplierError(_OTHER_SERVER, permanent=True)
-    settings, secrets = supplier.whole(connection.settings, operation), opened_secrets(source)
+    settings = supplier.whole(connection.settings, operation)
     settings |= ({"most_pages": SAMPLE_PAGES} if sample else {}) | ({"path" if is_path else "url": link} if link else {})
     settings |= {"since": since} if since else {}
     host = server_of(settings)
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
-    told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source) if settings.get("auth") == "code" else None
+    told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source, settings) if settings.get("auth") == "code" else None
     soap = import_module("portal.service_calls") if supplier.protocol == "soap" else None  # with its libraries, where they are needed
     settings |= soap.settings_of(source, operation) if soap else {}
     library = soap.service_descriptions.Shelf(source) if soap else None
@@ -191,6 +193,19 @@ def open_for(
         except SupplierError as error:
             refused_sign_ins.note(connection, host, error)
             raise
+
+
+def _read(source: Source) -> tuple[Connection | None, dict[str, Secret]]:
+    """The connection and its opened credentials as they were saved together, never the one of before with the other of now."""
+    connection = Connection.get_or_none(Connection.source == source)
+    for _ in range(READS):
+        if connection is None or not source.supplier:
+            return None, {}
+        secrets, before = opened_secrets(source), connection
+        connection = Connection.get_or_none(Connection.source == source)
+        if connection is not None and connection.version == before.version:
+            return connection, secrets
+    raise Stale(before.changed_by, before.changed_at)
 
 
 def _oauth() -> Any:

@@ -16,17 +16,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from portal import audit, clock, connection_parts, exchanges, vault
+from portal.connection_values import servers_of
 from portal.connectors import oauth, problems, shopify_oauth
 from portal.connectors.caller import Caller
 from portal.connectors.oauth import Tokens, Way
 from portal.errors import NotFound, Refused, SupplierError
-from portal.models import Merchant, OauthGrant, OauthRequest, Session, Source, database
+from portal.models import Connection, Merchant, OauthGrant, OauthRequest, Session, Source, database
 from portal.records import Secret
 
 STATE_LASTS = timedelta(minutes=10)
 EARLY = timedelta(minutes=5)
 """How long before they end tokens are renewed."""
-LEASE = timedelta(seconds=90)
+LEASE = timedelta(seconds=420)
+"""How long one process may take to renew tokens: longer than a request can (see web_line), so that no two use the same pair."""
 PATIENCE = 100.0
 WAYS: Mapping[str, Way] = {"": oauth, "shopify": shopify_oauth}
 TOKENS, VERIFIER = "oauth tokens", "oauth verifier"
@@ -81,8 +83,9 @@ def finish(merchant: Merchant, session: Session, answer: Mapping[str, str], who:
     if answer.get("error") or not answer.get("code"):
         raise Refused("The sign-in was declined at the supplier, or broken off. Nothing was changed. You can begin again.")
     verifier = vault.unseal(merchant, source.public_id, VERIFIER, request.sealed_verifier)
-    tokens = way.exchange(_caller(source), settings, secret, answer["code"], verifier.reveal(), request.redirect)
-    _keep(source, tokens, who)
+    caller = _caller(source, Secret(answer["code"]), verifier)
+    tokens = way.exchange(caller, settings, secret, answer["code"], verifier.reveal(), request.redirect)
+    _keep_new(source, tokens, settings, who)
     asked = way.asked(settings)
     granted = way.granted(tokens.scope) if tokens.scope else asked
     return Granted(source, granted, tuple(one for one in asked if one not in granted))
@@ -95,11 +98,8 @@ def grant_of(source: Source) -> OauthGrant | None:
 
 
 def standing(source: Source) -> str:
-    """How the source stands with signing in at its supplier: "none" (it signs in another way), "needed" or "given"."""
-    if connection_parts.whole_settings(source).get("auth") != "code":
-        return "none"
-    grant = grant_of(source)
-    return "needed" if grant is None or grant.ended_at is not None else "given"
+    """As connection_parts.sign_in_standing."""
+    return connection_parts.sign_in_standing(source)
 
 
 def forget(source: Source) -> None:
@@ -109,10 +109,13 @@ def forget(source: Source) -> None:
 
 
 class TokenStore:
-    """The tokens of one source, for a connector: renewed early, by one process at a time, stored before they are used."""
+    """The tokens of one source, for a connector: renewed early, by one process at a time, stored before they are used.
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    `settings`: those that the connector was opened with. Once the connection leads elsewhere it gives no token any more.
+    """
+
+    def __init__(self, source: Source, settings: Mapping[str, Any] | None = None) -> None:
+        self.source, self.settings = source, _settings(source) if settings is None else settings
 
     def access(self) -> Secret:
         """A token that is good for some minutes. Raises SupplierError sign_in_ended, sign_in_refused before the first sign-in."""
@@ -129,6 +132,8 @@ class TokenStore:
 
     def _grant(self) -> OauthGrant:
         grant = grant_of(self.source)
+        if _whose(connection_parts.whole_settings(self.source)) != _whose(self.settings):  # read after the grant: a new one is not ours
+            raise oauth.ended("The connection was changed while this ran.")
         if grant is None:
             raise oauth.needed()
         if grant.ended_at is not None:
@@ -145,15 +150,17 @@ class TokenStore:
             if time.monotonic() > ends:
                 raise problems.timed_out(connection_parts.host_of(self.source), PATIENCE, "another run renewed the sign-in")
         try:
-            settings = _settings(self.source)
-            tokens = _way(settings).refreshed(_caller(self.source), settings, _client_secret(self.source), self._opened(grant))
+            old = self._opened(grant)
+            caller = _caller(self.source, old.access, old.refresh)
+            tokens = _way(self.settings).refreshed(caller, self.settings, _client_secret(self.source), old)
         except SupplierError as error:
             columns: dict[str, Any] = {"refreshing_until": None}
             if error.problem.code == "sign_in_ended":
                 columns["ended_at"] = clock.now()
             OauthGrant.update(columns).where(OauthGrant.id == grant.id, OauthGrant.version == grant.version).execute()
             raise
-        _keep(self.source, tokens, None)
+        if not _keep(self.source, tokens, grant):  # a person signed in anew meanwhile, or the connection leads elsewhere
+            return self._opened(self._grant()).access
         return tokens.access
 
     def _lease(self, grant: OauthGrant) -> bool:
@@ -167,23 +174,33 @@ class TokenStore:
         return Tokens(Secret(told["access"]), refresh, grant.expires_at, grant.scope)
 
 
-def _keep(source: Source, tokens: Tokens, who: str | None) -> None:
-    """Store a new pair. `who`: the person who signed in, None when it was renewed."""
-    told = {"access": tokens.access.reveal(), "refresh": tokens.refresh.reveal() if tokens.refresh else ""}
-    sealed = vault.seal(source.merchant, source.public_id, TOKENS, json.dumps(told))
-    columns: dict[str, Any] = {
-        "sealed": sealed,
-        "scope": tokens.scope,
-        "expires_at": tokens.expires_at,
-        "refreshing_until": None,
-        "ended_at": None,
-    }
-    columns |= {"granted_by": who, "granted_at": clock.now()} if who else {}
+def _keep(source: Source, tokens: Tokens, grant: OauthGrant) -> bool:
+    """Store a renewed pair in place of the one of `grant`; False when that is not the source's any more."""
+    mine = (OauthGrant.id == grant.id) & (OauthGrant.version == grant.version)
+    return bool(OauthGrant.update({**_columns(source, tokens), "version": OauthGrant.version + 1}).where(mine).execute())
+
+
+def _keep_new(source: Source, tokens: Tokens, settings: Mapping[str, Any], who: str) -> None:
+    """Store what a person's sign-in gave. Raises Refused when the connection was changed since `settings` were read."""
+    columns = {**_columns(source, tokens), "granted_by": who, "granted_at": clock.now()}
     with database.atomic():
+        Connection.update(version=Connection.version).where(Connection.source == source).execute()  # nobody moves it now
+        if _whose(connection_parts.whole_settings(source)) != _whose(settings):
+            raise Refused("The connection was changed while you signed in. Nothing was saved. Begin again.")
         if not OauthGrant.update({**columns, "version": OauthGrant.version + 1}).where(OauthGrant.source == source).execute():
             OauthGrant.create(source=source, **columns)
-        if who:
-            audit.write(source.merchant, who, "connection.sign_in", "source", source.public_id, before=None, after={"scope": tokens.scope})
+        audit.write(source.merchant, who, "connection.sign_in", "source", source.public_id, before=None, after={"scope": tokens.scope})
+
+
+def _columns(source: Source, tokens: Tokens) -> dict[str, Any]:
+    told = {"access": tokens.access.reveal(), "refresh": tokens.refresh.reveal() if tokens.refresh else ""}
+    sealed = vault.seal(source.merchant, source.public_id, TOKENS, json.dumps(told))
+    return {"sealed": sealed, "scope": tokens.scope, "expires_at": tokens.expires_at, "refreshing_until": None, "ended_at": None}
+
+
+def _whose(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Whose tokens a connection's are: the servers that get them, and the client that they are for."""
+    return settings.get("auth"), frozenset(servers_of(settings)), settings.get("client_id"), settings.get("shop")
 
 
 def _taken(merchant: Merchant, session: Session, state: str) -> OauthRequest:
@@ -226,8 +243,10 @@ def _client_secret(source: Source) -> Secret | None:
     return connection_parts.opened_secrets(source).get("client_secret")
 
 
-def _caller(source: Source) -> Caller:
+def _caller(source: Source, *more: Secret | None) -> Caller:
+    """`more`: what goes along beside the connection's own secrets, and is told as little as they."""
     hidden = connection_parts.opened_secrets(source)
+    hidden |= {f"sign-in {number}": one for number, one in enumerate(more) if one is not None}
     return Caller(connection_parts.guard(), secrets=hidden, record=exchanges.recorder(source), plain_ok=connection_parts.plain_ok(source))
 
 

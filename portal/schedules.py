@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from portal import audit, clock, runs
+from portal import audit, clock, connection_parts, runs
 from portal.errors import Invalid, Stale
 from portal.models import Integration, Merchant, RunMessage, Source, database
 from portal.runs import SYNC_KINDS, AlreadyRunning
@@ -86,6 +86,8 @@ def start_due(now: datetime | None = None) -> int:
 
 
 def _start(integration: Integration, now: datetime) -> bool:
+    if connection_parts.sign_in_standing(integration.source) == "needed":
+        return False  # it stays due, and starts once someone signed in
     following = next_time(integration, integration.source.merchant, now)
     mine = (Integration.id == integration.id) & (Integration.next_run_at == integration.next_run_at)
     with database.atomic():

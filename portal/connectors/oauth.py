@@ -5,11 +5,13 @@ authorization ─▶ (the merchant signs in over there) ─▶ exchange ─▶ T
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+import orjson
 import requests
 import requests.adapters
 
@@ -21,6 +23,8 @@ from portal.records import Secret
 DEFAULT_SECONDS = 3_600
 """How long a token is taken to live when the server does not say (RFC 6749 5.1 only recommends that it does)."""
 LONGEST_TOKEN = 8_000
+LONGEST_LIFE = 10 * 365 * 86_400.0
+"""Seconds."""
 
 _ENDED = frozenset({"invalid_grant", "invalid_client", "unauthorized_client", "access_denied", "invalid_scope"})
 
@@ -66,7 +70,8 @@ def judge(settings: Mapping[str, Any], _secret: Secret | None, answer: Mapping[s
 
 
 def authorization(settings: Mapping[str, Any], redirect: str, state: str, verifier: str) -> str:
-    """The address where the merchant allows us in. `settings`: authorize_url, client_id, scope."""
+    """The address where the merchant allows us in. `settings`: authorize_url, client_id, scope. Raises Refused while one is not saved."""
+    require(settings, "authorize_url", "token_url", "client_id")
     from authlib.integrations.requests_client import OAuth2Session  # loaded only where someone signs in
 
     session = OAuth2Session(str(settings["client_id"]), scope=str(settings.get("scope") or "") or None, code_challenge_method="S256")
@@ -74,6 +79,12 @@ def authorization(settings: Mapping[str, Any], redirect: str, state: str, verifi
         str(settings["authorize_url"]), state=state, code_verifier=verifier, redirect_uri=redirect
     )
     return str(address)
+
+
+def require(settings: Mapping[str, Any], *keys: str) -> None:
+    """Raises Refused while the connection lacks one of these settings, as a draft made from a file does."""
+    if not all(settings.get(key) for key in keys):
+        raise Refused("The connection does not say yet whom to ask. Fill in its form and save it, then sign in. Nothing was sent.")
 
 
 def exchange(caller: Caller, settings: Mapping[str, Any], secret: Secret | None, code: str, verifier: str, redirect: str) -> Tokens:
@@ -114,11 +125,14 @@ def _asked(caller: Caller, settings: Mapping[str, Any], secret: Secret | None, f
         token = session.fetch_token(str(settings["token_url"]), method="POST", allow_redirects=False, **form)
     except OAuthError as error:
         said = problems.quoted(f"{error.error} {error.description or ''}", caller.secrets.values())
-        if error.error in _ENDED:
+        if str(error.error) in _ENDED:
             raise ended("The server does not accept it any more.", said) from None
         raise problems.http_status(400, "The server did not give a token", "We try again by ourselves.", said) from None
-    except (requests.RequestException, ValueError):
+    except (requests.RequestException, ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        # the library reckons with an answer of the right kinds; a server may send any
         raise problems.protocol_error("The server did not give a token", "What came back is no token.") from None
+    if not isinstance(token, Mapping):
+        raise problems.protocol_error("The server did not give a token", "What came back is no token.")
     return read_tokens(token, before)
 
 
@@ -127,11 +141,15 @@ def read_tokens(token: Mapping[str, Any], before: Tokens | None) -> Tokens:
     access, refresh, kind = token.get("access_token"), token.get("refresh_token"), str(token.get("token_type") or "bearer")
     if not _usable(access) or kind.lower() != "bearer":
         raise problems.protocol_error("The server did not give a token", f"It gave a {kind[:40]} token that we cannot use.", permanent=True)
-    told = token.get("expires_in")
-    seconds = int(told) if isinstance(told, (int, float, str)) and str(told).split(".")[0].isdigit() else DEFAULT_SECONDS
-    ends = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=min(seconds, 10 * 365 * 86_400))
+    ends = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=_lasts(token.get("expires_in")))
     kept = Secret(str(refresh)) if _usable(refresh) else before.refresh if before else None
     return Tokens(Secret(str(access)), kept, ends, str(token.get("scope") or (before.scope if before else "")))
+
+
+def _lasts(told: object) -> float:
+    """Seconds that a token lives, as its server says in any spelling of a number; DEFAULT_SECONDS where that is none."""
+    spelled = str(told).strip()
+    return min(float(spelled), LONGEST_LIFE) if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", spelled) else DEFAULT_SECONDS
 
 
 def _usable(token: object) -> bool:
@@ -159,5 +177,16 @@ def _as_response(request: requests.PreparedRequest, answer: Answer) -> requests.
     made = requests.Response()
     made.status_code, made.reason, made.url, made.request = answer.status, answer.reason, answer.address, request
     made.headers.update(answer.headers)
-    made._content = answer.body
+    made._content = _whole_seconds(answer.body)
     return made
+
+
+def _whole_seconds(body: bytes) -> bytes:
+    """A token answer with `expires_in` as the library can read it: "3600.0" would cost a code that serves once."""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body
+    if not isinstance(told, dict) or "expires_in" not in told:
+        return body
+    return orjson.dumps({**told, "expires_in": int(_lasts(told["expires_in"]))})

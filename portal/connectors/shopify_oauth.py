@@ -43,6 +43,7 @@ def granted(scope: str) -> tuple[str, ...]:
 def authorization(settings: Mapping[str, Any], redirect: str, state: str, _verifier: str) -> str:
     """The address where the store's owner allows us in. `settings`: authorize_url, client_id, scope. Shopify knows no PKCE."""
     judge_store(settings)
+    oauth.require(settings, "client_id")
     query = {"client_id": str(settings["client_id"]), "scope": ",".join(asked(settings)), "redirect_uri": redirect, "state": state}
     return f"{settings['authorize_url']}?{urlencode(query)}"
 

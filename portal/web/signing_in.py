@@ -20,7 +20,13 @@ def leave(source_id: str) -> Response:
     """Before leaving: the host, what is asked for, and a plain link. (A form may not lead to another host: CSP form-action.)"""
     source = sources.find(g.merchant, source_id)
     setup_steps.require(source, "connection")
-    journey = oauth.begin(source, g.session, url_for("signing_in.back", _external=True))
+    try:
+        journey = oauth.begin(source, g.session, url_for("signing_in.back", _external=True))
+    except (Refused, SupplierError) as refused:
+        body = f"{refused.problem.headline}. {refused.problem.body}" if isinstance(refused, SupplierError) else str(refused)
+        place = url_for("connections.edit", source_id=source_id)
+        headline = "Save the connection first"
+        return render("signing_in/stopped.html", "signing_in/_stopped.html", 422, headline=headline, body=body, place=place)
     return render(
         "signing_in/leave.html", "signing_in/_leave.html", source=source, supplier=connections.supplier_of(source), journey=journey,
         grant=oauth.grant_of(source), minutes=int(oauth.STATE_LASTS.total_seconds() // 60),
