@@ -31,6 +31,9 @@ REMEMBERED = timedelta(days=3)
 LONGEST_HEAD = 2_000
 MOST_HEADERS, LONGEST_HEADER = 40, 200
 KEPT_REFUSALS = 100
+UNREAD = ("waiting", "taken", "kept")
+"""States of a delivery whose bytes are still to be read, so that the same once more add nothing."""
+
 MOST_FIELDS = 1_000
 ORIGIN = "webhook"
 INBOUND = "POST in"
@@ -144,14 +147,18 @@ def _taken(hook: Webhook, kind: str, request: Request, body: bytes, verified: Ve
 
 
 def _again(source: Source, kind: str, event: str, digest: str) -> bool:
-    """Whether it came before: the same id within three days, or without ids the very bytes of the newest. It is only counted then."""
+    """Whether it came before, and is only counted: the same id within three days; without ids the newest's very bytes, not read yet.
+
+    Once the newest was read, the same bytes say that nothing changed, which a run must hear: its source is not silent.
+    """
     if event:
         seen = WebhookSeen.get_or_none(_seen(source, event), WebhookSeen.at >= clock.now() - REMEMBERED)
         found = None if seen is None else seen.delivery_id
     else:
         mine = WebhookDelivery.select().where(WebhookDelivery.source == source, WebhookDelivery.kind == kind)
         newest = mine.where(WebhookDelivery.document.is_null(False)).order_by(WebhookDelivery.id.desc()).first()
-        found = newest.id if newest is not None and newest.sha256 == digest and newest.at > clock.now() - REMEMBERED else None
+        same = newest is not None and newest.sha256 == digest and newest.at > clock.now() - REMEMBERED
+        found = newest.id if same and newest.state in UNREAD else None
     if found is None:
         return False
     WebhookDelivery.update(repeats=WebhookDelivery.repeats + 1).where(WebhookDelivery.id == found).execute()
