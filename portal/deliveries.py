@@ -1,7 +1,8 @@
 """What webhooks brought: read by runs in the order it came, shown, read again, and erased when its time is over.
 
 waiting ─▶ taken by a run ─▶ read │ failed │ back to waiting, alone
-A full delivery replaces those before it. Partial ones that wait together are the files of one run: a SKU's last one counts.
+Each is read as what it was declared to hold when it came, and a run takes one kind only. Of full deliveries that wait side by side
+the newest replaces the others. Partial ones are the files of one run: a SKU's last one counts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from peewee import JOIN, fn
 
 from portal import audit, clock, config, runs
 from portal.errors import NotFound, Refused
-from portal.inventory import roles
 from portal.leases import Work
 from portal.models import Document, Integration, Run, Source, WebhookDelivery, WebhookSeen, database
 from portal.models.runs import UNFINISHED
@@ -132,24 +132,34 @@ def _pace(mine: Any) -> timedelta:
     return PACE_WHEN_BUSY if earlier is not None and earlier.created_at > clock.now() - timedelta(hours=1) else PACE
 
 
-def taken(work: Work, integration: Integration) -> list[Document]:
+def taken(work: Work) -> list[Document]:
     """The documents that this run reads, in the order they came; the same ones when it is interrupted or tried again."""
     mine = (WebhookDelivery.run_id == work.run.id) & (WebhookDelivery.state == "taken")
     if not WebhookDelivery.select().where(mine).exists():
         with work.transaction():
-            _take(work, roles.feed_of(integration))
+            _take(work)
     rows = list(WebhookDelivery.select().where(mine).order_by(WebhookDelivery.id))
     documents = {row.id: row for row in Document.select().where(Document.id << [row.document_id for row in rows])}
     return [documents[row.document_id] for row in rows]
 
 
-def _take(work: Work, feed: str) -> None:
-    """Mark what the run reads: the newest full delivery, which replaces those before it, or the partial ones, oldest first."""
+def are_changes(documents: Sequence[Document]) -> bool | None:
+    """Whether these came as deliveries of changes, or of all items; None for files that are no deliveries."""
+    rows = WebhookDelivery.select(WebhookDelivery.holds).where(WebhookDelivery.document << list(documents), WebhookDelivery.holds != "")
+    found = {row.holds for row in rows}
+    return "partial" in found if found else None
+
+
+def _take(work: Work) -> None:
+    """Mark what the run reads, oldest first and of one kind: the newest of the full deliveries, which replaces them, or partial ones."""
     source_id = work.run.source_id
-    waiting = list(_waiting(source_id).order_by(WebhookDelivery.id).limit(MOST_AT_ONCE if feed == "delta" else None))
+    holds = _first_waiting(source_id).holds
+    other = _waiting(source_id).where(WebhookDelivery.holds != holds).order_by(WebhookDelivery.id).first()
+    mine = _waiting(source_id) if other is None else _waiting(source_id).where(WebhookDelivery.id < other.id)
+    waiting = list(mine.order_by(WebhookDelivery.id).limit(None if holds == "full" else MOST_AT_ONCE))
     if not waiting:
         return
-    if feed == "full":
+    if holds == "full":
         chosen, replaced = waiting[-1:], waiting[:-1]
     elif waiting[0].alone:
         chosen, replaced = waiting[:1], []
@@ -160,11 +170,11 @@ def _take(work: Work, feed: str) -> None:
     _set(chosen, "waiting", state="taken", run_id=work.run.id)
     _set(replaced, "waiting", state="replaced", run_id=work.run.id, reason="A newer full delivery came before this one was read")
     _let_go(row.document_id for row in replaced)
-    _tell(work, feed, len(chosen), len(replaced))
+    _tell(work, len(chosen), len(replaced))
 
 
-def _tell(work: Work, feed: str, count: int, replaced: int) -> None:
-    if feed == "full" and replaced:
+def _tell(work: Work, count: int, replaced: int) -> None:
+    if replaced:
         work.say(f"Only the newest of {replaced + 1:,} full deliveries is read; it replaces the others.")
     elif count > 1:
         work.say(f"{count:,} deliveries are read together, in the order they came. Of a SKU in several the last one counts.")

@@ -132,7 +132,8 @@ def _taken(hook: Webhook, kind: str, request: Request, body: bytes, verified: Ve
             document = documents.adopt(source, fetched, None, ORIGIN)
             Document.update(erase_at=None).where(Document.id == document.id).execute()  # not by age before it was read
             told = {"event_id": verified.event_id, "signed_with": verified.which, "document": document, "sha256": digest, "status": 202}
-            delivery = _kept(hook, kind, request, body, state="waiting" if kind == "inventory" else "kept", **told)
+            stock = {"state": "waiting", "holds": webhooks.holds(source)} if kind == "inventory" else {"state": "kept"}
+            delivery = _kept(hook, kind, request, body, **stock, **told)
             if event:
                 WebhookSeen.delete().where(_seen(source, event), WebhookSeen.at < clock.now() - REMEMBERED).execute()
                 WebhookSeen.create(source=source, event_hash=event, delivery=delivery, at=clock.now())
@@ -158,7 +159,8 @@ def _again(source: Source, kind: str, event: str, digest: str) -> bool:
         mine = WebhookDelivery.select().where(WebhookDelivery.source == source, WebhookDelivery.kind == kind)
         newest = mine.where(WebhookDelivery.document.is_null(False)).order_by(WebhookDelivery.id.desc()).first()
         same = newest is not None and newest.sha256 == digest and newest.at > clock.now() - REMEMBERED
-        found = newest.id if same and newest.state in UNREAD else None
+        declared = webhooks.holds(source) if kind == "inventory" else ""
+        found = newest.id if same and newest.state in UNREAD and newest.holds == declared else None
     if found is None:
         return False
     WebhookDelivery.update(repeats=WebhookDelivery.repeats + 1).where(WebhookDelivery.id == found).execute()

@@ -96,7 +96,20 @@ def saved(source: Source, before: Mapping[str, Any], now: Mapping[str, Any], who
     feed = "full" if now.get("holds") == "full" else "delta"
     if roles.feed_of(integration) != feed:
         roles.save_feed(integration, feed, integration.version, who)
-    return remarks
+    return [*remarks, *_read_as_declared(source)]
+
+
+def _read_as_declared(source: Source) -> list[str]:
+    """A sentence on the deliveries that wait and were declared to hold something else than those from now on; none without any."""
+    other = "full" if holds(source) == "partial" else "partial"
+    mine = (WebhookDelivery.source == source) & (WebhookDelivery.state == "waiting") & (WebhookDelivery.holds == other)
+    count = WebhookDelivery.select().where(mine).count()
+    if not count:
+        return []
+    told = "all items" if other == "full" else "only what changed"
+    if count == 1:
+        return [f"1 delivery that waits came as holding {told}, and counts so. Under All deliveries you can leave it out."]
+    return [f"{count:,} deliveries that wait came as holding {told}, and count so. Under All deliveries you can leave them out."]
 
 
 def holds(source: Source) -> str:

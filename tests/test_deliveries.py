@@ -126,8 +126,8 @@ def test_what_comes_while_a_run_is_under_way_waits_for_the_next(hooked: Hooked, 
     deliveries.start_due()
     real = deliveries.taken
 
-    def late(work: Any, integration: Any) -> Any:
-        found = real(work, integration)
+    def late(work: Any) -> Any:
+        found = real(work)
         if not hooked.sender.deliveries()[1:]:
             hooked.came(("A", 2, "1.00"))
             hooked.came(("A", 3, "1.00"))
@@ -230,8 +230,8 @@ def test_a_stopped_run_keeps_its_deliveries_to_be_read_again(hooked: Hooked, mon
     hooked.came(("A", 1, "1.00"))
     real = deliveries.taken
 
-    def stopping(work: Any, integration: Any) -> Any:
-        found = real(work, integration)
+    def stopping(work: Any) -> Any:
+        found = real(work)
         runs.request_stop(work.run, WHO)
         work.look_for_stop()
         return found

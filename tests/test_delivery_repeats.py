@@ -56,8 +56,8 @@ def test_what_waits_is_waited_for_once(unnamed: Hooked, monkeypatch: pytest.Monk
     deliveries.start_due()
     real = deliveries.taken
 
-    def late(work: Any, integration: Any) -> Any:
-        found = real(work, integration)
+    def late(work: Any) -> Any:
+        found = real(work)
         came(unnamed)
         return found
 

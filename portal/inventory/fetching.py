@@ -30,9 +30,9 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
     source = integration.source
     if given := work.run.settings.get("document"):
         numbers = given if isinstance(given, list) else [given]
-        return _only(work, [_kept(documents.find_unscoped(number)) for number in numbers])
+        return _only(work, _as_declared(work, [_kept(documents.find_unscoped(number)) for number in numbers]))
     if connections.is_webhook(source):
-        return _only(work, _delivered(work, integration))
+        return _only(work, _as_declared(work, _delivered(work, integration)))
     if connections.is_upload(source):
         uploaded = documents.latest_upload(source, integration.kind)
         if uploaded is None:
@@ -85,12 +85,20 @@ def _of_a_list(work: Work, reader: ListReader) -> Progress:
 def _delivered(work: Work, integration: Integration) -> list[Document]:
     """What came by webhook and waits; for a dry run, which takes nothing, the newest."""
     if work.run.kind != "dry_run":
-        found = deliveries.taken(work, integration)
+        found = deliveries.taken(work)
         if not found:
             work.say("Nothing came since the last run.")
         return found
     newest = deliveries.sample(integration.source)
     return [] if newest is None else [newest]
+
+
+def _as_declared(work: Work, given: list[Document]) -> list[Document]:
+    """Deliveries count as what they were declared to hold when they came, whatever the feed's policy says by now."""
+    changes_only = deliveries.are_changes(given)
+    if changes_only is not None:
+        work.save_checkpoint(changes_only=changes_only)
+    return given
 
 
 def _had(integration: Integration, connector: Connector) -> Document | None:

@@ -39,8 +39,9 @@ class WebhookDelivery(Table):
 
     `state`: refused (`reason` says why); ping (a sender's greeting, no event); waiting (for a run), taken (by the run `run_id`),
     read, replaced (a newer full one came), failed (its run did not take it) or left_out (by a person); kept (until orders move).
-    `alone`: read it in a run of its own, as a run of several failed. `status`: what we answered. `repeats`: times it came again.
-    `signed_with`: current, old or "". `headers` and `head`, the body's beginning, hold no secret.
+    `holds`: of stock, full or partial as it was declared when it came, "" of other kinds. `alone`: read it in a run of its own, as
+    a run of several failed. `status`: what we answered. `repeats`: times it came again. `signed_with`: current, old or "".
+    `headers` and `head`, the body's beginning, hold no secret.
     """
 
     id = BigAutoField()
@@ -50,6 +51,7 @@ class WebhookDelivery(Table):
     at = UtcTime(default=now)
     kind = CharField(max_length=20)
     state = CharField(max_length=20)
+    holds = CharField(max_length=10, default="")
     alone = BooleanField(default=False)
     reason = CharField(max_length=300, default="")
     status = SmallIntegerField()
