@@ -30,6 +30,7 @@ HELD_SECONDS = 0.02
 LONGEST_HOLD = 0.3
 """Seconds of chunks in one transaction while nobody waits: an index page that several of them touch is then written once."""
 
+MANY_ADDED = 10_000
 UNKNOWN_HASH = 0
 """Content hash of an item that no longer is what its file said; the next file is compared value by value."""
 
@@ -67,6 +68,7 @@ class Applying:
             self._add(f"{self.rows} s", which, (self.run_id, after, last), "s.row_number")
 
         self._each_chunk("applied", chunk, 0, REMOVALS_FROM, total, act)
+        self._learn()
 
     def apply_rows(self, total: int) -> None:
         """Adds, changes, zeros and items that are back; of a held row everything but what is held of it."""
@@ -79,6 +81,12 @@ class Applying:
                 self._change(after, last, "held", self._free(marks), f" AND p.marks = {marks}")
 
         self._each_planned("applied", 0, REMOVALS_FROM, total, act)
+        self._learn()
+
+    def _learn(self) -> None:
+        """After many items were added: Postgres would plan the next feed's comparison as if they were not there."""
+        if self.counts["add"] >= MANY_ADDED:
+            bulk.analyze("inventory_item")
 
     def accept_rows(self, total: int) -> None:
         """The zeros, prices and whole rows that were held."""
