@@ -5,6 +5,7 @@ ask ─▶ line ─▶ headers ─▶ body up to a limit ─▶ Answer        re
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -38,6 +39,7 @@ ALWAYS = {"User-Agent": "Quayside", "Accept": "application/json", "Accept-Encodi
 WORTH_A_TRY = frozenset({"timed_out", "connection_lost", "cut_download", "host_unknown", "port_closed"})
 
 Record = Callable[[Exchange], None]
+log = logging.getLogger(__name__)
 
 
 def unwatched(_done: int, _total: int | None) -> None:
@@ -140,7 +142,14 @@ class Caller:
             problem = caught.problem.headline
             raise
         finally:
-            self.record(self._told(asked, answer, problem, at, time.monotonic() - began))
+            self.tell(lambda: self._told(asked, answer, problem, at, time.monotonic() - began))
+
+    def tell(self, exchange: Callable[[], Exchange]) -> None:
+        """Record an exchange. Where that fails, the log says so and nothing else changes: the request ended as it did."""
+        try:
+            self.record(exchange())
+        except Exception as error:  # noqa: BLE001
+            log.error("An exchange was not recorded: %s", type(error).__name__)  # its text may hold what was sent
 
     def _exchange(self, asked: Asked, parts: SplitResult, steps: Steps, limit: int, progress: Progress) -> Answer:
         host = parts.hostname or ""

@@ -209,7 +209,7 @@ class RestConnector(ListReader):
     def _refused(self, answer: Answer) -> SupplierError:
         error = refused(answer, self.caller, self._text("user"))
         words = self._text(f"words_{answer.status}")
-        return SupplierError(replace(error.problem, body=words), error.permanent) if words else error
+        return SupplierError(replace(error.problem, body=words), error.permanent, error.status) if words else error
 
     # sending
 

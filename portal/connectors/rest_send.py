@@ -14,8 +14,6 @@ from portal.connectors.api_auth import ApiAuth, address, refused
 from portal.connectors.caller import Answer, Asked, Caller
 from portal.connectors.rest_list import Wanted, put_path
 from portal.connectors.sending import Found, Sent, Witness
-from portal.connectors.steps import Steps
-from portal.errors import SupplierError
 
 METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -28,15 +26,13 @@ def send(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, operation: 
     """
     if settings.get("operation") != operation or not settings.get("path"):
         raise sending.cannot("send", "REST")
-    request, line = _request(settings, document, reference), list[str]()
-    try:
-        answer = caller.ask(auth.sign(request, caller), steps=Steps(lambda check: sending.note_line(line, check)))
-    except SupplierError as error:
-        if line:  # the server was reached: from then on nobody knows what left
-            host = urlsplit(str(settings.get("base") or "")).hostname or "the server"
-            return Sent("unknown", reference, problem=sending.not_known(host))
-        return Sent("not_sent", reference, problem=error.problem)
-    return _ended(settings, caller, auth, answer, reference)
+    request = _request(settings, document, reference)
+    host = urlsplit(str(settings.get("base") or "")).hostname or "the server"
+    return sending.once(
+        lambda steps: caller.ask(auth.sign(request, caller), steps=steps),
+        lambda answer: _ended(settings, caller, auth, answer, reference),
+        reference, host,
+    )  # fmt: skip
 
 
 def _request(settings: Mapping[str, Any], document: bytes, reference: str) -> Asked:

@@ -5,13 +5,20 @@ send ─▶ sent │ refused │ not_sent │ unknown        unknown ─▶ (set
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from portal.connectors import problems
+from portal.connectors.steps import Steps
 from portal.errors import Problem, SupplierError
 from portal.records import Check
+
+if TYPE_CHECKING:
+    from portal.connectors.caller import Answer
+
+log = logging.getLogger(__name__)
 
 OUTCOMES = {
     "sent": "The supplier has it, and said so",
@@ -135,8 +142,26 @@ def outcome_of(status: int, not_taken: Collection[int] = ()) -> str:
     return "unknown"
 
 
-def note_line(line: list[str], check: Check) -> None:
-    """Note that the server was reached, for a listener of Steps: from then on a document may have left."""
+def once(ask: Callable[[Steps], Answer], ended: Callable[[Answer], Sent], reference: str, host: str) -> Sent:
+    """Ask, and judge the answer by `ended`. Once the server was reached nothing is raised: what failed then, also of ours, is not known.
+
+    `ask` gives the one request these steps. Before the server was reached a SupplierError is a document that was not sent.
+    """
+    line: list[str] = []
+    try:
+        return ended(ask(Steps(lambda check: _note_line(line, check))))
+    except SupplierError as error:
+        if not line:
+            return Sent("not_sent", reference, problem=error.problem)
+    except Exception as error:
+        if not line:
+            raise
+        log.error("How the send of %s ended cannot be told: %s", reference, type(error).__name__)  # its text may hold what was sent
+    return Sent("unknown", reference, problem=not_known(host))
+
+
+def _note_line(line: list[str], check: Check) -> None:
+    """Note that the server was reached: from then on a document may have left."""
     if check.name == "identity" and check.state == "passed":
         line.append(check.name)
 

@@ -198,7 +198,8 @@ class ShopifyConnector(ListReader):
 
     def _forgiving(self, reply: Reply) -> Reply:
         """The reply without the refusals of unit costs, which are a permission of their own; they are not asked for again."""
-        refused = [one for one in reply.errors if shopify_words.code_of(one) == "ACCESS_DENIED" and "unitCost" in (one.get("path") or ())]
+        denied = [one for one in reply.errors if shopify_words.code_of(one) == "ACCESS_DENIED"]
+        refused = [one for one in denied if isinstance(one.get("path"), list) and "unitCost" in one["path"]]
         if not refused or not reply.data:
             return reply
         self.cost = False

@@ -70,7 +70,7 @@ def _start(graph: Graph, query: str, progress: Progress) -> str:
     waited = 0.0
     while True:
         data = graph.whole(graph.once(shopify_documents.BULK_START, {"query": query}, progress)).get("bulkOperationRunQuery") or {}
-        errors = data.get("userErrors") or []
+        errors = shopify_words.user_errors(data)
         if not errors:
             return str((data.get("bulkOperation") or {}).get("id") or "")
         if not {str(one.get("code")) for one in errors} <= BUSY:
@@ -130,7 +130,8 @@ def _download(graph: Graph, link: str, into: Path, limit_bytes: int, progress: P
     finally:
         size, took = into.stat().st_size if into.exists() else 0, round((time.monotonic() - began) * 1_000)
         status = None if problem else 200
-        graph.caller.record(Exchange(at, "GET", without_query(link), status, took, received=size, problem=problem))
+        told = Exchange(at, "GET", without_query(link), status, took, received=size, problem=problem)
+        graph.caller.tell(lambda: told)
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -132,13 +132,12 @@ class Graph:
         except orjson.JSONDecodeError:
             body = None
         if not isinstance(body, Mapping):
-            raise problems.protocol_error("The answer cannot be read", "What came is not JSON. Nothing was used.")
+            raise shopify_words.unreadable("What came is not JSON.")
         self.bucket.learn(body.get("extensions"))
-        errors, data = body.get("errors"), body.get("data")
-        told = [{"message": str(errors)}] if errors and not isinstance(errors, list) else [one for one in errors or () if one]
-        if not isinstance(data, Mapping) and not told:
-            raise problems.protocol_error("The answer cannot be read", "It holds neither data nor errors. Nothing was used.")
-        return Reply(data if isinstance(data, Mapping) else {}, told)
+        errors, data = _errors(body.get("errors")), body.get("data")
+        if not isinstance(data, Mapping) and not errors:
+            raise shopify_words.unreadable("It holds neither data nor errors.")
+        return Reply(data if isinstance(data, Mapping) else {}, errors)
 
     def _paid(self, document: str, variables: Mapping[str, Any], progress: Progress, tries: int | None) -> Reply:
         """The reply once the bucket held enough. `tries` None: a change, which is sent once."""
@@ -181,3 +180,12 @@ class Graph:
 
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _errors(told: Any) -> Sequence[Mapping[str, Any]]:
+    """The errors beside the data, a sentence as one without a code. Raises protocol_error where they are in no form that we know."""
+    if isinstance(told, str) and told:
+        return [{"message": told}]
+    if told is None or (isinstance(told, list) and all(isinstance(one, Mapping) for one in told)):
+        return told or ()
+    raise shopify_words.unreadable("It tells errors in a form that we do not know.")

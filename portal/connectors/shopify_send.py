@@ -14,9 +14,7 @@ from portal.connectors import problems, sending, shopify_documents, shopify_word
 from portal.connectors.caller import Answer, unwatched
 from portal.connectors.sending import Found, Sent
 from portal.connectors.shopify_graph import Graph, Reply
-from portal.connectors.steps import Steps
 from portal.errors import SupplierError
-from portal.records import Check
 
 OPTIONS = {"inventoryBehaviour": "DECREMENT_OBEYING_POLICY", "sendReceipt": False, "sendFulfillmentReceipt": False}
 """Without the first, Shopify leaves the stock as it is (BYPASS is its default); the buyer hears from us, not from the supplier."""
@@ -31,15 +29,13 @@ def send(graph: Graph, operation: str, document: bytes, reference: str) -> Sent:
     """
     if graph.settings.get("operation") != operation or operation != "send_orders":
         raise sending.cannot("send", "SHOPIFY")
-    order, line = {**_order(document), "sourceIdentifier": reference}, list[str]()
+    order = {**_order(document), "sourceIdentifier": reference}
     asked = graph.request(shopify_documents.ORDER_CREATE, {"order": order, "options": OPTIONS})
-    try:
-        answer = graph.caller.ask(graph.auth.sign(asked, graph.caller), steps=Steps(lambda check: _note(line, check)))
-    except SupplierError as error:
-        if line:  # Shopify was reached: from then on nobody knows what left
-            return Sent("unknown", reference, problem=sending.not_known(_host(graph)))
-        return Sent("not_sent", reference, problem=error.problem)
-    return _ended(graph, answer, reference)
+    return sending.once(
+        lambda steps: graph.caller.ask(graph.auth.sign(asked, graph.caller), steps=steps),
+        lambda answer: _ended(graph, answer, reference),
+        reference, _host(graph),
+    )  # fmt: skip
 
 
 def find(graph: Graph, reference: str) -> Found | None:
@@ -50,7 +46,7 @@ def find(graph: Graph, reference: str) -> Found | None:
     asked = {"filter": f'source_identifier:"{quoted}"'}
     page = graph.whole(graph.read(shopify_documents.ORDERS_BY_SOURCE, asked, unwatched)).get("orders")
     nodes = page.get("nodes") if isinstance(page, Mapping) else None
-    if not isinstance(nodes, list):
+    if not isinstance(nodes, list) or not all(isinstance(one, Mapping) for one in nodes):
         raise problems.protocol_error("The answer cannot be read", "A list that we asked for is not in it.")
     ours = [one for one in nodes if one.get("sourceIdentifier") == reference]
     return Found(reference, str(ours[0].get("id") or ""), ours[0], len(ours)) if ours else None
@@ -95,19 +91,15 @@ def _taken(graph: Graph, reply: Reply, reference: str) -> Sent:
         return Sent("not_sent", reference, problem=problem)
     made = reply.data.get("orderCreate")
     told: Mapping[str, Any] = made if isinstance(made, Mapping) else {}
-    if errors := told.get("userErrors"):
+    errors, order = shopify_words.user_errors(told), told.get("order")
+    their_id = order.get("id") if isinstance(order, Mapping) else None
+    if errors and order is None:
         problem = shopify_words.of_user_errors(errors, graph.caller, "Shopify did not take the order").problem
         return Sent("refused", reference, problem=problem, answer=told)
-    order = told.get("order")
-    if not isinstance(order, Mapping) or not order.get("id"):
+    if errors or not isinstance(their_id, str) or not their_id:
         return Sent("unknown", reference, problem=sending.not_known(_host(graph)), answer=told)
-    return Sent("sent", reference, str(order["id"]), answer=order)
+    return Sent("sent", reference, their_id, answer=order)
 
 
 def _host(graph: Graph) -> str:
     return str(graph.settings.get("shop") or "the store")
-
-
-def _note(line: list[str], check: Check) -> None:
-    if check.name == "identity" and check.state == "passed":
-        line.append(check.name)

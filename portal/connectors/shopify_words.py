@@ -25,6 +25,12 @@ _SCOPE = re.compile(r"`((?:read|write)_[a-z_]{2,60})`")
 
 def refused(answer: Answer, caller: Caller, settings: Mapping[str, Any]) -> SupplierError:
     """An answer whose status is no success."""
+    error = _refused(answer, caller, settings)
+    error.status = answer.status
+    return error
+
+
+def _refused(answer: Answer, caller: Caller, settings: Mapping[str, Any]) -> SupplierError:
     said = said_by(answer.body, caller, f"{answer.status} {answer.reason}")
     signs_in = settings.get("auth") == "code"
     if answer.status == 401 and signs_in:
@@ -62,20 +68,18 @@ def lacks(scopes: Iterable[str], said: str = "", signs_in: bool = False) -> Supp
 
 def scopes_of(errors: Sequence[Mapping[str, Any]]) -> list[str]:
     """The access scopes that ACCESS_DENIED errors name, each once."""
-    told = [
-        str(one.get("message")) + " " + str(_extensions(one).get("requiredAccess")) for one in errors if code_of(one) == "ACCESS_DENIED"
-    ]
+    told = [f"{_text(one, 'message')} {_text(_extensions(one), 'requiredAccess')}" for one in errors if code_of(one) == "ACCESS_DENIED"]
     return list(dict.fromkeys(scope for text in told for scope in _SCOPE.findall(text)))
 
 
 def code_of(error: Mapping[str, Any]) -> str:
     """The code of one GraphQL error, "" when it has none."""
-    return str(_extensions(error).get("code") or "")
+    return _text(_extensions(error), "code")
 
 
 def of_errors(errors: Sequence[Mapping[str, Any]], caller: Caller, version: str, signs_in: bool = False) -> SupplierError:
     """GraphQL errors inside a 200. `signs_in`: by a person's sign-in, which can be made again."""
-    said = problems.quoted("; ".join(str(one.get("message") or "") for one in errors), caller.secrets.values())
+    said = problems.quoted("; ".join(_text(one, "message") for one in errors), caller.secrets.values())
     codes = {code_of(one) for one in errors}
     if "ACCESS_DENIED" in codes:
         return lacks(scopes_of(errors), said, signs_in)
@@ -96,11 +100,32 @@ def of_errors(errors: Sequence[Mapping[str, Any]], caller: Caller, version: str,
     return _failure("Shopify did not accept our question", body, said, True)
 
 
+def user_errors(told: Any) -> Sequence[Mapping[str, Any]]:
+    """The userErrors that a mutation answered with. Raises protocol_error where they are not in their documented form."""
+    errors = told.get("userErrors") if isinstance(told, Mapping) else None
+    if not isinstance(errors, list | None) or not all(_is_user_error(one) for one in errors or ()):
+        raise unreadable("It tells errors in a form that we do not know.")
+    return errors or ()
+
+
+def _is_user_error(one: Any) -> bool:
+    """UserError: message, field (names, or null) and, of some, a code."""
+    if not isinstance(one, Mapping) or not isinstance(one.get("message"), str) or not isinstance(one.get("code"), str | None):
+        return False
+    field = one.get("field")
+    return field is None or (isinstance(field, list) and all(isinstance(name, str) for name in field))
+
+
+def unreadable(why: str) -> SupplierError:
+    """An answer of success that says nothing which we understand."""
+    return problems.protocol_error("The answer cannot be read", f"{why} Nothing was used.")
+
+
 def of_user_errors(errors: Sequence[Mapping[str, Any]], caller: Caller, headline: str) -> SupplierError:
-    """A mutation that answered with userErrors: a failure, though the status is 200."""
-    told = [f"{one.get('code') or ''} {'.'.join(one.get('field') or ())} {one.get('message') or ''}".strip() for one in errors]
+    """A mutation that answered with userErrors (see user_errors): a failure, though the status is 200."""
+    told = [f"{one.get('code') or ''} {'.'.join(one.get('field') or ())} {one['message']}".strip() for one in errors]
     said = problems.quoted("; ".join(told), caller.secrets.values())
-    words = str(errors[0].get("message") or "It gave no reason").rstrip(".")
+    words = str(errors[0]["message"] or "It gave no reason").rstrip(".")
     return _failure(headline, f"{problems.quoted(words, caller.secrets.values())}. Nothing was changed.", said, True)
 
 
@@ -118,3 +143,8 @@ def _failure(headline: str, body: str, said: str, permanent: bool) -> SupplierEr
 def _extensions(error: Mapping[str, Any]) -> Mapping[str, Any]:
     found = error.get("extensions")
     return found if isinstance(found, Mapping) else {}
+
+
+def _text(told: Mapping[str, Any], name: str) -> str:
+    found = told.get(name)
+    return found if isinstance(found, str) else ""

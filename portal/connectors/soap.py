@@ -136,16 +136,14 @@ class SoapConnector(ListReader):
             raise sending.cannot("send", "SOAP")
         contract = self.reader.contract()
         chosen = self.reader.chosen(contract)
-        address, line = self.reader.endpoint(chosen), list[str]()
+        address = self.reader.endpoint(chosen)
         asked = self._asked(contract, chosen, next(self._calls())[1], address, soap_send.parts_of(document))
         host = origin(address)[1]
-        try:
-            answer = self.caller.ask(asked, steps=Steps(lambda check: sending.note_line(line, check)))
-        except SupplierError as error:
-            if line:  # the server was reached: from then on nobody knows what left
-                return Sent("unknown", reference, problem=sending.not_known(host))
-            return Sent("not_sent", reference, problem=error.problem)
-        return soap_send.ended(answer, lambda: self._message(answer, chosen), self.settings, self.secrets.values(), reference, host)
+
+        def ended(answer: Answer) -> Sent:
+            return soap_send.ended(answer, lambda: self._message(answer, chosen), self.settings, self.secrets.values(), reference, host)
+
+        return sending.once(lambda steps: self.caller.ask(asked, steps=steps), ended, reference, host)
 
     def find(self, reference: str, since: str = "") -> Found | None:
         """The document with our reference, as the witness's operation tells it; see sending.Sends."""
@@ -281,7 +279,7 @@ class SoapConnector(ListReader):
         if not changed:
             return error
         told = replace(error.problem, body=f"{error.problem.body} {changed}.", act="Look at the arguments", act_at="operation")
-        return SupplierError(told, error.permanent)
+        return SupplierError(told, error.permanent, error.status)
 
     def _text(self, key: str) -> str:
         return str(self.settings.get(key) or "").strip()
