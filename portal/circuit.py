@@ -1,6 +1,6 @@
 """A source whose server keeps failing is left alone for a while: closed ─▶ open ─▶ one try ─▶ closed, or open for longer.
 
-Only failures of the server count (no answer, lost lines, 5xx), of every integration of the source together.
+Only failures of the server count (no answer, lost lines, 5xx), of every integration of the source together; any other answer closes it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ RESTS = (5, 15, 30, 60)
 ONE_TRY = timedelta(minutes=10)
 """How long the one try may take before another run may be the one."""
 CODES = frozenset({"timed_out", "connection_lost", "port_closed", "host_unknown", "cut_download", "http_status", "tls_refused"})
+
+ANSWERED = frozenset({
+    "sign_in_refused", "key_refused", "user_locked", "permission_denied", "folder_missing", "file_missing", "file_growing", "redirected",
+})  # fmt: skip
+"""Said of a server that answered, but for some settings of ours that cannot be signed with, where another try does no harm."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,13 @@ def watched(source: Source, by_hand: bool) -> Iterator[None]:
     except SupplierError as error:
         if is_servers(error):
             _failed(source, error)
+        elif _answered(error):
+            _close(source)
         raise
+    _close(source)
+
+
+def _close(source: Source) -> None:
     if Circuit.select().where(Circuit.source == source).exists():
         Circuit.delete().where(Circuit.source == source).execute()
 
@@ -63,6 +74,11 @@ def is_servers(error: SupplierError) -> bool:
     if error.permanent or error.problem.code not in CODES or isinstance(error, Later):
         return False
     return error.status is None or error.status >= 500 or error.status in (408, 425, 429)
+
+
+def _answered(error: SupplierError) -> bool:
+    """Whether the server is there, though it did not give us what we asked for."""
+    return error.status is not None or error.problem.code in ANSWERED
 
 
 def _ask_leave(source: Source) -> None:

@@ -151,6 +151,39 @@ def test_run_sync_by_hand_always_tries_and_its_own_repeats_do_not(behind: Any, m
     assert circuit.of(source) is None
 
 
+@pytest.mark.parametrize(
+    ("error", "closes"),
+    [
+        (problems.http_status(403, "", "", permanent=True), True),
+        (problems.http_status(404, "", ""), True),
+        (problems.sign_in_refused("h", "u"), True),
+        (problems.folder_missing("/out", []), True),
+        (problems.host_unknown("h"), False),
+        (problems.no_key(False), False),
+        (problems.not_stored("disk full"), False),
+    ],
+)
+def test_an_answer_that_refuses_the_one_try_closes_it_too(
+    behind: Any, monkeypatch: pytest.MonkeyPatch, error: SupplierError, closes: bool
+) -> None:
+    source, now = behind(free_port()), Clock(monkeypatch)
+    Circuit.create(source=source, failures=3, opened=1, headline="Nothing answers", until=now.at)
+    with pytest.raises(SupplierError) as tried, circuit.watched(source, False):
+        raise error
+    assert tried.value is error and (circuit.of(source) is None) is closes
+    with pytest.raises(Later) if not closes else contextlib.nullcontext(), circuit.watched(source, False):
+        pass
+
+
+def test_a_refused_run_leaves_no_rest_behind(client: Any, behind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    port, now = free_port(), Clock(monkeypatch)
+    source = behind(port)
+    Circuit.create(source=source, failures=3, opened=1, headline="Nothing answers", until=now.at)
+    with serving(port, answer(status="403 Forbidden")):
+        assert sync(source).problem["headline"] == "The server does not let us read this link"
+    assert circuit.of(source) is None and 'id="resting"' not in client.get(f"/sources/{source.public_id}").text
+
+
 @contextlib.contextmanager
 def serving(port: int, says: bytes) -> Iterator[Web]:
     """A web server on a port that was free."""
