@@ -204,7 +204,7 @@ _LIES = {
     "another method": (("exchanges", 0, "request", "method"), "POST", "method is 'GET', not 'POST'"),
     "a body that is not sent": (("exchanges", 0, "request", "body"), {"a": 1}, "body is None"),
     "one request fewer": (("exchanges", 1), None, "request 2: GET /v1/products?limit=2&offset=2 was not expected"),
-    "one request more": (("exchanges", 1, "answer", "body", "data"), [], "the items are"),
+    "one request more": (("exchanges", 1, "answer", "body", "data"), [], "The list stopped at 2 of 3 items"),
     "another place": (("base",), "https://api.elsewhere.example/v1", "place: it asks https://api.northwind.example/v1"),
     "other items": (("items",), [], "the items are [{"),
     "an answer that is an error": (("exchanges", 0, "answer", "status"), 404, "The address is not there"),

@@ -18,6 +18,8 @@ LONGEST_PATH = 500
 
 _DOTTED = re.compile(r"[^.\[\]|`'\"*&(){}@!<>=?\s]+(?:\.[^.\[\]|`'\"*&(){}@!<>=?\s]+)*")
 
+_BEGINS = re.compile(rf"((?:{_DOTTED.pattern})?)\[[\]*?]")
+
 
 class Unreadable(Exception):
     """The body is not what its form says. `str(error)` is the fact, without the body."""
@@ -75,18 +77,30 @@ def check_path(path: str) -> str:
 
 
 def items(body: Any, path: str) -> list[Mapping[str, Any]] | None:
-    """The items of the list that the path leads to; a single object is a list of one, an empty answer has none.
+    """The items of the list that the path leads to; a single object is a list of one. An answer that is [] has none, whatever the path.
 
     None when the path leads to something else, or to nothing.
     """
     found = at(body, path)
-    if body is None or found == []:
+    if body == [] or found == []:
         return []
     if isinstance(found, Mapping):
         return [found]
     if isinstance(found, list) and all(isinstance(one, Mapping) for one in found):
         return found
     return None
+
+
+def on_page(body: Any, path: str, items: int) -> tuple[int, bool]:
+    """(how many a page's size counts, whether that is known) of an answer that gave so many items.
+
+    A JMESPath may drop entries or take several out of one, as [].sellables[] does; what a page counts is the list that it begins with.
+    """
+    if not path or _DOTTED.fullmatch(path):
+        return items, True
+    began = _BEGINS.match(path)
+    listed = at(body, began[1]) if began else None
+    return (len(listed), True) if isinstance(listed, list) else (items, False)
 
 
 def _walked(body: Any, path: str) -> Any:

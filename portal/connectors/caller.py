@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
 import requests
 
 from portal.connectors import http_answer, problems, waits
 from portal.connectors.masking import HIDDEN, masked
 from portal.connectors.network import Guard
+from portal.connectors.paging import laid_over
 from portal.connectors.spool import Progress, wait
 from portal.connectors.steps import Steps
 from portal.connectors.web_line import FAULTS, closing, fault_of, open_line, send
@@ -48,7 +49,10 @@ def unwatched(_done: int, _total: int | None) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request. `query` is laid over that of the address. `private`: a secret comes back, so neither body is ever told."""
+    """One request. `query` is laid over that of the address, which may repeat names.
+
+    `private`: a secret comes back, so neither body is ever told.
+    """
 
     method: str
     address: str
@@ -63,8 +67,7 @@ class Asked:
         if not self.query:
             return self.address
         parts = urlsplit(self.address)
-        query = {**dict(parse_qsl(parts.query, keep_blank_values=True)), **self.query}
-        return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
+        return urlunsplit(parts._replace(query=urlencode(laid_over(parts.query, self.query.items())), fragment=""))
 
 
 @dataclass(frozen=True)

@@ -273,6 +273,24 @@ def cut_download(got: int, announced: int | None) -> SupplierError:
     return _failure("cut_download", headline, f"{amounts} We did not use it. Your stock stays as it was.", "Try now", "run_again")
 
 
+def cut_list(got: int, told: int, what: str) -> SupplierError:
+    """A list ended before as many came as its server told; `what` is "item" or "page"."""
+    body = f"The server told {told:,} {what}s and {got:,} came. We did not use them. Your stock stays as it was."
+    return _failure("cut_download", f"The list stopped at {got:,} of {told:,} {what}s", body, "Try now", "run_again")
+
+
+def cut_pages() -> SupplierError:
+    """A page says that more follow, and not where."""
+    body = "It says that more follow, and not where they are. We did not use it. Your stock stays as it was."
+    return _failure("cut_download", "The list stopped before its end", body, "Try now", "run_again")
+
+
+def no_answer(status: int) -> SupplierError:
+    """An answer of success without a body, where a list belongs."""
+    body = "A list without items would be an empty list in it, or a 204. We did not use it. Your stock stays as it was."
+    return _failure("cut_download", "The server sent an empty answer", body, "Try now", "run_again", f"{status}")
+
+
 def too_large(limit: int) -> SupplierError:
     """More bytes than the operator allows."""
     body = f"Files up to {size(limit)} are read here. The operator can raise the limit (MAX_FEED_MB). Nothing was used."

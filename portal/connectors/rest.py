@@ -138,7 +138,7 @@ class RestConnector(ListReader):
         return chain([with_columns(first, self.settings.get("columns") or ())], rows)
 
     def _children_of(self, ask: Callable[[Asked], Answer], children: Children) -> Callable[[Item], Iterator[Iterable[Item]]]:
-        asked = 0
+        asked, most = 0, 1 if self.samples else self.most_pages
 
         def read(item: Item) -> Iterator[Iterable[Item]]:
             nonlocal asked
@@ -146,7 +146,7 @@ class RestConnector(ListReader):
             if self.samples and asked > MOST_PARENTS:
                 return
             wanted = replace(self._list(put_path(children.path, item), ""), items=children.items)
-            yield from (items for items, _ in pages(wanted, self.paging, ask, self.most_pages))
+            yield from (items for items, _ in pages(wanted, self.paging, ask, most))
 
         return read
 
@@ -245,7 +245,7 @@ def _paging_of(settings: Mapping[str, Any]) -> Paging:
     return Paging(style, size, first=first, **texts)
 
 
-_NAMES = ("size_name", "page_name", "total", "pages", "cursor")
+_NAMES = ("size_name", "page_name", "total", "pages", "cursor", "pages_header")
 
 
 def _number(settings: Mapping[str, Any], key: str, otherwise: float = 0) -> float:

@@ -135,9 +135,13 @@ class ShopifyConnector(ListReader):
             self.turn(len(_nodes(page)))
             before, after = after, _next(page)
             if after is None or self.pages == most:
-                return
+                break
             if after == before:
                 raise problems.protocol_error("The list has no end", "A page leads back to itself. Nothing was used.")
+        if after is None and self.items < (self.expected or 0):
+            self.expected = min(self.expected or 0, self._count(progress))  # some may have been deleted while we read
+            if self.items < self.expected:
+                raise problems.cut_list(self.items, self.expected, "item")
 
     def _read_changes(self, shelf: Shelf, places: int, progress: Progress) -> bool:
         """Whether only what changed was asked for, and read; a store in which very much changed is read whole."""
@@ -303,7 +307,11 @@ def _next(page: Any) -> str | None:
     ends = page.get("pageInfo") if isinstance(page, Mapping) else None
     if not isinstance(ends, Mapping):
         raise _unreadable()
-    return str(ends["endCursor"]) if ends.get("hasNextPage") and ends.get("endCursor") else None
+    if not ends.get("hasNextPage"):
+        return None
+    if not ends.get("endCursor"):
+        raise problems.cut_pages()
+    return str(ends["endCursor"])
 
 
 def _unreadable() -> SupplierError:

@@ -63,8 +63,10 @@ def _pages(
             raise problems.protocol_error("The answer cannot be read", "A list that we asked for is not in it. Nothing was used.")
         yield page["nodes"]
         before, after = after, page["pageInfo"].get("endCursor")
-        if not page["pageInfo"].get("hasNextPage") or not after:
+        if not page["pageInfo"].get("hasNextPage"):
             return
+        if not after:
+            raise problems.cut_pages()
         if after == before:
             raise problems.protocol_error("The list has no end", "A page leads back to itself. Nothing was used.")
 

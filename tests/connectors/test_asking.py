@@ -15,7 +15,7 @@ import pytest
 
 from portal.connectors import answers, caller, masking, paging, problems, waits
 from portal.connectors.caller import Asked, Caller
-from portal.connectors.paging import Endless, Paging
+from portal.connectors.paging import Cut, Endless, Paging
 from portal.errors import SupplierError
 from portal.records import Exchange, Secret
 from tests import canary
@@ -100,10 +100,110 @@ def test_cursors_next_addresses_and_link_headers() -> None:
     ]
     following = Paging("next", cursor="links.next")
     asked = walk(following, [page(1, links={"next": "/v3/items?page=2"}), page(2, links={"next": "?page=3"}), page(3, links={"next": ""})])
-    assert asked[1:] == [({}, "https://api.example/v3/items?page=2"), ({"limit": "2", "page": "3"}, "https://api.example/v3/items?page=2")]
+    assert asked[1:] == [({}, "https://api.example/v3/items?page=2"), ({}, "https://api.example/v3/items?limit=2&page=3")]
     link = Paging("link")
     told = [{"Link": '<https://api.example/v3/items?p=0>; rel="prev", <https://api.example/v3/items?p=2>; rel="next"'}, {}]
     assert walk(link, [page(1), page(2)], headers=told)[1] == ({}, "https://api.example/v3/items?p=2")
+
+
+def told(*pages: Any) -> list[Any]:
+    return [page(*ids, meta=meta) for ids, meta in pages]
+
+
+@pytest.mark.parametrize(
+    "style, pages, cut",
+    [
+        ("page", told(([1, 2], {"total": 4}), ([], {})), "2 of 4 items"),
+        ("page", told(([1, 2], {"total": 4}), ([], {"total": 0})), "2 of 4 items"),
+        ("page", told(([1, 2], {"total": 4}), ([3], {"total": 3})), ""),
+        ("page", told(([1, 2], {"total": 3}), ([], {"total": 2})), ""),
+        ("page", told(([1, 2], {"pages": 3}), ([], {"pages": 3})), "1 of 3 pages"),
+        ("page", told(([1, 2], {"pages": 2}), ([3], {"pages": 2})), ""),
+        ("page", told(([1, 2], {"pages": 2, "total": 9}), ([3], {"pages": 2, "total": 9})), "3 of 9 items"),
+        ("page", told(([], {"pages": 1, "total": 0}),), ""),
+        ("offset", told(([1, 2], {"total": 5}), ([3, 4], {"total": 5}), ([], {"total": 5})), "4 of 5 items"),
+        ("cursor", told(([1, 2], {"total": 5, "end": "b"}), ([3, 4], {"total": 5})), "4 of 5 items"),
+        ("cursor", told(([1, 2], {"total": 4, "end": "b"}), ([3, 4], {"total": 6})), ""),
+        ("cursor", told(([1, 2], {"total": 5, "end": "b"}), ([3, 4], {"total": 3})), ""),
+        ("none", told(([1, 2], {"total": 5})), "2 of 5 items"),
+    ],
+)  # fmt: skip
+def test_a_list_that_ends_short_of_what_was_told_is_cut(style: str, pages: list[Any], cut: str) -> None:
+    how = Paging(style, size=2, page_name="p", total="meta.total", pages="meta.pages", cursor="meta.end")
+    if not cut:
+        assert len(walk(how, pages)) == len(pages)
+        return
+    with pytest.raises(Cut) as found:
+        walk(how, pages)
+    assert str(found.value) == cut
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [page(*range(100)), page(*range(100)), page(*range(100)), page()],  # 250 were asked for, the server gives 100
+        [page(*range(100)), page()],
+        [page(*range(250)), page(*range(100))],
+    ],
+)
+@pytest.mark.parametrize("style", ["page", "offset"])
+def test_a_page_shorter_than_asked_is_the_last_only_after_one_as_long_as_asked(style: str, pages: list[Any]) -> None:
+    assert len(walk(Paging(style, size=250, size_name="limit", page_name="p"), pages)) == len(pages)
+
+
+def test_a_total_that_is_smaller_than_what_came_ends_nothing() -> None:
+    assert len(walk(Paging("page", page_name="p", total="total"), [page(1, 2, total=0), page(3, total=0), page(total=0)])) == 3
+
+
+def test_the_number_of_pages_may_stand_in_a_header() -> None:
+    how = Paging("page", size=100, page_name="p", pages_header="X-Pages")
+    assert len(walk(how, [page(1), page(2)], headers=[{"x-pages": "2"}] * 2)) == 2
+    with pytest.raises(Cut, match="1 of 2 pages"):
+        walk(how, [page(1), page()], headers=[{"x-pages": "2"}, {}])
+    assert len(walk(how, [page(1), page()], headers=[{"x-pages": "many"}, {}])) == 2
+
+
+def test_a_cursor_is_followed_over_an_empty_page_and_not_for_ever() -> None:
+    cursor = Paging("cursor", page_name="after", cursor="end")
+    assert len(walk(cursor, [page(1, end="b"), page(end="c"), page(2)])) == 3
+    assert len(walk(cursor, [page(1, end="b"), page(end="b")])) == 2, "an empty page that leads to itself is the last"
+    with pytest.raises(Endless):
+        walk(cursor, [page(1, end="b"), page(2, end="b")])
+    with pytest.raises(Endless):
+        walk(cursor, [page(end=f"c{n}") for n in range(200)], headers=[{}] * 200)
+
+
+@pytest.mark.parametrize(
+    "path, body, found",
+    [
+        ("data", page(1, 2), (7, True)),
+        ("[].parts[].{id: id}", [{"parts": []}, {"parts": [{"id": 1}]}], (2, True)),
+        ("data[?id > `1`]", page(1, 2, 3), (3, True)),
+        ("a.b[*].c", {"a": {"b": [{"c": {}}]}}, (1, True)),
+        ("data || `[]`", page(1, 2), (7, False)),
+        ("rows[].c[]", page(1, 2), (7, False)),
+    ],
+)
+def test_what_the_size_of_a_page_counts(path: str, body: Any, found: tuple[int, bool]) -> None:
+    assert answers.on_page(body, path, 7) == found
+
+
+@pytest.mark.parametrize(
+    "address, query, whole",
+    [
+        ("https://a.example/p?status=a&status=b", {"page": "1"}, "https://a.example/p?status=a&status=b&page=1"),
+        ("https://a.example/p?page=3&x=&page=4", {"page": "1"}, "https://a.example/p?x=&page=1"),
+        ("https://a.example/p?status=a&status=b", {}, "https://a.example/p?status=a&status=b"),
+    ],
+)
+def test_parameters_that_repeat_are_all_sent(address: str, query: dict[str, str], whole: str) -> None:
+    assert Asked("GET", address, query=query).whole == whole
+
+
+def test_a_next_query_keeps_parameters_that_repeat() -> None:
+    how, before = Paging("next", cursor="next"), "https://a.example/p?status=a&status=b&tag=&page=1"
+    place = paging.following(how, paging.first(how), before, page(1, next="?page=2&sort=x&sort=y"), {}, 1)
+    assert place and (place.query, place.link) == ({}, "https://a.example/p?status=a&status=b&tag=&page=2&sort=x&sort=y")
 
 
 def test_a_list_that_leads_back_to_a_page_is_ended() -> None:
@@ -121,7 +221,8 @@ def test_a_list_that_leads_back_to_a_page_is_ended() -> None:
         (b'{"sku": "A"}\n\n{"sku": "B"}\n', "jsonl", "", [{"sku": "A"}, {"sku": "B"}]),
         (b"<r><i id='1'><sku>A</sku></i><i><sku>B</sku><q u='ea'>3</q></i></r>", "xml", "r.i",
          [{"@id": "1", "sku": "A"}, {"sku": "B", "q": {"@u": "ea", "#text": "3"}}]),
-        (b"", "json", "data", []),
+        (b"", "json", "data", None),
+        (b"[]", "json", "data", []),
         (b'{"data": []}', "json", "data", []),
         (b'{"data": null}', "json", "data", None),
         (b'{"data": ["A"]}', "json", "data", None),

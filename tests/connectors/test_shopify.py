@@ -13,6 +13,7 @@ from portal.connectors import shopify_bulk, shopify_graph
 from portal.connectors.shopify import ShopifyConnector
 from portal.errors import SupplierError
 from portal.records import Check, Exchange, Secret
+from tests.connectors import shopify_server
 from tests.connectors.shopify_server import CLIENT, LEGACY, SECRET, SHOP, Store, shopify, variant
 
 
@@ -105,6 +106,32 @@ def test_only_chosen_locations_count(guard: Any, tmp_path: Path, way: str) -> No
     assert every["at Old"] == "", "made inactive: it counts no more, and its column stays for a mapping that knows it"
     assert one["quantity"] == 7 and [name for name in one if name.startswith("at ")] == ["at Harbor"]
     assert ("warning", "Of the chosen locations 1 cannot be read any more, closed or made inactive; the others count.") in shop.said
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ({"hasNextPage": True, "endCursor": None}, "The list stopped before its end"),
+        ({"hasNextPage": False, "endCursor": None}, "The list stopped at 100 of 250 items"),
+    ],
+)
+def test_a_list_that_ends_early_uses_nothing(guard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: Any, words: str) -> None:
+    whole = shopify_server.page
+
+    def cut(items: list[Any], first: int | None, after: str | None) -> dict[str, Any]:
+        found = whole(items, first, after)
+        return {**found, "pageInfo": ends} if len(items) == 250 else found
+
+    monkeypatch.setattr(shopify_server, "page", cut)
+    with shopify(variants=[variant(n, levels={1: n}) for n in range(1, 251)]) as server, pytest.raises(SupplierError) as refused:
+        Shop(server, guard).fetch(tmp_path)
+    assert (refused.value.problem.code, refused.value.problem.headline) == ("cut_download", words) and list(tmp_path.iterdir()) == []
+
+
+def test_variants_that_are_deleted_while_the_store_is_read_are_not_missed(guard: Any, tmp_path: Path) -> None:
+    with shopify(variants=[variant(n, levels={1: n}) for n in range(1, 251)]) as server:
+        shop = Shop(server, guard)
+        assert len(shop.fetch(tmp_path, lambda *_: server.variants.__delitem__(slice(240, None)))) == 240
 
 
 def test_more_levels_than_fit_a_page_are_read_to_the_end(guard: Any, tmp_path: Path) -> None:

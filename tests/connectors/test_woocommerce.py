@@ -35,7 +35,7 @@ def connector(base: str, guard: Guard, operation: str) -> RestConnector:
 def test_a_recorded_store_becomes_its_items(recorded: dict[str, Any], guard: Guard, tmp_path: Path) -> None:
     def answer(request: Request) -> Any:
         found = recorded["variations-11"] if request.path.endswith("/11/variations") else recorded["products"]
-        return 200, found if request.query["page"] == "1" else []
+        return 200, found if request.query["page"] == "1" else [], {"X-WP-Total": str(len(found)), "X-WP-TotalPages": "1"}
 
     with told(answer) as server, connector(server.base, guard, "get_inventory") as shop:
         shop.fetch("", "newest", "*", tmp_path / "items.jsonl", 10**7, lambda *_: None)
