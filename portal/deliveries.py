@@ -30,6 +30,7 @@ BUSY, PACE_WHEN_BUSY = 30, timedelta(minutes=1)
 
 PACE_AFTER_NOTHING = timedelta(minutes=5)  # after a run that failed before it took anything
 KEPT_FILES = 5_000  # of one source; older ones that were read are erased before their age
+KEPT_BYTES = 500_000_000  # the same in bytes, well below what a source may have here (hook_limits.MOST_BYTES)
 LATELY = timedelta(days=1)
 KEPT_LINES = timedelta(days=30)
 
@@ -261,9 +262,15 @@ def erase_old() -> int:
 
 def _thin_out(source: Source) -> None:
     kept = Document.select().where(Document.source == source, Document.origin == ORIGIN, Document.stored_name.is_null(False))
-    last = kept.order_by(Document.id.desc()).offset(KEPT_FILES).limit(1).first()
+    size, last = 0, None
+    newest = kept.select(Document.id, Document.size).order_by(Document.id.desc())
+    for place, (number, more) in enumerate(newest.limit(KEPT_FILES + 1).tuples()):
+        size += more
+        if place == KEPT_FILES or size > KEPT_BYTES:
+            last = number
+            break
     if last is not None:
-        mine = (Document.source == source) & (Document.origin == ORIGIN) & (Document.id <= last.id)
+        mine = (Document.source == source) & (Document.origin == ORIGIN) & (Document.id <= last)
         Document.update(erase_at=clock.now()).where(mine, Document.erase_at.is_null(False)).execute()
 
 

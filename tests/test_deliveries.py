@@ -327,8 +327,9 @@ def test_old_lines_and_remembered_ids_go(hooked: Hooked, monkeypatch: pytest.Mon
     assert WebhookSeen.select().count() == 0
 
 
-def test_busy_sources_keep_only_their_newest_files(hooked: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries, "KEPT_FILES", 2)
+@pytest.mark.parametrize(("most", "value"), [("KEPT_FILES", 2), ("KEPT_BYTES", 200)])
+def test_busy_sources_keep_only_their_newest_files(hooked: Hooked, monkeypatch: pytest.MonkeyPatch, most: str, value: int) -> None:
+    monkeypatch.setattr(deliveries, most, value)
     for n in range(4):
         hooked.came((f"A{n}", 1, "1.00"))
         hooked.work()
