@@ -136,7 +136,7 @@ def test_unknown_addresses_tell_nothing(sender: Sender) -> None:
 def test_a_replay_has_no_second_effect(sender: Sender) -> None:
     token, headers = webhooks.token_of(sender.hook), sender.signed(STOCK, "msg_1")
     assert answer_of(sender.post(STOCK, headers)) == (202, "accepted")
-    replay = receiving.Request(headers, "203.0.113.7", lambda limit: STOCK)
+    replay = receiving.Request(headers, "203.0.113.7", lambda _: STOCK)
     answers = [receiving.receive(token, "inventory", replay) for _ in range(999)]
     assert {(one.status, one.code, one.fresh) for one in answers} == {(202, "accepted", False)} and len(answers) == 999
     (kept,) = sender.deliveries()
