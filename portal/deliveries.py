@@ -263,8 +263,8 @@ def erase_old() -> int:
 def _thin_out(source: Source) -> None:
     kept = Document.select().where(Document.source == source, Document.origin == ORIGIN, Document.stored_name.is_null(False))
     size, last = 0, None
-    newest = kept.select(Document.id, Document.size).order_by(Document.id.desc())
-    for place, (number, more) in enumerate(newest.limit(KEPT_FILES + 1).tuples()):
+    newest: Any = kept.select(Document.id, Document.size).order_by(Document.id.desc())
+    for place, (number, more) in enumerate(newest.limit(KEPT_FILES + 1).tuples().iterator()):
         size += more
         if place == KEPT_FILES or size > KEPT_BYTES:
             last = number
