@@ -18,6 +18,7 @@ from portal.suppliers import Setting, Supplier, native_hosts
 LONGEST_VALUE = 2_000
 LONGEST_KEY_FILE = 20_000
 LINKS = ("url", "base", "token_url", "authorize_url", "endpoint", "wsdl")
+PATHS = ("path", "check_path", "login_path")
 MOST_ON_A_PAGE = 10_000
 LONGEST_REST = 60  # seconds; a pause is not interrupted
 USUAL_PORTS = {"explicit": "21", "plain": "21", "implicit": "990"}
@@ -315,9 +316,9 @@ def place_of(values: Mapping[str, Any]) -> str:
 
 
 def without_tail(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings for an audit line: a link without its query, which may carry an access key."""
+    """The settings for an audit line: links and paths without their query, which may carry an access key."""
     shown = dict(values)
-    for key in LINKS:
+    for key in (*LINKS, *PATHS, "link"):
         if shown.get(key):
             parts = _split_or_nothing(str(shown[key]))
             shown[key] = urlunsplit(parts._replace(query="…" if parts.query else "", fragment=""))

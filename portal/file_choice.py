@@ -26,7 +26,7 @@ from portal import (
     setup_steps,
     sources,
 )
-from portal.connection_values import server_of
+from portal.connection_values import server_of, without_tail
 from portal.connectors import selection
 from portal.errors import Invalid, NotFound, Problem, Stale, SupplierError
 from portal.models import Connection, Document, Integration, Run, Source, database
@@ -218,7 +218,8 @@ def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: i
     with database.atomic():
         if not Integration.update(columns).where(Integration.id == integration.id, Integration.version == version).execute():
             raise Stale(integration.changed_by, integration.changed_at)
-        audit.write(source.merchant, who, "integration.file", "source", source.public_id, before=integration.settings, after=settings)
+        told = (without_tail(integration.settings), without_tail(settings))
+        audit.write(source.merchant, who, "integration.file", "source", source.public_id, before=told[0], after=told[1])
         if rule != before:
             audit.write(source.merchant, who, "integration.after_read", "integration", integration.public_id, before=before, after=rule)
         _mark(integration)

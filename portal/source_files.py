@@ -93,9 +93,9 @@ def begin(merchant: Merchant, text: bytes, name: str, confirmed: bool, who: str)
 
 
 def _shareable(supplier: Supplier, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What others may see of a connection. A link with a query or a user may carry a key, so it is left out whole."""
+    """What others may see of a connection. A link or path with a query or a user may carry a key, so it is left out whole."""
     public = {one.key for one in supplier.settings if not one.secret and one.kind != "key_pair"} - PERSONAL
-    links = {key for key in connection_values.LINKS if _carries(str(settings.get(key, "")))}
+    links = {key for key in (*connection_values.LINKS, *connection_values.PATHS) if _carries(str(settings.get(key, "")))}
     return {key: value for key, value in settings.items() if key in public - links}
 
 
