@@ -19,6 +19,8 @@ LONGEST_VALUE = 2_000
 LONGEST_KEY_FILE = 20_000
 LINKS = ("url", "base", "token_url", "authorize_url", "endpoint", "wsdl")
 PATHS = ("path", "check_path", "login_path")
+PATHS = ("path", "check_path", "login_path")
+"""Paths under the base address; what stands behind their question mark may be a key, as that of a link."""
 MOST_ON_A_PAGE = 10_000
 LONGEST_REST = 60  # seconds; a pause is not interrupted
 USUAL_PORTS = {"explicit": "21", "plain": "21", "implicit": "990"}
@@ -316,13 +318,14 @@ def place_of(values: Mapping[str, Any]) -> str:
 
 
 def without_tail(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings for an audit line: links and paths without their query, which may carry an access key."""
-    shown = dict(values)
-    for key in (*LINKS, *PATHS, "link"):
-        if shown.get(key):
-            parts = _split_or_nothing(str(shown[key]))
-            shown[key] = urlunsplit(parts._replace(query="…" if parts.query else "", fragment=""))
-    return shown
+    """The settings for an audit line: links and paths (a second feed's `link` too) without their query, which may carry a key."""
+    return {key: bare(str(value)) if value and key in (*LINKS, *PATHS, "link") else value for key, value in values.items()}
+
+
+def bare(link: str) -> str:
+    """A link or a path for whoever looks: without its query, which may carry a key."""
+    parts = _split_or_nothing(link)
+    return urlunsplit(parts._replace(query="…" if parts.query else "", fragment=""))
 
 
 def _refusal(words: str) -> Invalid:
@@ -343,9 +346,7 @@ _JUDGES: dict[str, Callable[[str, list[str]], Any]] = {
     **dict.fromkeys(("wsdl", "endpoint"), _service),
     "token_url": _base,
     "authorize_url": _base,
-    "path": _path,
-    "check_path": _path,
-    "login_path": _path,
+    **dict.fromkeys(PATHS, _path),
     "size": _whole_number,
     "language": _whole_number,
     "first": _whole_number,

@@ -80,7 +80,7 @@ class RestConnector(ListReader):
                 next(pages(second, self.paging, reads))  # its permission may be another one
             said, there = probing.probe(self.settings, address(self.settings, self._text("probe_path")), reads)
             found.detail += f". {said}." if said else ""
-            found.facts.update(folder=self._text("path") or "/", **({"offers": there} if self._text("probe_path") else {}))
+            found.facts.update(folder=self._text("path").partition("?")[0] or "/", **({"offers": there} if self._text("probe_path") else {}))
         return self.listing(folder)
 
     def prove(self, steps: Steps | None = None) -> Answer:
@@ -119,7 +119,7 @@ class RestConnector(ListReader):
                     del buffer[:_CHUNK]
             spool.write(bytes(buffer))
             size, digest = spool.size, spool.finish()
-        return Fetched(str(into), NAME, size, digest, None, address(self.settings, self._text("path")))
+        return Fetched(str(into), NAME, size, digest, None, address(self.settings, self._text("path").partition("?")[0]))
 
     def _rows(self, ask: Callable[[Asked], Answer], joined: list[Joined]) -> Iterator[Item]:
         children = Children(*(self._text(f"children_{name}") for name in ("path", "items", "when")))

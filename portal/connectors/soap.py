@@ -16,7 +16,7 @@ import orjson
 
 from portal.connectors import answers, problems, rest_send, sending, soap_answers, soap_arguments, soap_send
 from portal.connectors.api_auth import refused
-from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller
+from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller, without_query
 from portal.connectors.lists import ListReader
 from portal.connectors.network import Guard
 from portal.connectors.sending import Found, Sent, Witness
@@ -121,7 +121,7 @@ class SoapConnector(ListReader):
             size, digest = spool.size, spool.finish()
         if nothing:
             self.say(f"The service knows nothing of {len(nothing):,} of {calls:,} products: {problems.some(nothing)}. They are left out.")
-        return Fetched(str(into), NAME, size, digest, None, f"{address} {operation.name}")
+        return Fetched(str(into), NAME, size, digest, None, f"{without_query(address)} {operation.name}")
 
     # sending
 

@@ -134,7 +134,7 @@ def file_words(source: Any, kept: Mapping[str, Any]) -> str:
     if connections.is_upload(source):
         return "The newest upload"
     if kept.get("link"):
-        return str(kept["link"])
+        return connection_values.bare(str(kept["link"]))
     if kept.get("match") == "exact":
         return f"Always {kept.get('pattern')}"
     return "The file behind the link" if kept.get("pattern") == "*" else f"The newest {kept.get('pattern')}"

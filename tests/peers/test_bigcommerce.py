@@ -41,7 +41,9 @@ class Store:
 
     def __init__(self, base: str, operation: str, **more: Any) -> None:
         self.told: list[Exchange] = []
-        settings = ENTRY.whole({"store_hash": "a1b2c3", "base": base, "plain_ok": "1", "most_pages": 3}, operation) | more
+        # the examples of the specification tell a total (36) that they do not hold (1), so it is left out here
+        typed = {"store_hash": "a1b2c3", "base": base, "plain_ok": "1", "most_pages": 3}
+        settings = ENTRY.whole(typed, operation) | {"total": ""} | more
         guard = Guard.from_config(LOOPBACK)
         self.connector = RestConnector(settings, {"key": Secret("k3y")}, guard=guard, trusted_key=None, record=self.told.append)
 
