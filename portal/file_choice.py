@@ -26,7 +26,7 @@ from portal import (
     setup_steps,
     sources,
 )
-from portal.connection_values import server_of, without_tail, without_tail
+from portal.connection_values import server_of, without_tail
 from portal.connectors import selection
 from portal.errors import Invalid, NotFound, Problem, Stale, SupplierError
 from portal.models import Connection, Document, Integration, Run, Source, database

@@ -65,8 +65,9 @@ def written(source: Source) -> str:
         "connection": _shareable(supplier, connection.settings if connection else {}),
         "integrations": {one.kind: _integration(one) for one in sources.integrations(source)},
     }  # fmt: skip
-    return "# A fulfillment source of Quayside. It holds no password, key, user name, or link or path that may carry one.\n\n" + tomli_w.dumps(
-        _without_nothing(table)
+    return (
+        "# A fulfillment source of Quayside. It holds no password, key, user name, or link or path that may carry one.\n\n"
+        + tomli_w.dumps(_without_nothing(table))
     )
 
 

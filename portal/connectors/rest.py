@@ -80,7 +80,9 @@ class RestConnector(ListReader):
                 next(pages(second, self.paging, reads))  # its permission may be another one
             said, there = probing.probe(self.settings, address(self.settings, self._text("probe_path")), reads)
             found.detail += f". {said}." if said else ""
-            found.facts.update(folder=self._text("path").partition("?")[0] or "/", **({"offers": there} if self._text("probe_path") else {}))
+            found.facts.update(
+                folder=self._text("path").partition("?")[0] or "/", **({"offers": there} if self._text("probe_path") else {})
+            )
         return self.listing(folder)
 
     def prove(self, steps: Steps | None = None) -> Answer:

@@ -10,6 +10,7 @@ from portal import (
     activation,
     connection_checks,
     connection_parts,
+    connection_values,
     connections,
     file_choice,
     mappings,
