@@ -19,7 +19,21 @@ from portal.models.inventory import (
     UnknownSku,
 )
 from portal.models.key_offers import KeyOffer
+from portal.models.orders import (
+    ApiAnswer,
+    ApiToken,
+    CommittedStock,
+    FulfillmentRequest,
+    Order,
+    OrderLine,
+    RequestEvent,
+    RequestLine,
+    SendingStop,
+    ShippingCode,
+)
+from portal.models.outbox import SendAttempt, Submission, SubmissionMember, SubmissionPart
 from portal.models.runs import Run, RunMessage
+from portal.models.shipments import Shipment, ShipmentItem
 from portal.models.sources import (
     Circuit,
     Connection,
@@ -40,13 +54,17 @@ TABLES: list[type[Table]] = [
     Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
     UnknownSku, Webhook, WebhookDelivery, WebhookSeen,
+    Order, OrderLine, FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, ShippingCode, ApiToken, ApiAnswer, SendingStop,
+    Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
 ]  # fmt: skip
 
 __all__ = [
-    "TABLES", "AuditLine", "Circuit",
-    "Connection", "Document", "Exchange", "FeedState", "FormToken", "FreshRow", "Integration", "InventoryChange",
-    "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant", "OauthRequest", "PlanRow",
-    "Run", "RunFile", "RunMessage", "SealedSecret", "ServiceDescription",
-    "Session", "SetAsideRow", "SignInAttempt", "Source", "StagedRow", "StaleRecord", "Table", "UnknownSku", "User",
+    "TABLES", "ApiAnswer", "ApiToken", "AuditLine", "Circuit", "CommittedStock", "Connection", "Document",
+    "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
+    "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant",
+    "OauthRequest", "Order", "OrderLine", "PlanRow", "RequestEvent", "RequestLine", "Run", "RunFile",
+    "RunMessage", "SealedSecret", "SendAttempt", "SendingStop", "ServiceDescription", "Session",
+    "SetAsideRow", "Shipment", "ShipmentItem", "ShippingCode", "SignInAttempt", "Source", "StagedRow",
+    "StaleRecord", "Submission", "SubmissionMember", "SubmissionPart", "Table", "UnknownSku", "User",
     "Webhook", "WebhookDelivery", "WebhookSeen", "connect", "database",
 ]  # fmt: skip

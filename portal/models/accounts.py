@@ -10,13 +10,17 @@ from portal.models.fields import JsonText, UtcTime, new_public_id
 
 
 class Merchant(Table):
-    """One workspace. `data_key` is its own key, wrapped by the installation's key; `audit_lines` counts its audit log."""
+    """One workspace. `data_key` is its own key, wrapped by the installation's key; `audit_lines` counts its audit log.
+
+    `order_settings`: what is not as by default: {"routing": {...}, "numbering": {...}}, explained by the modules that read it.
+    """
 
     id = BigAutoField()
     public_id = CharField(max_length=32, unique=True, default=new_public_id)
     name = CharField(max_length=120)
     time_zone = CharField(max_length=60, default="UTC")
     auto_process = BooleanField(default=False)
+    order_settings = JsonText(default=dict)
     data_key = TextField()
     audit_lines = IntegerField(default=0)
     version = IntegerField(default=1)
