@@ -83,12 +83,11 @@ def layout_from(header_line: str) -> dict[str, Any]:
     return {**order_mapping.propose_layout(names), "delimiter": delimiter}
 
 
-def sample_file(merchant: Merchant, layout: Mapping[str, Any]) -> tuple[str, bytes]:
-    """(name, bytes) of the file that the sample order makes. Raises Invalid, or Refused for what the file cannot hold."""
+def sample_files(merchant: Merchant, layout: Mapping[str, Any]) -> list[order_mapping.OrderFile]:
+    """The files that the sample order makes, one or a pair. Raises Invalid, or Refused for what a file cannot hold."""
     order_mapping.check_layout(layout)
     at = clock.now().replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(merchant.time_zone or "UTC"))
-    name = order_mapping.file_name(layout, at=at, number="1", po=order_mapping.SAMPLE_ORDER[0]["po_number"])
-    return name, order_mapping.render(layout, order_mapping.SAMPLE_ORDER)
+    return order_mapping.files(layout, order_mapping.SAMPLE_ORDER, at=at, number="1")
 
 
 def save_orders(

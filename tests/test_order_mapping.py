@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from portal import order_mapping
 from portal.errors import Invalid, Refused, SupplierError
 from portal.order_mapping import dates
-from portal.order_mapping.layout import money
+from portal.order_mapping.cells import money
 from portal.records import CellProblem, Row
 
 PO = {"header": "PO", "kind": "field", "field": "po_number"}

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from portal.order_mapping.cells import LINE_FIELDS
 from portal.order_mapping.dates import DATE_FORMS, likely_form
+from portal.order_mapping.files import OrderFile, files, render
 from portal.order_mapping.layout import (
+    ALIGNS,
     DELIMITERS,
-    ENCODINGS,
+    FORMATS,
     KINDS,
     LINE_ENDS,
+    LINE_JOINS,
+    NESTED,
+    PADS,
     QUOTING,
+    SHAPES,
     TOKENS,
     check_layout,
+    column_sets,
     file_name,
     propose_layout,
-    render,
+    reshape,
 )
 from portal.order_mapping.samples import SAMPLE_ORDER
 from portal.order_mapping.shipments import check_shipment_rules, compile_shipments, needed_shipment_columns
+from portal.order_mapping.texts import ENCODINGS
 
 __all__ = [
-    "DATE_FORMS", "DELIMITERS", "ENCODINGS", "KINDS", "LINE_ENDS", "QUOTING", "SAMPLE_ORDER", "TOKENS",
-    "check_layout", "check_shipment_rules", "compile_shipments", "file_name", "likely_form", "needed_shipment_columns",
-    "propose_layout", "render",
+    "ALIGNS", "DATE_FORMS", "DELIMITERS", "ENCODINGS", "FORMATS", "KINDS", "LINE_ENDS", "LINE_FIELDS", "LINE_JOINS", "NESTED", "PADS",
+    "QUOTING", "SAMPLE_ORDER", "SHAPES", "TOKENS", "OrderFile",
+    "check_layout", "check_shipment_rules", "column_sets", "compile_shipments", "file_name", "files", "likely_form",
+    "needed_shipment_columns", "propose_layout", "render", "reshape",
 ]  # fmt: skip

@@ -1,39 +1,47 @@
-"""Send Orders: the layout of a supplier's order file, and its exact bytes. One row an order line.
+"""Send Orders: the layout of a supplier's order file, how one begins, and what is wrong with it.
 
-A machine's file: data is written as it is or not at all, never changed to fit.
+{"format", "shape", "columns": [{"header", "kind", …}], "file_name", options}; of a pair also "detail_columns", "detail_file_name".
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
-from typing import Any, Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from portal.errors import Invalid, Refused
-from portal.fields import MONEY_SCALE, ORDER_FIELDS, Field
-from portal.order_mapping.dates import DATE_FORMS, written
+from portal.errors import Invalid
+from portal.fields import ORDER_FIELDS, Field
+from portal.order_mapping.cells import BY_KEY, CONTROL, Column, Layout
+from portal.order_mapping.dates import DATE_FORMS
+from portal.order_mapping.texts import ENCODINGS
+from portal.order_mapping.trees import XML_STEP, json_problem, xml_problem
 
-Layout = Mapping[str, Any]
+FORMATS = {"csv": "Delimited text (CSV)", "xlsx": "Excel workbook (XLSX)", "fixed": "Fixed-width text", "xml": "XML", "json": "JSON"}
+ENDINGS = {"csv": "csv", "xlsx": "xlsx", "fixed": "txt", "xml": "xml", "json": "json"}
+SHAPES = {
+    "lines": "A row for each order line",
+    "orders": "A row for each order, its lines joined in their columns",
+    "pair": "Two files: one of orders, one of their lines",
+}
+NESTED = ("xml", "json")
+"""Formats that hold the lines of an order inside it, whatever the shape says."""
 
 KINDS = {"field": "A field", "fixed": "A fixed value", "joined": "Joined fields", "date": "A date"}
 QUOTING = {"minimal": "Only where needed", "all": "Every value", "none": "Never"}
 LINE_ENDS = {"crlf": "Windows (CR LF)", "lf": "Unix (LF)"}
-ENCODINGS = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with a mark (BOM)", "cp1252": "Windows-1252", "ascii": "Plain ASCII"}
 DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Pipe"}
+LINE_JOINS = {"|": "Pipe", ";": "Semicolon", "~": "Tilde", "^": "Caret"}
+ALIGNS = {"left": "Left", "right": "Right"}
+PADS = {" ": "Spaces", "0": "Zeros"}
 MOST_COLUMNS = 200
 LONGEST_TEXT = 200
+WIDEST = 1_000
 TOKENS = ("date", "time", "number", "po")
-BY_KEY: dict[str, Field] = {field.key: field for field in ORDER_FIELDS}
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NAME = re.compile(r"[\w .()+=@#-]+", re.ASCII)
 _TOKEN = re.compile(r"\{(\w*)\}")
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.I)
-_QUOTING: dict[str, Literal[0, 1, 3]] = {"minimal": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL, "none": csv.QUOTE_NONE}
-_Write = Callable[[Mapping[str, Any]], str]
 
 
 def propose_layout(headers: Sequence[str] = ()) -> dict[str, Any]:
@@ -66,14 +74,58 @@ def _column(field: Field, header: str) -> dict[str, Any]:
     return {"header": header, "kind": "field", "field": field.key}
 
 
+def reshape(layout: dict[str, Any]) -> None:
+    """Fit the columns and names to the format just chosen: names that it can have, widths where there are none, the file's ending."""
+    form = layout.get("format", "csv")
+    for name in column_sets(layout):
+        for column in layout.get(name) or ():
+            if form in NESTED and _header_problem(column, layout):
+                words = re.findall(r"[A-Za-z0-9]+", column.get("header", "")) or [column.get("field") or "value"]
+                plain = "".join(word[:1].upper() + word[1:] for word in words)
+                plain = plain if plain[0].isalpha() else f"N{plain}"
+                column["header"] = plain if form == "xml" else plain[0].lower() + plain[1:]
+            if form == "fixed" and "width" not in column:
+                field = BY_KEY.get(column.get("field", ""))
+                column["width"] = max(min(field.longest, 60) if field and field.longest else 12, len(column.get("header", "")))
+    for name in ("file_name", "detail_file_name"):
+        stem, dot, ending = str(layout.get(name, "")).rpartition(".")
+        if dot and ending in ENDINGS.values():
+            layout[name] = f"{stem}.{ENDINGS.get(form, 'csv')}"
+
+
+def column_sets(layout: Layout) -> tuple[str, ...]:
+    """The keys of the layout's lists of columns: of a pair there are two."""
+    pair = layout.get("shape") == "pair" and layout.get("format", "csv") not in NESTED
+    return ("columns", "detail_columns") if pair else ("columns",)
+
+
 def check_layout(layout: Layout) -> None:
     """Raise Invalid for a layout no file can be written with.
 
-    Keys: "delimiter", "quoting", "line_end", "encoding", "decimal_mark", "file_name", "columns", "columns.0", …
+    Keys: those of the layout itself, "columns", "columns.0", …, and of a pair "detail_columns", "detail_columns.0", …
     """
+    errors = _option_errors(layout)
+    names = ("file_name", "detail_file_name") if len(column_sets(layout)) == 2 else ("file_name",)
+    errors |= {name: problem for name in names if (problem := _name_problem(layout.get(name)))}
+    if len(names) == 2 and "file_name" not in errors and layout.get("file_name") == layout.get("detail_file_name"):
+        errors["detail_file_name"] = "Give the two files different names"
+    for name in column_sets(layout):
+        errors |= _columns_errors(layout, name)
+    if not errors and (absent := _absent([column for name in column_sets(layout) for column in layout[name]])):
+        errors["columns"] = f"A supplier cannot fill an order without {absent}; add a column for it"
+    if not errors and len(names) == 2 and not {"po_number", "order_number"} & _fields(layout["detail_columns"]):
+        errors["detail_columns"] = "Add the PO number, so that each line is found again under its order"
+    if errors:
+        raise Invalid(errors)
+
+
+def _option_errors(layout: Layout) -> dict[str, str]:
     errors = {}
     for key, choices, words in (
+        ("format", FORMATS, "Choose a format"),
+        ("shape", SHAPES, "Choose what a row is"),
         ("delimiter", DELIMITERS, "Choose the sign between values"),
+        ("line_join", LINE_JOINS, "Choose the sign between the lines of an order"),
         ("quoting", QUOTING, "Choose when values are quoted"),
         ("line_end", LINE_ENDS, "Choose how lines end"),
         ("encoding", ENCODINGS, "Choose an encoding"),
@@ -81,32 +133,48 @@ def check_layout(layout: Layout) -> None:
     ):
         if layout.get(key, next(iter(choices))) not in choices:
             errors[key] = words
-    if problem := _name_problem(layout.get("file_name")):
-        errors["file_name"] = problem
-    columns = layout.get("columns")
+    if layout.get("format") == "xml":
+        for key in ("root", "order_tag", "line_tag"):
+            if (name := layout.get(key) or "Order") and not (isinstance(name, str) and XML_STEP.fullmatch(name)):
+                errors[key] = "Use an element's name: letters, digits, dots, dashes and underscores"
+    return errors
+
+
+def _columns_errors(layout: Layout, name: str) -> dict[str, str]:
+    columns = layout.get(name)
     if not isinstance(columns, list) or not 0 < len(columns) <= MOST_COLUMNS:
-        errors["columns"] = f"Add from 1 to {MOST_COLUMNS} columns"
-    else:
-        errors |= {f"columns.{n}": problem for n, column in enumerate(columns) if (problem := _column_problem(column))}
-        if not errors and (absent := _absent(columns)):
-            errors["columns"] = f"A supplier cannot fill an order without {absent}; add a column for it"
-    if errors:
-        raise Invalid(errors)
+        return {name: f"Add from 1 to {MOST_COLUMNS} columns"}
+    return {f"{name}.{n}": problem for n, column in enumerate(columns) if (problem := _column_problem(column, layout))}
 
 
-def _absent(columns: Sequence[Mapping[str, Any]]) -> str:
-    """What no order can do without: which request it is, what to ship, and how many."""
+def _fields(columns: Sequence[Column]) -> set[Any]:
     used = {column.get("field") for column in columns if column["kind"] in {"field", "date"}}
-    used |= {key for column in columns if column["kind"] == "joined" for key in column["fields"]}
+    return used | {key for column in columns if column["kind"] == "joined" for key in column["fields"]}
+
+
+def _absent(columns: Sequence[Column]) -> str:
+    """What no order can do without: which request it is, what to ship, and how many."""
+    used = _fields(columns)
     groups = (("po_number", "order_number"), ("sku", "upc", "mpn"), ("quantity",))
     return " and ".join(BY_KEY[group[0]].label for group in groups if not used & set(group))
 
 
-def _column_problem(column: Any) -> str | None:
-    if not isinstance(column, Mapping) or column.get("kind") not in KINDS:
+def _column_problem(column: Any, layout: Layout) -> str | None:
+    if not isinstance(column, dict) or column.get("kind") not in KINDS:
         return "Choose what this column holds"
-    if not _is_text(column.get("header", "")):
+    return _header_problem(column, layout) or _held_problem(column) or _width_problem(column, layout)
+
+
+def _header_problem(column: Column, layout: Layout) -> str | None:
+    header = column.get("header", "")
+    if not _is_text(header):
         return f"Give the column a name of at most {LONGEST_TEXT} characters, without line breaks"
+    if layout.get("format") in NESTED:
+        return xml_problem(header) if layout["format"] == "xml" else json_problem(header)
+    return None
+
+
+def _held_problem(column: Column) -> str | None:
     kind = column["kind"]
     if kind == "fixed":
         return None if _is_text(column.get("text", "")) else f"Use at most {LONGEST_TEXT} characters, without line breaks"
@@ -121,8 +189,21 @@ def _column_problem(column: Any) -> str | None:
     return "Choose a date form" if kind == "date" and column.get("date_form") not in DATE_FORMS else None
 
 
+def _width_problem(column: Column, layout: Layout) -> str | None:
+    if layout.get("format") != "fixed":
+        return None
+    width = column.get("width")
+    if not isinstance(width, int) or isinstance(width, bool) or not 0 < width <= WIDEST:
+        return f"Enter how many characters wide the column is, from 1 to {WIDEST:,}"
+    if layout.get("header", True) and len(column.get("header", "")) > width:
+        return f"Its name has {len(column['header'])} characters, and the column is {width} wide. Use a shorter name, or no header row"
+    if column.get("align", "left") not in ALIGNS or column.get("pad", " ") not in PADS:
+        return "Choose where the value stands, and what fills the rest"
+    return None
+
+
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST_TEXT and not _CONTROL.search(value)
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT and not CONTROL.search(value)
 
 
 def _name_problem(pattern: Any) -> str | None:
@@ -149,79 +230,3 @@ def file_name(layout: Layout, *, at: datetime, number: str, po: str) -> str:
 
 def _safe(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", text).strip(".") or "-"
-
-
-def render(layout: Layout, lines: Sequence[Mapping[str, Any]]) -> bytes:
-    """The file of these order lines, byte for byte. Expects a layout that `check_layout` accepted.
-
-    A line is a mapping of ORDER_FIELDS keys: money as integer ten-thousandths, dates as date or datetime, quantities
-    as int, all else as text; None or absent is empty. Raises Refused for what the file cannot hold: control
-    characters, letters outside its encoding, a delimiter where values are never quoted.
-    """
-    writers = [(column.get("header", ""), _writer(column, layout.get("decimal_mark", "."))) for column in layout["columns"]]
-    out = io.StringIO(newline="")
-    quoting = layout.get("quoting", "minimal")
-    end = "\n" if layout.get("line_end", "crlf") == "lf" else "\r\n"
-    writer = csv.writer(out, delimiter=layout.get("delimiter", ","), quoting=_QUOTING[quoting], lineterminator=end)
-    if layout.get("header", True):
-        _put(writer, [header for header, _ in writers], "The header", layout)
-    for line in lines:
-        cells = [_clean(header, write(line), line) for header, write in writers]
-        _put(writer, cells, f"Order {line.get('po_number', '')}", layout)
-    return out.getvalue().encode(layout.get("encoding", "utf-8"))
-
-
-def _put(writer: Any, cells: list[str], whose: str, layout: Layout) -> None:
-    encoding = layout.get("encoding", "utf-8")
-    for cell in cells:
-        try:
-            cell.encode(encoding)
-        except UnicodeEncodeError as error:
-            sign = cell[error.start]
-            raise Refused(f"{whose} holds “{sign}”, which {ENCODINGS[encoding]} cannot write. Choose UTF-8 or change the value.") from None
-    if layout.get("quoting") == "none":
-        bad = next((cell for cell in cells if layout.get("delimiter", ",") in cell or '"' in cell), None)
-        if bad is not None:
-            raise Refused(f"{whose} holds “{bad}”, which needs quotes, but this file is set to never quote.")
-        if cells == [""]:
-            raise Refused(f"{whose} would be an empty line, but this file is set to never quote.")
-    writer.writerow(cells)
-
-
-def _clean(header: str, value: str, line: Mapping[str, Any]) -> str:
-    if _CONTROL.search(value):
-        raise Refused(f"“{header}” of order {line.get('po_number', '')} holds a line break or control character. Change it and send again.")
-    return value
-
-
-def _writer(column: Mapping[str, Any], mark: str) -> _Write:
-    kind = column["kind"]
-    if kind == "fixed":
-        text = str(column.get("text", ""))
-        return lambda _line: text
-    if kind == "joined":
-        parts = [_field_writer(BY_KEY[key], "YYYY-MM-DD", mark) for key in column["fields"]]
-        join = str(column.get("join", " "))
-        return lambda line: join.join([text for part in parts if (text := part(line))])
-    return _field_writer(BY_KEY[column["field"]], column.get("date_form", "YYYY-MM-DD"), mark)
-
-
-def _field_writer(field: Field, form: str, mark: str) -> _Write:
-    key = field.key
-    if field.kind == "money":
-        return lambda line: "" if line.get(key) is None else money(line[key], mark)
-    if field.kind == "date":
-        return lambda line: "" if line.get(key) is None else written(_date(line[key]), form)
-    return lambda line: "" if line.get(key) is None else str(line[key])
-
-
-def _date(value: date | str) -> date:
-    return date.fromisoformat(value[:10]) if isinstance(value, str) else value
-
-
-def money(amount: int, mark: str = ".") -> str:
-    """Ten-thousandths with two decimals, or as many as it has: 125000 -> 12.50, 12345 -> 1.2345."""
-    whole, part = divmod(abs(amount), MONEY_SCALE)
-    decimals = f"{part:04}"
-    shown = decimals[:2] + decimals[2:].rstrip("0")
-    return f"{'-' if amount < 0 else ''}{whole}{mark}{shown}"

@@ -19,6 +19,7 @@ from portal.web.typed import TypedErrors, whole_number
 KIND = "send_orders"
 DECIMAL_MARKS = {".": "Dot, as in 12.50", ",": "Comma, as in 12,50"}
 LONGEST_SHOWN = 20_000
+COLUMNS_AT = {"c": "order-columns", "d": "order-details"}
 
 
 @blueprint.get("/orders")
@@ -53,9 +54,10 @@ def draft_orders(source_id: str) -> Response:
     """Do what a button says, to the draft only, and show it; or give the file that the draft makes."""
     source, integration = operations.opened(source_id, KIND)
     layout, do = order_form.read(request.form.items(multi=True)), request.form.get("do", "preview")
-    if do == "download":
-        name, content = order_setup.sample_file(g.merchant, layout)
-        return download(content, name)
+    if do.startswith("download"):
+        made = order_setup.sample_files(g.merchant, layout)
+        one = made[min(max(whole_number(do.partition(":")[2]), 0), len(made) - 1)]
+        return download(one.content, one.name, one.content_type)
     errors: Mapping[str, str] = {}
     if do == "propose":
         try:
@@ -63,6 +65,8 @@ def draft_orders(source_id: str) -> Response:
         except Invalid as refused:
             errors = refused.errors
     focus = order_form.act(layout, do)
+    if do == "reshape" and wants_fragment():
+        return _page(source, integration, layout, focus=focus, version=whole_number(request.form.get("version", "")))
     if wants_fragment() and (part := _part(source, layout, request.htmx.target or "", errors, focus)) is not None:
         return part
     version = whole_number(request.form.get("version", ""))
@@ -81,21 +85,24 @@ def _part(source: Any, layout: Mapping[str, Any], target: str, errors: Mapping[s
     """The file, the columns or one of them; None for the whole page. What was typed elsewhere meanwhile stays untouched."""
     if target == "preview":
         return render("mappings/_order_file.html", "mappings/_order_file.html", source=source, **_made(layout))
-    n = whole_number(target.removeprefix("row-c-"))
-    one = target.startswith("row-c-") and 0 <= n < len(layout["columns"])
-    if not one and target != "order-columns":
-        return None
-    name = "mappings/_order_row.html" if one else "mappings/_order_columns.html"
-    response = render(name, name, 422 if errors else 200, **_columns(source, layout, errors, focus), n=n)
-    response.headers["HX-Trigger-After-Settle"] = "mapped"
-    return response
+    for mark, name in order_form.SETS.items():
+        n = whole_number(target.removeprefix(f"row-{mark}-"))
+        one = target.startswith(f"row-{mark}-") and 0 <= n < len(layout.get(name) or ())
+        if one or target == COLUMNS_AT[mark]:
+            page = "mappings/_order_row.html" if one else "mappings/_order_columns.html"
+            response = render(page, page, 422 if errors else 200, **_columns(source, layout, errors, focus, mark), n=n)
+            response.headers["HX-Trigger-After-Settle"] = "mapped"
+            return response
+    return None
 
 
-def _columns(source: Any, layout: Mapping[str, Any], errors: Mapping[str, str], focus: str) -> dict[str, Any]:
+def _columns(source: Any, layout: Mapping[str, Any], errors: Mapping[str, str], focus: str, mark: str = "c") -> dict[str, Any]:
     return {
         "source": source, "layout": layout, "errors": errors, "focus": focus, "fields": ORDER_FIELDS, "dates": order_form.DATES,
-        "their_headers": request.form.get("their_headers", ""), "choice_of": order_form.choice_of,
+        "their_headers": request.form.get("their_headers", ""), "choice_of": order_form.choice_of, "mark": mark,
         "draft_at": url_for("mappings.draft_orders", source_id=source.public_id), "date_forms": list(order_mapping.DATE_FORMS),
+        "pair": len(order_mapping.column_sets(layout)) == 2, "nested": layout.get("format") in order_mapping.NESTED,
+        "aligns": order_mapping.ALIGNS, "pads": order_mapping.PADS,
     }  # fmt: skip
 
 
@@ -104,28 +111,51 @@ def _page(
     stale: Stale | None = None, focus: str = "", version: int | None = None,
 ) -> Response:  # fmt: skip
     sent, found = request.method == "POST", dict(errors or {})
-    ids = {f"columns.{n}": f"c-{n}-value" for n in range(len(layout["columns"]))} | {"columns": "add-column", "use": "use-yes"}
+    ids = {f"{name}.{n}": f"{mark}-{n}-value" for mark, name in order_form.SETS.items() for n in range(len(layout.get(name) or ()))}
+    ids |= {"columns": "add-column", "detail_columns": "d-add-column", "use": "use-yes"}
     return render(
         "mappings/orders.html", "mappings/_orders.html", status, **_columns(source, layout, found, focus),
         problems=TypedErrors(operations.placed(found, ids), stale), version=integration.version if version is None else version,
         back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
         folder=typed("folder") if sent else order_setup.place(source, integration),
         auto_send="auto_send" in request.form if sent else bool(integration.settings.get("auto_send")),
-        options={
-            "delimiter": ("Sign between values", order_mapping.DELIMITERS), "quoting": ("Quotes", order_mapping.QUOTING),
-            "encoding": ("Letters are encoded as", order_mapping.ENCODINGS), "line_end": ("Line ends", order_mapping.LINE_ENDS),
-            "decimal_mark": ("Numbers use", DECIMAL_MARKS),
-        }, **_made(layout),
+        formats=order_mapping.FORMATS, shapes=order_mapping.SHAPES, options=_options(layout), **_made(layout),
     )  # fmt: skip
 
 
+def _options(layout: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, str]]]:
+    """The choices that the format leaves: key -> (label, {value: words})."""
+    form = layout.get("format", "csv")
+    known: dict[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
+        "delimiter": ("Sign between values", order_mapping.DELIMITERS, ("csv",)),
+        "quoting": ("Quotes", order_mapping.QUOTING, ("csv",)),
+        "line_join": ("Sign between the lines of an order", order_mapping.LINE_JOINS, ("csv", "fixed", "xlsx")),
+        "encoding": ("Letters are encoded as", order_mapping.ENCODINGS, ("csv", "fixed", "xml")),
+        "line_end": ("Line ends", order_mapping.LINE_ENDS, ("csv", "fixed")),
+        "decimal_mark": ("Numbers use", DECIMAL_MARKS, ("csv", "fixed", "xml")),
+    }
+    return {
+        key: (label, choices)
+        for key, (label, choices, forms) in known.items()
+        if form in forms and (key != "line_join" or layout.get("shape") == "orders")
+    }
+
+
 def _made(layout: Mapping[str, Any]) -> dict[str, Any]:
-    """The file of the sample order as the page shows it, or why there is none yet."""
+    """The files of the sample order as the page shows them, or why there are none yet."""
     try:
-        name, content = order_setup.sample_file(g.merchant, layout)
+        made = order_setup.sample_files(g.merchant, layout)
     except Invalid as refused:
-        return {"made_name": "", "made": "", "unmade": " ".join(f"{words}." for words in list(refused.errors.values())[:1])}
+        return {"made": (), "unmade": " ".join(f"{words}." for words in list(refused.errors.values())[:1])}
     except Refused as refused:
-        return {"made_name": "", "made": "", "unmade": str(refused)}
-    text = content.decode(str(layout.get("encoding", "utf-8")))[:LONGEST_SHOWN]
-    return {"made_name": name, "made": text, "unmade": ""}
+        return {"made": (), "unmade": str(refused)}
+    return {"made": [(one.name, _shown(layout, one)) for one in made], "unmade": ""}
+
+
+def _shown(layout: Mapping[str, Any], file: order_mapping.OrderFile) -> str:
+    """The file's own text; of a workbook what stands in its cells."""
+    if layout.get("format") == "xlsx":
+        plain = {**layout, "format": "csv", "delimiter": "\t", "quoting": "minimal", "line_end": "lf", "encoding": "utf-8"}
+        second = file.name != order_setup.sample_files(g.merchant, layout)[0].name
+        return order_setup.sample_files(g.merchant, plain)[int(second)].content.decode()[:LONGEST_SHOWN]
+    return file.content.decode(str(layout.get("encoding", "utf-8")) if layout.get("format") != "json" else "utf-8")[:LONGEST_SHOWN]

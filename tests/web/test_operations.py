@@ -121,6 +121,46 @@ def test_columns_are_added_moved_joined_and_removed(client: Any, source: Source)
     assert columns.index(joined) == last - 2 and "PO date" not in [column["header"] for column in columns]
 
 
+@pytest.mark.parametrize(("form_of", "seen"), [("xml", "&lt;ShipToName&gt;"), ("json", "&#34;Ship-to name&#34;"), ("xlsx", "PO-10442\t")])
+def test_another_format_is_chosen_shown_saved_and_downloaded(client: Any, source: Source, form_of: str, seen: str) -> None:
+    at = orders(source)
+    values = {**form(client, at), "format": form_of}
+    part = draft(client, at, "reshape", values, headers={**HX, "HX-Target": "orders-page"})
+    assert part.text.strip().startswith('<div id="orders-page"') and seen in part.text
+    values = pressed(client, at, "reshape", values)
+    assert save(client, at, {**values, "use": "yes"}).status_code == 303
+    assert layout(source)["format"] == form_of and layout(source)["file_name"].endswith(form_of)
+    assert seen in client.get(at).text
+    file = draft(client, at, "download", form(client, at))
+    assert file.status_code == 200 and f".{form_of}" in file.headers["Content-Disposition"]
+
+
+def test_two_files_begin_as_the_one_divided(client: Any, source: Source) -> None:
+    at = orders(source)
+    values = pressed(client, at, "reshape", {**form(client, at), "shape": "pair"})
+    assert values["d.0.value"] == "po_number" and "sku" not in [values[name] for name in values if name.startswith("c.")]
+    values = pressed(client, at, "d.down:0", values)
+    assert values["d.1.value"] == "po_number"
+    values = pressed(client, at, "d.remove:0", values)
+    assert save(client, at, {**values, "use": "yes", "detail_file_name": "lines_{number}.csv"}).status_code == 303
+    kept = layout(source)
+    assert kept["shape"] == "pair" and kept["detail_columns"][0]["field"] == "po_number"
+    assert draft(client, at, "download:1", form(client, at)).headers["Content-Disposition"].startswith('attachment; filename="lines_1.csv')
+    one = draft(client, at, "d.add", values, headers={**HX, "HX-Target": "order-details"})
+    assert one.text.strip().startswith('<section id="order-details"')
+
+
+def test_fixed_widths_are_kept_and_a_wrong_one_is_told_at_its_column(client: Any, source: Source) -> None:
+    at = orders(source)
+    values = pressed(client, at, "reshape", {**form(client, at), "format": "fixed"})
+    refused = save(client, at, {**values, "use": "yes", "c.0.width": "0"})
+    assert refused.status_code == 422 and "from 1 to 1,000" in refused.text
+    assert save(client, at, {**values, "use": "yes", "c.0.width": "14", "c.0.align": "right", "c.0.pad": "0"}).status_code == 303
+    assert layout(source)["columns"][0] | {"header": ""} == {
+        "header": "", "kind": "field", "field": "po_number", "width": 14, "align": "right", "pad": "0",
+    }  # fmt: skip
+
+
 def test_a_fixed_text_and_a_date_form_are_kept(client: Any, source: Source) -> None:
     at = orders(source)
     values = pressed(client, at, "preview", {**form(client, at), "c.2.value": "=fixed", "c.1.date_form": "MM/DD/YYYY"})
