@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from portal.connectors import problems, selection
+from portal.connectors.dropping import DropsFiles
 from portal.connectors.network import Guard
 from portal.connectors.sending import SendsNothing
 from portal.connectors.spool import Progress, Spool, wait
@@ -34,7 +35,7 @@ class Look:
     modified: datetime | None
 
 
-class FolderConnector(SendsNothing, ABC):
+class FolderConnector(SendsNothing, DropsFiles, ABC):
     """See `portal.connectors.Connector` for the contract. Protocols fill in the abstract methods.
 
     `_entries`, `_look`, `_receive`, `_move` and `_remove` raise FileNotFoundError and PermissionError, and `faults`, which

@@ -221,6 +221,35 @@ class FtpConnector(FolderConnector):
         with self._put_in_words():
             self._enter(folder).delete(name)
 
+    def _store(self, folder: str, name: str, content: bytes) -> None:
+        session = self._enter(folder)
+        try:
+            opened = session.transfercmd(f"STOR {name}")
+        except ftplib.error_perm as error:
+            if str(error)[:3] == "522":
+                raise
+            raise _denied(error) or FileNotFoundError(str(error)) from error
+        try:
+            with opened:
+                opened.sendall(content)
+                if isinstance(opened, ssl.SSLSocket):
+                    opened.unwrap()  # its goodbye, without which the server cannot tell the end from a cut
+            session.voidresp()
+        except BaseException:
+            self.close()  # the answer to STOR may still come, and the next command would take it for its own
+            raise
+
+    def _there(self, folder: str, name: str) -> bool:
+        try:
+            self._enter(folder).sendcmd(f"RNFR {name}")  # the one question that no server answers from a listing
+        except ftplib.error_perm as error:
+            if denied := _denied(error):
+                raise denied from error
+            if str(error)[:3] in _NOT_KNOWN:
+                raise
+            return False
+        return True
+
     @contextlib.contextmanager
     def _put_in_words(self) -> Iterator[None]:
         """A refusal to change a file: many servers say only that it failed, so their words are the reason."""

@@ -265,6 +265,19 @@ def not_put_away(why: str, said: str = "") -> SupplierError:
     return _failure("permission_denied", "The file could not be put away", why, said=said)
 
 
+def not_written(place: str, why: str = "the server refused it", said: str = "") -> SupplierError:
+    """No file can be written there; `why` is the end of a sentence."""
+    body = f"Writing into {_named('{}', place, longest=80)} failed: {why}. Nothing was sent. Ask the supplier to let you write there."
+    return _failure("permission_denied", "The file could not be written there", body, "Edit file", "file", said, permanent=True)
+
+
+def cut_upload(name: str, there: int | None, size_here: int) -> SupplierError:
+    """The server has another number of bytes than were written, or tells none."""
+    told = "does not tell" if there is None else f"has {there:,} of {size_here:,} bytes"
+    body = f"It {told} of {_named('{}', name, longest=80)}, still under its temporary name. The supplier did not get it; we write it again."
+    return _failure("protocol_error", "The file did not arrive whole", body, "Try again", "run_again")
+
+
 def cut_download(got: int, announced: int | None) -> SupplierError:
     """Fewer bytes came than were announced."""
     of = f" of {size(announced)}" if announced is not None else ""

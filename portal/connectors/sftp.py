@@ -17,7 +17,7 @@ from portal.connectors import problems
 from portal.connectors.folders import MOST_ENTRIES, FolderConnector, Look, plain_name, port_of
 from portal.connectors.network import IO_SECONDS
 from portal.connectors.sftp_wire import read_file, read_folder
-from portal.connectors.spool import Spool
+from portal.connectors.spool import CHUNK, Spool
 from portal.connectors.ssh_keys import new_key_pair, public_line, read_key
 from portal.connectors.steps import Finding, Steps, reaching, resolve
 from portal.errors import SupplierError
@@ -192,6 +192,18 @@ class SftpConnector(FolderConnector):
 
     def _remove(self, folder: str, name: str) -> None:
         self._client().remove(self._path(folder, name))
+
+    def _store(self, folder: str, name: str, content: bytes) -> None:
+        with self._client().open(self._path(folder, name), "wx") as remote:  # never into a file that is there
+            for start in range(0, len(content), CHUNK):
+                remote.write(content[start : start + CHUNK])
+
+    def _there(self, folder: str, name: str) -> bool:
+        try:
+            self._client().stat(self._path(folder, name))
+        except FileNotFoundError:
+            return False
+        return True
 
     def _client(self) -> paramiko.SFTPClient:
         if self._sftp is None:
