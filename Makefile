@@ -2,8 +2,10 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+LIGHT_PEERS := @stoplight/prism-cli@5.14.2 oidc-provider@9.13.3
+HEAVY_PEERS := @vendure/core@3.7.3 @vendure/testing@3.7.3
 
-.PHONY: run test check bench fuzz fuzz-guided faults model peers format clean
+.PHONY: run test check bench fuzz fuzz-guided faults model peers light-peers format clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
@@ -11,7 +13,7 @@ run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
 
 test: $(VENV)/.dev  ## set up, then every test on SQLite and on Postgres
 	@tests/system_packages.sh
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -rs -n 2 --dist worksteal
 
 check: $(VENV)/.dev  ## lint, format, types, templates, architecture
 	@$(BIN)/ruff check .
@@ -42,6 +44,9 @@ model: $(VENV)/.dev  ## 2,000 sequences of feeds and of a person's acts against 
 peers: $(VENV)/.dev .peers/.done  ## our requests judged by others' servers, from their own packages (needs Node 20)
 	@$(BIN)/python -m pytest -rs tests/peers
 
+light-peers:  ## Prism and oidc-provider, fetched so that `make test` meets them too
+	@tests/peers/light.sh $(LIGHT_PEERS)
+
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
@@ -49,7 +54,7 @@ clean:
 	rm -rf $(VENV) .venv-bench .peers
 
 .peers/.done:
-	@npm install --prefix .peers --no-audit --no-fund --silent --ignore-scripts @stoplight/prism-cli@5.14.2 @vendure/core@3.7.3 @vendure/testing@3.7.3 oidc-provider@9.13.3
+	@npm install --prefix .peers --no-audit --no-fund --silent --ignore-scripts $(LIGHT_PEERS) $(HEAVY_PEERS)
 	@touch $@
 
 .venv-bench/.done: requirements-bench.lock
