@@ -20,6 +20,7 @@ from portal.models.inventory import (
 )
 from portal.models.key_offers import KeyOffer
 from portal.models.orders import (
+    AnswerProblem,
     ApiAnswer,
     ApiToken,
     CommittedStock,
@@ -54,12 +55,12 @@ TABLES: list[type[Table]] = [
     Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
     UnknownSku, Webhook, WebhookDelivery, WebhookSeen,
-    Order, OrderLine, FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, ShippingCode, ApiToken, ApiAnswer, SendingStop,
-    Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
+    Order, OrderLine, FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
+    SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
 ]  # fmt: skip
 
 __all__ = [
-    "TABLES", "ApiAnswer", "ApiToken", "AuditLine", "Circuit", "CommittedStock", "Connection", "Document",
+    "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant",
     "OauthRequest", "Order", "OrderLine", "PlanRow", "RequestEvent", "RequestLine", "Run", "RunFile",

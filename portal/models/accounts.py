@@ -12,7 +12,7 @@ from portal.models.fields import JsonText, UtcTime, new_public_id
 class Merchant(Table):
     """One workspace. `data_key` is its own key, wrapped by the installation's key; `audit_lines` counts its audit log.
 
-    `order_settings`: what is not as by default: {"routing": {...}, "numbering": {...}}, explained by the modules that read it.
+    `order_settings`: what is not as by default: {"routing": {...}, "stock": {...}}, explained by portal.requests.rules.
     """
 
     id = BigAutoField()

@@ -21,6 +21,7 @@ class Order(Table):
     `acknowledged`, `shipped`: not_started, partial or completed over all lines that are not cancelled.
     `ship_to`, `bill_to`: {key of portal.orders.addresses.FIELDS: text}. `problems`: [{"field", "words"}] that a person should see.
     `content_hash`: of what was ordered, so that the same order again is known. `total`: ten-thousandths of `currency`.
+    `routed_at`: when its lines were last offered to the sources.
     """
 
     id = BigAutoField()
@@ -33,6 +34,7 @@ class Order(Table):
     state = CharField(max_length=20, default="open")
     routing = CharField(max_length=10, default="waiting")
     routing_said = CharField(max_length=500, default="")
+    routed_at = UtcTime(null=True)
     acknowledged = CharField(max_length=15, default="not_started")
     shipped = CharField(max_length=15, default="not_started")
     ordered_at = UtcTime(default=now)
@@ -154,6 +156,7 @@ class RequestLine(Table):
     """One SKU of a request. ordered = open + acknowledged + shipped + cancelled + voided, by the database's own check.
 
     `open`: nobody answered for it yet; `acknowledged`: accepted and not shipped; `cancelled`: the supplier will not; `voided`: we withdrew.
+    `sku`: as the source knows it, its Inventory SKU; the Master SKU is the order line's.
     `item`: the inventory item that was chosen. `unit_cost`: ten-thousandths, as it was then.
     """
 
@@ -235,6 +238,35 @@ class CommittedStock(Table):
 
 CommittedStock.add_index(CommittedStock.source, CommittedStock.sku, where=CommittedStock.quantity > 0, name="committed_stock_of_sku")
 CommittedStock.add_index(CommittedStock.committed_at, where=CommittedStock.quantity > 0, name="committed_stock_by_age")
+
+
+class AnswerProblem(Table):
+    """What a source told of a request and could not be used as told: a person sees it until somebody settles it.
+
+    `cause`: file, api, webhook or supplier. `told`: what it said, as read. `words`: what is wrong with it, and that nothing was changed.
+    """
+
+    id = BigAutoField()
+    public_id = CharField(max_length=32, unique=True, default=new_public_id)
+    merchant = ForeignKeyField(Merchant, on_delete="CASCADE", index=False)
+    source = ForeignKeyField(Source, on_delete="CASCADE", index=False)
+    request = ForeignKeyField(FulfillmentRequest, null=True, backref="answer_problems", on_delete="CASCADE")
+    at = UtcTime(default=now)
+    cause = CharField(max_length=10)
+    told = JsonText(default=dict)
+    words = CharField(max_length=500)
+    document_id = BigIntegerField(null=True)
+    run_id = BigIntegerField(null=True)
+    row = IntegerField(null=True)
+    settled_at = UtcTime(null=True)
+    settled_by = CharField(max_length=254, default="")
+
+    class Meta:
+        table_name = "answer_problem"
+        indexes = ((("merchant", "id"), False), (("source", "id"), False))
+
+
+AnswerProblem.add_index(AnswerProblem.merchant, AnswerProblem.id, where=AnswerProblem.settled_at.is_null(), name="answer_problem_open")
 
 
 class ShippingCode(Table):

@@ -17,6 +17,8 @@ class Source(Table):
     `state`: draft, live, paused or deleted; `state_before`: what a deleted source was.
     `name_key` is the name folded for comparing; it is unique per merchant among sources that are not deleted (a partial unique index).
     `setup_done`: the set-up steps saved so far, a JSON list. `item_count` is kept by runs.
+    `order_rules`: what is not as by default for its requests, explained by portal.requests.rules.
+    A deleted source without `purge_at` was purged: its row stays for the requests that it once had.
     """
 
     id = BigAutoField()
@@ -33,6 +35,7 @@ class Source(Table):
     allow_backorders = BooleanField(default=False)
     override_global = BooleanField(default=False)
     auto_process = BooleanField(default=False)
+    order_rules = JsonText(default=dict)
     sku_prefix = CharField(max_length=20, default="")
     currency = CharField(max_length=3, default="USD")
     item_count = IntegerField(default=0)

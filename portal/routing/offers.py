@@ -1,0 +1,103 @@
+"""What each source has of the SKUs of an order, read from the inventory and from committed stock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from portal import sources as source_list
+from portal.models import FulfillmentRequest, Integration, InventoryItem, Merchant, RequestLine, Source
+from portal.requests import stock
+from portal.requests.rules import of_workspace
+from portal.routing.deciding import Offer, Pick, Place
+
+BARRED = {"draft": "is not set up yet", "paused": "is paused", "deleted": "was deleted"}
+CHUNK = 10_000  # SKUs asked for in one query
+
+
+@dataclass
+class Market:
+    """The sources of a merchant and their offers of some Master SKUs; `take` counts what is promised meanwhile."""
+
+    sources: Mapping[int, Source]
+    ranks: Mapping[int, int]
+    sending: Collection[int]
+    offers: dict[tuple[int, str], Offer]
+
+    def places(self, currency: str) -> list[Place]:
+        """The sources as an order in that currency sees them."""
+        return [
+            Place(
+                key, source.name, self.ranks[key],
+                BARRED.get(source.state, "") or ("is a data source, which takes no orders" if source.kind == "data_source" else ""),
+                source.allow_backorders, key in self.sending, source.currency == currency,
+            )
+            for key, source in self.sources.items()
+        ]  # fmt: skip
+
+    def of(self, skus: Collection[str], been: Mapping[tuple[int, str], str]) -> list[Offer]:
+        """The offers of those SKUs. `been`: {(source, SKU): why it is out}, for lines that came back from there."""
+        found = [offer for (_, sku), offer in self.offers.items() if sku in skus]
+        return [replace(one, gone=one.gone or been.get((one.place, one.sku), "")) for one in found]
+
+    def take(self, picks: Sequence[Pick]) -> None:
+        """Count what an order was promised, so that the next one does not see it."""
+        for pick in picks:
+            key = (pick.place, pick.offer.sku)
+            self.offers[key] = replace(self.offers[key], committed=self.offers[key].committed + pick.quantity)
+
+
+def read(merchant: Merchant, skus: Collection[str]) -> Market:
+    """The market of these Master SKUs as it is now."""
+    known = {one.id: one for one in Source.select().where(Source.merchant == merchant.id)}
+    order = {public_id: rank for rank, public_id in enumerate(of_workspace(merchant).order)}
+    by_rank = sorted(known.values(), key=lambda one: (order.get(one.public_id, len(order)), one.name_key, one.id))
+    sends: Any = Integration.select(Integration.source).where(
+        Integration.source << list(known), Integration.kind == "send_orders", Integration.enabled, Integration.removed_at.is_null()
+    )
+    return Market(
+        {one.id: one for one in by_rank}, {one.id: rank for rank, one in enumerate(by_rank)}, {row[0] for row in sends.tuples()},
+        {(offer.place, offer.sku): offer for one in by_rank for offer in _offers(one, skus)},
+    )  # fmt: skip
+
+
+def _offers(source: Source, skus: Collection[str]) -> list[Offer]:
+    prefix = source.sku_prefix
+    wanted = {sku[len(prefix) :]: sku for sku in skus if sku.startswith(prefix) and len(sku) > len(prefix)}
+    theirs, held, found = sorted(wanted), stock.committed(source.id, wanted), []
+    item = InventoryItem
+    for start in range(0, len(theirs), CHUNK):
+        query = item.select(item.id, item.sku, item.quantity, item.cost, item.archived_at, item.missing_since)
+        for one in query.where(item.source == source.id, item.sku << theirs[start : start + CHUNK]):
+            gone = (
+                "the item is archived" if one.archived_at else "its last accepted file does not hold the item" if one.missing_since else ""
+            )
+            found.append(Offer(source.id, wanted[one.sku], one.id, one.quantity, held.get(one.sku, 0), one.cost, gone))
+    return found
+
+
+def _gone(item: InventoryItem) -> str:
+    if item.archived_at is not None:
+        return "the item is archived"
+    return "its last accepted file does not hold the item" if item.missing_since is not None else ""
+
+
+def been_there(order_ids: Collection[int]) -> Mapping[int, Mapping[tuple[int, str], str]]:
+    """{order: {(source, Master SKU): why}}: where units of a line came back from, canceled by the supplier or voided by us."""
+    rows = (
+        RequestLine.select(RequestLine, FulfillmentRequest)
+        .join(FulfillmentRequest)
+        .where(FulfillmentRequest.order << list(order_ids), (RequestLine.cancelled > 0) | (RequestLine.voided > 0))
+    )
+    found: dict[int, dict[tuple[int, str], str]] = {}
+    for line in rows:
+        why = "canceled it before" if line.cancelled else "it was voided there before"
+        found.setdefault(line.request.order_id, {})[line.request.source_id, line.order_line.sku] = why
+    return found
+
+
+def listed(merchant: Merchant) -> list[Source]:
+    """The merchant's sources in the order in which they are asked."""
+    order = {public_id: rank for rank, public_id in enumerate(of_workspace(merchant).order)}
+    return sorted(source_list.listing(merchant), key=lambda one: (order.get(one.public_id, len(order)), one.name_key, one.id))
