@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LIGHT_PEERS := @stoplight/prism-cli@5.14.2 oidc-provider@9.13.3
 HEAVY_PEERS := @vendure/core@3.7.3 @vendure/testing@3.7.3
 
-.PHONY: run test check bench fuzz fuzz-guided faults model peers light-peers format clean
+.PHONY: run test check bench fuzz fuzz-guided faults model canaries peers light-peers format clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
@@ -40,6 +40,10 @@ faults: $(VENV)/.dev  ## 1,000 killed workers, and one at every failpoint; the t
 model: $(VENV)/.dev  ## 2,000 sequences of feeds and of a person's acts against a plain model; the tests run 8
 	@tests/system_packages.sh
 	@SEQUENCES=2000 $(BIN)/python -m pytest --timeout 0 tests/inventory/test_model_two_feeds.py
+
+canaries: $(VENV)/.dev  ## the whole suite, and no secret that a test planted or sealed may be left in a table, log or file
+	@tests/system_packages.sh
+	@$(BIN)/python -m pytest -rs -n 2 --dist worksteal --canaries
 
 peers: $(VENV)/.dev .peers/.done  ## our requests judged by others' servers, from their own packages (needs Node 20)
 	@$(BIN)/python -m pytest -rs tests/peers

@@ -47,7 +47,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "one_database: run on one database only (a slow or browser test)")
+    words = "one_database(both_for_canaries=False): run on one database only (a slow or browser test), or on both with --canaries"
+    config.addinivalue_line("markers", words)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -55,7 +56,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     chosen = metafunc.config.getoption("--database")
     names = ["sqlite", "postgres"] if chosen == "both" else [chosen]
-    if metafunc.definition.get_closest_marker("one_database"):
+    marker = metafunc.definition.get_closest_marker("one_database")
+    if marker and not (marker.kwargs.get("both_for_canaries") and metafunc.config.getoption("--canaries")):
         names = names[:1]
     metafunc.parametrize("db", names, indirect=True, ids=names)
 
@@ -102,11 +104,16 @@ class Databases:
     def postgres_uri(self) -> str:
         return str(self._postgres.get_uri())
 
-    def stop(self) -> None:
+    def stop(self, canaries: bool = False) -> None:
+        """End what was started; with `canaries`, fail if the server's own files hold a planted secret."""
+        left = []
         if self._postgres is not None:
+            if canaries:
+                left = canary.left_in_server(self._places[0])
             self._postgres.cleanup()
         for place in self._places:
             shutil.rmtree(place, ignore_errors=True)
+        assert not left, "\n".join(left[:20])
 
     def _start_postgres(self) -> Any:
         data, runtime = Path(tempfile.mkdtemp(prefix="pg")), Path(tempfile.mkdtemp(prefix="pgrun"))
@@ -141,19 +148,40 @@ def close_database() -> None:
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     made = Databases(tmp_path_factory.mktemp("databases"))
     yield made
-    made.stop()
+    made.stop(request.config.getoption("--canaries"))
+
+
+@pytest.fixture(scope="session")
+def sealed(request: pytest.FixtureRequest) -> Iterator[canary.Sealed]:
+    """With --canaries: what tests seal."""
+    real, watched = vault.Vault.seal, canary.Sealed()
+    if request.config.getoption("--canaries"):
+        vault.Vault.seal = watched.watching(real)  # type: ignore[method-assign]
+    yield watched
+    vault.Vault.seal = real  # type: ignore[method-assign]
 
 
 @pytest.fixture
-def db(request: pytest.FixtureRequest, databases: Databases, tmp_path: Path) -> Iterator[str]:
+def db(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path, sealed: canary.Sealed, caplog: pytest.LogCaptureFixture
+) -> Iterator[str]:
     """A connected, empty database with all tables; the value is its address."""
     url = databases.sqlite(tmp_path / "portal.db") if request.param == "sqlite" else databases.postgres()
     connect(url)
     database.connect()
+    sealed.begin()
     yield url
+    if request.config.getoption("--canaries") and not request.node.name.startswith(canary.MEANT):
+        close_database()  # what a test did to its connections is over
+        connect(url)
+        database.connect()
+        log = "\n".join(record.getMessage() for when in ("setup", "call") for record in caplog.get_records(when))
+        hits = canary.left_by_a_test(tmp_path, log, sealed.secrets())
+        close_database()
+        assert not hits, "\n".join(map(str, hits[:20]))
     close_database()
 
 

@@ -237,7 +237,7 @@ def _saved(source: Source, values: dict[str, Any], secrets: dict[str, str]) -> N
             SealedSecret.create(source=source, field=key, sealed=sealed, saved_by="ana")
 
 
-@pytest.mark.one_database
+@pytest.mark.one_database(both_for_canaries=True)
 def test_no_planted_secret_is_found_anywhere(
     client: Any, chosen: Any, echo: Echo, run_work: Any, no_names: None, config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -292,3 +292,26 @@ def test_what_a_whole_suite_left_is_looked_through(tmp_path: Path) -> None:
     (tmp_path / "portal.db").write_bytes(b"nothing here")
     found, read = canary.left_behind(tmp_path)
     assert read == 2 and len(found) == 1 and "portal.db-wal" in found[0]
+
+
+@pytest.mark.parametrize("where", ["table", "log", "file"])
+def test_a_secret_that_a_test_leaves_is_found(
+    chosen: Any, echo: Echo, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    sealed, text = canary.Sealed(), "wren-over-the-harbour"
+    monkeypatch.setattr(vault.Vault, "seal", sealed.watching(vault.Vault.seal))
+    source = chosen("rest-api")
+    supplier = connections.supplier_of(source)
+    _saved(source, typed_for(supplier, next(one for one in supplier.settings if one.key == "key"), echo), {"key": text})
+    assert sealed.secrets() == [text] and canary.left_by_a_test(tmp_path, "", [text]) == []
+    if where == "table":
+        Source.update(name=text.encode().hex()).execute()
+    if where == "file":
+        (tmp_path / "left.part").write_bytes(canary.gzip.compress(text.encode()))
+    assert canary.left_by_a_test(tmp_path, f"signs in with {text}" if where == "log" else "", [text])
+
+
+def test_a_servers_own_files_are_looked_through(tmp_path: Path) -> None:
+    (tmp_path / "pg_wal").mkdir()
+    (tmp_path / "pg_wal" / "1").write_bytes(b"\x00" * 99 + b"canary-leak-1 canary-7\x00")
+    assert len(canary.left_in_server(tmp_path)) == 1
