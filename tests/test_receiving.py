@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import tasks
 from portal import clock, config, documents, hook_limits, receiving, vault, webhooks
 from portal.models import Document, Exchange, Source, WebhookDelivery, WebhookSeen
+from portal.receiving import ACCEPTED
 from tests.connecting import WHO
 from tests.hooked import Sender, answer_of
 
@@ -132,15 +134,41 @@ def test_unknown_addresses_tell_nothing(sender: Sender) -> None:
     assert max(len(one.data) for one in answers) < 60
 
 
-@pytest.mark.one_database
-def test_a_replay_has_no_second_effect(sender: Sender) -> None:
+def replayed(sender: Sender, times: int) -> None:
+    """A signed delivery that comes so many times has one effect."""
     token, headers = webhooks.token_of(sender.hook), sender.signed(STOCK, "msg_1")
     assert answer_of(sender.post(STOCK, headers)) == (202, "accepted")
     replay = receiving.Request(headers, "203.0.113.7", lambda _: STOCK)
-    answers = [receiving.receive(token, "inventory", replay) for _ in range(999)]
-    assert {(one.status, one.code, one.fresh) for one in answers} == {(202, "accepted", False)} and len(answers) == 999
+    answers = [receiving.receive(token, "inventory", replay) for _ in range(times - 1)]
+    assert {(one.status, one.code, one.fresh) for one in answers} == {(202, "accepted", False)} and len(answers) == times - 1
     (kept,) = sender.deliveries()
-    assert kept.repeats == 999 and Document.select().count() == 1 and Exchange.select().count() == 1
+    assert kept.repeats == times - 1 and Document.select().count() == 1 and Exchange.select().count() == 1
+
+
+@pytest.mark.one_database
+def test_a_replay_has_no_second_effect(sender: Sender) -> None:
+    replayed(sender, 1_000)
+
+
+SABOTAGES: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], type[Exception]]] = {
+    "ids are not looked up": (lambda patch: patch.setattr(receiving, "_again", lambda *_: False), peewee.IntegrityError),
+    "ids are not remembered": (lambda patch: patch.setattr(WebhookSeen, "create", lambda **_: None), ValueError),
+    "a repeat is not counted": (lambda patch: patch.setattr(receiving, "_again", _found_and_forgotten), AssertionError),
+    "the answer says that it is new": (lambda patch: patch.setattr(receiving, "ACCEPTED", replace(ACCEPTED, fresh=True)), AssertionError),
+}
+"""What each takes away, and how the replays then end: refused by the unique index, kept a second time, counted wrongly."""
+
+
+def _found_and_forgotten(source: Source, kind: str, event: str, digest: str) -> bool:
+    return bool(WebhookSeen.select().where(WebhookSeen.source == source).exists())
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES)
+def test_sabotage_of_the_replays_is_noticed(sender: Sender, monkeypatch: pytest.MonkeyPatch, sabotage: str) -> None:
+    sabotaged, ends = SABOTAGES[sabotage]
+    sabotaged(monkeypatch)
+    with pytest.raises(ends):
+        replayed(sender, 5)
 
 
 def test_an_id_is_remembered_for_three_days(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
