@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from peewee import JOIN
 
-from portal import clock, config
+from portal import clock, config, early_digest
 from portal.errors import NotFound, Problem, SupplierError
 from portal.models import Document, Integration, Merchant, Run, RunFile, Source, database
 from portal.models.fields import new_public_id
@@ -73,18 +73,13 @@ def store_file(source: Source, path: Path, origin: str = "uploaded") -> Document
     """
     size = path.stat().st_size
     alike = Document.select().where(Document.source == source, Document.size == size, Document.stored_name.is_null(False))
-    digest = _digest(path) if alike.exists() else ""
+    digest = early_digest.of(path) if alike.exists() else ""
     same = alike.where(Document.sha256 == digest).order_by(Document.id.desc()).first()
     target = spool_path(source)
     if same is not None and _linked(path_of(same), target):
         return adopt(source, Fetched(str(target), path.name, size, digest), None, origin)
     with path.open("rb") as stream:
         return store_upload(source, stream, path.name, origin=origin)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _linked(kept: Path, target: Path) -> bool:

@@ -40,6 +40,7 @@ ROOT_MODULES = {
     "portal.feed_commands",
     "portal.supplier_commands",
     "portal.launcher",
+    "portal.parts",
     "portal.demo_supplier",
 }
 EXCEPTIONS = {("models", "portal.clock"), ("web", "portal.feeds")}
