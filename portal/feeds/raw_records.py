@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from portal.records import FeedFormat
 
 BLOCK = 1 << 20
 MOST_LINES = 2_000
+_RETURN, _FEED = b"\r"[0], b"\n"[0]
 LONGEST = 16_000_000  # bytes of one record
 _ASCII_BELOW_128 = {"utf-8", "ascii", "cp1252", "cp1250", "cp1251", "iso8859-1", "iso8859-2", "iso8859-15"}
 
@@ -44,7 +47,7 @@ def blocks(path: Path, form: FeedFormat, skip: int, size: int = BLOCK) -> Iterat
         while chunk := file.read(size):
             if b"\r" in chunk and _bare_returns(chunk, rest):
                 raise NotInRecords("a carriage return without a line feed")
-            lines = (rest + chunk).split(b"\n")
+            lines = _lines(rest, chunk)
             rest = lines.pop()
             if line <= skip:
                 dropped = min(skip - line + 1, len(lines))
@@ -64,12 +67,22 @@ def blocks(path: Path, form: FeedFormat, skip: int, size: int = BLOCK) -> Iterat
         yield Block([rest], (line,), path.stat().st_size)
 
 
+def _lines(rest: bytes, chunk: bytes) -> list[bytes]:
+    """The lines of both together; only the first one is put together anew, unless a record is open."""
+    if b"\n" in rest:
+        return (rest + chunk).split(b"\n")
+    lines = chunk.split(b"\n")
+    lines[0] = rest + lines[0]
+    return lines
+
+
 def _bare_returns(chunk: bytes, rest: bytes) -> bool:
     """Whether a CR is not followed by LF; a CR at the very end is judged with the next chunk, where it ends `rest`."""
     if rest.endswith(b"\r") and not chunk.startswith(b"\n"):
         return True
-    pairs = chunk.count(b"\r\n") + chunk.endswith(b"\r")
-    return chunk.count(b"\r") != pairs
+    letters = np.frombuffer(chunk, np.uint8)
+    after = np.flatnonzero(letters[:-1] == _RETURN) + 1
+    return bool((letters[after] != _FEED).any())
 
 
 def _joined(lines: list[bytes], mark: bytes, line: int) -> tuple[list[bytes], Sequence[int], list[bytes]]:

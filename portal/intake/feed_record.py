@@ -60,6 +60,13 @@ class FeedRecord:
             return kept
         return FeedRecord.of(kept.hashes, kept.skus(range(len(kept))))
 
+    def ordered(self) -> FeedRecord:
+        """The entries by their hashes, so that a look for one touches little memory."""
+        if (self.hashes[1:] >= self.hashes[:-1]).all():
+            return self
+        order = np.argsort(self.hashes, kind="stable")
+        return FeedRecord(self.hashes[order], self.sku_hashes[order], self.starts[order], self.lengths[order], self.blob)
+
     def joined(self, other: FeedRecord) -> FeedRecord:
         """The entries of both."""
         if not len(self) or not len(other):

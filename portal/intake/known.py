@@ -21,8 +21,7 @@ class Known:
     def __init__(self, before: FeedRecord | None, stale: Iterable[str] = ()) -> None:
         self.before = before or _NONE
         self.before.read_again(map(sku_hash, stale))
-        self._order = np.argsort(self.before.hashes, kind="stable")
-        self._sorted = self.before.hashes[self._order]
+        self.before = self.before.ordered()
         self.seen = np.zeros(len(self.before), np.bool_)
         self._again: set[int] = set()  # record hashes that stand twice, or whose SKU stands twice
         self.hashes = array("Q")
@@ -39,18 +38,20 @@ class Known:
 
     def unseen(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
         """Places of the hashes that must be read; the others are ticked off."""
-        if not len(self._sorted):
+        there = self.before.hashes
+        if not len(there):
             return np.arange(len(hashes))
-        at = np.minimum(np.searchsorted(self._sorted, hashes), len(self._sorted) - 1)
-        found = (self._sorted[at] == hashes) & (hashes != READ_AGAIN)
-        entries = self._order[at[found]]
-        _, first, times = np.unique(entries, return_index=True, return_counts=True)
-        if (times > 1).any() or self.seen[entries].any():
-            again = self.seen[entries]
-            again[first] |= times > 1
-            self._again.update(int(one) for one in self.before.hashes[entries[again]])
+        order = np.argsort(hashes)
+        asked = hashes[order]
+        at = np.searchsorted(there, asked)
+        at[at == len(there)] = 0
+        found = (there[at] == asked) & (asked != READ_AGAIN)
+        entries = at[found]  # ascending, so that one that stands twice stands beside itself
+        again = self.seen[entries]
+        again[1:] |= entries[1:] == entries[:-1]
+        self._again.update(there[entries[again]].tolist())
         self.seen[entries] = True
-        return np.flatnonzero(~found)
+        return np.sort(order[~found])
 
     def forced(self, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
         """Places of the hashes that `settle` asked to be read after all."""
@@ -112,6 +113,7 @@ class Known:
         missing = missing[~among(keys[missing], named)]
         if len(self.sku_hashes):
             missing = missing[~among(keys[missing], np.frombuffer(self.sku_hashes, np.uint64))]
+        missing = missing[np.argsort(self.before.starts[missing])]  # in the order of their feed
         return list(dict.fromkeys(self.before.skus(missing)))
 
     def after(self, delta: bool) -> FeedRecord:
@@ -126,4 +128,4 @@ class Known:
         kept = self.seen
         if delta and len(self.before):
             kept = ~among(self.before.sku_hashes, fresh.sku_hashes)
-        return self.before.only(kept).joined(fresh)
+        return self.before.only(kept).joined(fresh).ordered()
