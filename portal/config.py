@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+ORIGIN = re.compile(r"((https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?)/?")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("DEMO", "1", "0: no demo supplier. Ignored (off) when PRODUCTION=1."),
     Variable("DEMO_SFTP_PORT", "8022", "Loopback port of the demo supplier's SFTP server."),
     Variable("DEMO_HTTP_PORT", "8023", "Loopback port of the demo supplier's file link."),
+    Variable("PUBLIC_URL", "", "Where the portal is reached, such as https://portal.example.com: for return and webhook addresses."),
     Variable(
         "EGRESS_ALLOW",
         "",
@@ -57,6 +61,7 @@ class Config:
     demo: bool
     demo_sftp_port: int
     demo_http_port: int
+    public_url: str
     egress_allow: str
     max_feed_bytes: int
     max_hook_bytes: int
@@ -93,6 +98,7 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         demo=_flag(text, "DEMO") and not production,
         demo_sftp_port=_number(text, "DEMO_SFTP_PORT"),
         demo_http_port=_number(text, "DEMO_HTTP_PORT"),
+        public_url=_origin(text["PUBLIC_URL"], production),
         egress_allow=text["EGRESS_ALLOW"],
         max_feed_bytes=_number(text, "MAX_FEED_MB") * 1_000_000,
         max_hook_bytes=_number(text, "MAX_HOOK_MB") * 1_000_000,
@@ -122,6 +128,16 @@ def _number(text: Mapping[str, str], name: str) -> int:
     if not text[name].isdigit() or int(text[name]) == 0:
         raise ValueError(f"{name} must be a whole number above 0, not {text[name]!r}")
     return int(text[name])
+
+
+def _origin(text: str, production: bool) -> str:
+    """`text` as scheme, host and port in lower case, without a last slash; "" stays "". Raises ValueError saying what to write."""
+    found = ORIGIN.fullmatch(text.lower())
+    if text and not found:
+        raise ValueError(f"PUBLIC_URL must be a scheme and a host, such as https://portal.example.com, with nothing after it, not {text!r}")
+    if found and production and found[2] != "https":
+        raise ValueError(f"PUBLIC_URL must begin with https:// when PRODUCTION=1, not {text!r}")
+    return found[1].removesuffix(":443" if found[2] == "https" else ":80") if found else ""
 
 
 def _flag(text: Mapping[str, str], name: str) -> bool:

@@ -44,7 +44,42 @@ def test_production_never_starts_the_demo_supplier():
     assert config.read({"PRODUCTION": "1", "DEMO": "1"}).demo is False
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "x"), ("PORT", "0"), ("WORKERS", "-1"), ("DEMO", "maybe"), ("MAX_FEED_MB", "1.5")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "x"),
+        ("PORT", "0"),
+        ("WORKERS", "-1"),
+        ("DEMO", "maybe"),
+        ("MAX_FEED_MB", "1.5"),
+        *[
+            ("PUBLIC_URL", text)
+            for text in (
+                "portal.example.com",
+                "https://",
+                "https://portal.example.com/quayside",
+                "https://a@portal.example.com",
+                "https://portal.example.com?x",
+                "ftp://portal.example.com",
+                "https://portal.example.com:0",
+                "https://bücher.example",
+            )
+        ],
+    ],
+)
 def test_a_value_that_cannot_be_used_is_named(name, value):
     with pytest.raises(ValueError, match=name):
         config.read({name: value})
+
+
+@pytest.mark.parametrize(("text", "kept"), [
+    ("https://Portal.Example.com/", "https://portal.example.com"), ("https://portal.example.com:443", "https://portal.example.com"),
+    ("http://10.0.0.4:8000", "http://10.0.0.4:8000"), ("https://[2001:db8::1]:8443/", "https://[2001:db8::1]:8443"), ("", ""),
+])  # fmt: skip
+def test_the_public_address_is_kept_in_one_form(text, kept):
+    assert config.read({"PUBLIC_URL": text}).public_url == kept
+
+
+def test_in_production_the_public_address_is_https():
+    with pytest.raises(ValueError, match="PUBLIC_URL must begin with https"):
+        config.read({"PUBLIC_URL": "http://portal.example.com", "PRODUCTION": "1"})

@@ -11,7 +11,7 @@ from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 
 from portal.config import Config
-from portal.web import assets, errors, filters, guards, headers, render, steps
+from portal.web import addresses, assets, errors, filters, guards, headers, render, steps
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL_BODY = 2_000_000  # bytes; views marked `guards.takes_files` allow the feed limit instead
@@ -70,6 +70,7 @@ def build(config: Config, open_database: Callable[[], bool], close_database: Cal
             close_database()
 
     headers.install(app)
+    addresses.install(app)
     assets.install(app, ROOT / "static")
     guards.install(app)
     errors.install(app)

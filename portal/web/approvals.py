@@ -10,6 +10,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from portal import bigcommerce_app, connection_parts, connections, key_offers, setup_steps, sources
 from portal.errors import Refused, SupplierError
 from portal.web import guards
+from portal.web.addresses import external
 from portal.web.connecting import tested
 from portal.web.render import go, render
 
@@ -24,7 +25,7 @@ def leave(source_id: str) -> Response:
     setup_steps.require(source, "connection")
     if connection_parts.whole_settings(source).get("approval") == bigcommerce_app.KIND:
         return go(url_for("store_apps.show", source_id=source.public_id))
-    callback, back = url_for("approvals.receive", _external=True), url_for("approvals.back", _external=True)
+    callback, back = external("approvals.receive"), external("approvals.back")
     try:
         journey = key_offers.begin(source, g.session, callback, back)
     except Refused as refused:

@@ -19,6 +19,7 @@ from htmx_flask import request
 
 from portal import accounts, clock, receipts
 from portal.errors import Forbidden, Refused
+from portal.web import addresses
 from portal.web.render import go, wants_fragment
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -213,7 +214,7 @@ def way_back() -> str:
             return "/"
         return local_path(request.full_path.rstrip("?"))
     page = urlsplit(request.htmx.current_url or request.referrer or "")
-    if page.path and (not page.netloc or page.netloc == request.host):
+    if page.path and (not page.netloc or addresses.is_ours(page.netloc)):
         return local_path(page.path + (f"?{page.query}" if page.query else ""))
     return local_path(request.path) if "GET" in _methods_here() else "/"
 
@@ -230,11 +231,11 @@ def _methods_here() -> set[str]:
 
 
 def _from_us() -> bool:
-    """Whether browser headers, where there are any, name this host as the sender."""
+    """Whether browser headers, where there are any, name this portal as the sender."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
     for name in ("Origin", "Referer"):
         value = request.headers.get(name)
         if value:
-            return bool(urlsplit(value).netloc == request.host)
+            return addresses.is_ours(urlsplit(value).netloc)
     return True

@@ -15,6 +15,7 @@ from portal import clock, connections, deliveries, hook_signatures, receiving, s
 from portal.errors import Invalid, NotFound
 from portal.receiving import Answer
 from portal.web import guards
+from portal.web.addresses import external, is_only_here
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved
 
@@ -96,7 +97,7 @@ def show(source_id: str) -> Response:
     return render(
         "hooks/show.html", "hooks/_event.html", source=source, supplier=connections.supplier_of(source), hook=hook, scheme=scheme,
         name=hook_signatures.NAMES[scheme.kind], addresses=addresses, theirs=scheme.kind in hook_signatures.THEIRS,
-        secret=webhooks.revealed(hook, g.user.email), near=_is_near(), clock_now=clock.now(), **_event(source),
+        secret=webhooks.revealed(hook, g.user.email), near=is_only_here(), clock_now=clock.now(), **_event(source),
     )  # fmt: skip
 
 
@@ -218,10 +219,5 @@ def _source(source_id: str) -> Any:
 def _address(hook: Any, kind: str) -> str:
     token = webhooks.token_of(hook)
     if kind == "inventory":
-        return url_for("hooks.receive", token=token, _external=True)
-    return url_for("hooks.receive_more", token=token, what=webhooks.TICKS[kind], _external=True)
-
-
-def _is_near() -> bool:
-    """Whether the page was opened under a name that only this machine knows, so that no supplier reaches the address."""
-    return request.host.rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]") or request.host in ("localhost", "127.0.0.1")
+        return external("hooks.receive", token=token)
+    return external("hooks.receive_more", token=token, what=webhooks.TICKS[kind])

@@ -8,6 +8,7 @@ from htmx_flask import request
 from portal import connections, oauth, setup_steps, sources
 from portal.errors import Refused, SupplierError
 from portal.web import guards
+from portal.web.addresses import external
 from portal.web.connecting import tested
 from portal.web.render import render
 
@@ -21,7 +22,7 @@ def leave(source_id: str) -> Response:
     source = sources.find(g.merchant, source_id)
     setup_steps.require(source, "connection")
     try:
-        journey = oauth.begin(source, g.session, url_for("signing_in.back", _external=True))
+        journey = oauth.begin(source, g.session, external("signing_in.back"))
     except (Refused, SupplierError) as refused:
         body = f"{refused.problem.headline}. {refused.problem.body}" if isinstance(refused, SupplierError) else str(refused)
         place = url_for("connections.edit", source_id=source_id)

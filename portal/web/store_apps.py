@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, g, url_for
+from flask import Blueprint, Response, g
 from htmx_flask import request
 
 from portal import bigcommerce_app, connection_parts, connections, setup_steps, sources
 from portal.errors import NotFound, Refused, SupplierError
 from portal.web import guards
+from portal.web.addresses import external
 from portal.web.connecting import tested
 from portal.web.headers import CONTENT_POLICY
 from portal.web.render import render
@@ -47,7 +48,7 @@ def confirm(source_id: str) -> Response:
 def install(source_id: str) -> Response:
     """BigCommerce brings a code. Nothing is connected by this alone."""
     code, context, scope = (request.args.get(name, "") for name in ("code", "context", "scope"))
-    redirect = url_for("store_apps.install", source_id=source_id, _external=True)
+    redirect = external("store_apps.install", source_id=source_id)
     try:
         store = bigcommerce_app.install(source_id, code, context, scope, redirect)
     except Refused as refused:
@@ -77,7 +78,7 @@ def _source(source_id: str) -> Any:
 def _page(source: Any, error: str = "", status: int = 200) -> Response:
     settings = connection_parts.whole_settings(source)
     ready = bool(settings.get("client_id")) and "client_secret" in connections.secrets_of(source)
-    here = {name: url_for(f"store_apps.{name}", source_id=source.public_id, _external=True) for name in ("install", "load")}
+    here = {name: external(f"store_apps.{name}", source_id=source.public_id) for name in ("install", "load")}
     return render(
         "store_apps/show.html", "store_apps/_show.html", status, source=source, here=here, ready=ready, error=error,
         waiting=bigcommerce_app.waiting(source) if ready else None, store=settings.get("store_hash", ""),
@@ -85,7 +86,7 @@ def _page(source: Any, error: str = "", status: int = 200) -> Response:
 
 
 def _framed(source_id: str, headline: str, body: str, status: int = 200) -> Response:
-    place = url_for("store_apps.show", source_id=source_id, _external=True)
+    place = external("store_apps.show", source_id=source_id)
     response = render("store_apps/framed.html", "store_apps/_framed.html", status, headline=headline, body=body, place=place)
     response.headers["Content-Security-Policy"] = IN_A_FRAME
     return response
