@@ -117,7 +117,7 @@ def by_loader(url: str, prepared: Path) -> None:
     names = ", ".join(f'"{field.column_name}"' for field in InventoryItem._meta.sorted_fields)
     connect(url)
     with database.connection_context(), database.atomic(), prepared.open("rb") as file:
-        database.execute_sql("TRUNCATE inventory_item")
+        database.execute_sql("TRUNCATE inventory_item CASCADE")
         options = "FORMAT csv, FORCE_NOT_NULL (archived_by)"
         with database.cursor() as cursor, cursor.copy(f"COPY inventory_item ({names}) FROM STDIN ({options})") as copy:
             while block := file.read(1 << 20):
