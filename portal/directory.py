@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from portal import clock, config, setup_steps, sources, suppliers, webhooks
@@ -13,6 +14,27 @@ from portal.suppliers import Supplier
 
 GENERIC = "Connect something else"  # the category of entries that are a method, not a company
 LONGEST_SEARCH = 100
+BY_FILE = frozenset({"sftp", "ftp", "http", "upload"})  # protocols
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A part of the directory: its key in an address, its heading, and the categories of its entries."""
+
+    key: str
+    heading: str
+    categories: frozenset[str] = frozenset()
+
+
+PRACTICE = Kind("practice", "To practise", frozenset({"Demo"}))
+STORES = Kind("stores", "Stores and platforms", frozenset({"Store platforms"}))
+WAREHOUSES = Kind("warehouses", "Warehouses and inventory systems", frozenset({"Warehouses and fulfillment", "Inventory systems"}))
+SUPPLIERS = Kind("suppliers", "Suppliers", frozenset({"Dropship suppliers", "Promotional products", "Apparel"}))
+FILES = Kind("files", "Connect something else by a file")
+APIS = Kind("apis", "Connect something else by an API or webhook")
+KINDS = (PRACTICE, STORES, SUPPLIERS, WAREHOUSES, FILES, APIS)
+SUPPORTS = {"orders": "Send Orders", "shipments": "Get Shipments"}
+"""What not every entry supports, in the words of its integration."""
 
 
 def demo_account() -> Path | None:
@@ -31,11 +53,33 @@ def runs_here(supplier: Supplier) -> bool:
     return not supplier.needs_demo or bool(suppliers.read_account(demo_account()))
 
 
-def search(text: str = "", method: str = "") -> list[Supplier]:
-    """Entries whose name, summary, methods, categories or region hold every word of `text`, and that offer `method`."""
+def search(text: str = "", method: str = "", kind: str = "", supports: str = "") -> list[Supplier]:
+    """Entries whose name, summary, methods, categories or region hold every word of `text`, and that fit what else is given.
+
+    `kind`: the key of one of KINDS. `supports`: a key of SUPPORTS. Raises KeyError for what no entry could support.
+    """
     words = _folded(text[:LONGEST_SEARCH]).split()
-    found = suppliers.listing(demo_account())
-    return [one for one in found if (not method or method in one.methods) and all(word in _searchable(one) for word in words)]
+    found = [one for one in suppliers.listing(demo_account()) if all(word in _searchable(one) for word in words)]
+    if method:
+        found = [one for one in found if method in one.methods]
+    if supports:
+        found = [one for one in found if one.supports[supports]]
+    return [one for one in found if not kind or kind_of(one).key == kind]
+
+
+def kind_of(supplier: Supplier) -> Kind:
+    """The part of the directory where the entry stands."""
+    if is_generic(supplier):
+        return FILES if supplier.protocol in BY_FILE else APIS
+    return next((kind for kind in KINDS if kind.categories.intersection(supplier.categories)), SUPPLIERS)
+
+
+def in_kinds(entries: Iterable[Supplier]) -> list[tuple[Kind, list[Supplier]]]:
+    """The entries under their headings, in directory order; a heading without an entry is left out."""
+    held: dict[Kind, list[Supplier]] = {kind: [] for kind in KINDS}
+    for one in entries:
+        held[kind_of(one)].append(one)
+    return [(kind, found) for kind, found in held.items() if found]
 
 
 def methods() -> list[str]:
@@ -104,7 +148,14 @@ def _defaults(supplier: Supplier) -> dict[str, str]:
 
 
 def _searchable(supplier: Supplier) -> str:
-    parts: Sequence[str] = (supplier.name, supplier.summary, supplier.region, *supplier.methods, *supplier.categories)
+    parts: Sequence[str] = (
+        supplier.name,
+        supplier.summary,
+        supplier.region,
+        *supplier.methods,
+        *supplier.categories,
+        kind_of(supplier).heading,
+    )
     return _folded(" ".join(parts))
 
 

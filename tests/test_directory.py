@@ -79,5 +79,30 @@ def test_searching_looks_at_every_word(loopback: Any, text: str, found: list[str
     assert [one.name for one in directory.search(text)] == found
 
 
+@pytest.mark.parametrize(
+    ("kind", "supports", "some", "never"),
+    [
+        ("stores", "", {"shopify", "medusa", "prestashop"}, {"bigbuy", "shipbob", "rest-api"}),
+        ("suppliers", "", {"bigbuy", "promostandards", "ss-activewear"}, {"shopify", "sftp-file"}),
+        ("warehouses", "", {"shipbob", "veeqo"}, {"shopify", "bigbuy"}),
+        ("files", "", {"sftp-file", "google-sheets", "edi-846-sftp", "file-upload"}, {"rest-api", "webhook"}),
+        ("apis", "", {"rest-api", "soap-service", "webhook"}, {"http-file"}),
+        ("", "orders", {"sftp-file", "ftp-file"}, {"google-sheets", "shopify"}),
+        ("files", "shipments", {"http-file", "google-sheets"}, {"edi-846-sftp", "file-upload"}),
+    ],
+)
+def test_searching_by_kind_and_by_what_is_supported(loopback: Any, kind: str, supports: str, some: set[str], never: set[str]) -> None:
+    found = {one.slug for one in directory.search(kind=kind, supports=supports)}
+    assert some <= found and not never & found
+
+
+def test_every_entry_stands_under_one_heading(loopback: Any) -> None:
+    everything = directory.search()
+    placed = [one.slug for _, entries in directory.in_kinds(everything) for one in entries]
+    assert sorted(placed) == sorted(one.slug for one in everything)
+    known = set().union(*(kind.categories for kind in directory.KINDS), {directory.GENERIC})
+    assert {category for one in everything for category in one.categories} <= known, "a new category: say under which heading it stands"
+
+
 def test_searching_by_method(loopback: Any) -> None:
     assert [one.slug for one in directory.search("", "FTPS")] == ["ftp-file"]

@@ -28,13 +28,16 @@ class SelectForm(VersionedForm):
 def index(source_id: str) -> Response:
     """All suppliers that match, and below them the ways to connect anybody else."""
     source = sources.find(g.merchant, source_id)
-    text, method = request.args.get("q", "").strip()[: directory.LONGEST_SEARCH], request.args.get("method", "")
-    method = method if method in directory.methods() else ""
-    found, everything = directory.search(text, method), directory.search()
-    generic = [one for one in found if directory.is_generic(one)] or [one for one in everything if directory.is_generic(one)]
+    text, everything = request.args.get("q", "").strip()[: directory.LONGEST_SEARCH], directory.search()
+    offered = {"kind": {kind.key: kind.heading for kind, _ in directory.in_kinds(everything)}}
+    offered |= {"method": {name: name for name in directory.methods()}, "supports": directory.SUPPORTS}
+    chosen = {name: request.args.get(name, "") for name in offered}
+    chosen = {name: value if value in offered[name] else "" for name, value in chosen.items()}
+    found = directory.search(text, **chosen)
+    others = [] if any(directory.is_generic(one) for one in found) else [one for one in everything if directory.is_generic(one)]
     return render(
-        "directory/index.html", "directory/_results.html", source=source, q=text, method=method, methods=directory.methods(),
-        found=found, named=[one for one in found if not directory.is_generic(one)], generic=generic, in_all=len(everything),
+        "directory/index.html", "directory/_results.html", source=source, q=text, chosen=chosen, offered=offered, found=found,
+        parts=directory.in_kinds(found), others=others, in_all=len(everything),
     )  # fmt: skip
 
 

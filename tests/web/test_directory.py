@@ -48,6 +48,24 @@ def test_an_entry_made_from_documentation_takes_what_its_sample_has(client: Any,
         assert {key: str(settings[key]) for key in values} == values, f"{slug} keeps what was typed"
 
 
+@pytest.mark.parametrize("asked, count, kept, gone", [
+    ("kind=stores", "11 of ", "Stores and platforms", "part-suppliers"),
+    ("supports=orders", "2 of ", "with Send Orders", "part-stores"),
+    ("kind=files&method=File+link", "3 of ", "under “Connect something else by a file”", "part-apis"),
+    ("kind=nonsense&supports=inventory&method=x", " entries", "part-stores", "Show all"),
+])  # fmt: skip
+def test_filters_are_plain_addresses_and_say_what_they_left(
+    client: Any, make_source: Any, asked: str, count: str, kept: str, gone: str
+) -> None:
+    page = client.get(path(make_source(), f"/suppliers?{asked}")).text
+    assert count in page and kept in page and gone not in page
+
+
+def test_filters_that_fit_nothing_offer_every_way(client: Any, make_source: Callable[..., Source]) -> None:
+    page = client.get(path(make_source(), "/suppliers?kind=stores&supports=orders")).text
+    assert "No supplier matches these filters" in page and "select-sftp-file" in page and "select-rest-api" in page
+
+
 def _typed(slug: str) -> tuple[dict[str, str], dict[str, str]]:
     sample = json.loads((SAMPLES / slug / "get_inventory.json").read_text("utf-8"))
     return sample["settings"], sample["secrets"]
