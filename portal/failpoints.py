@@ -6,6 +6,9 @@ import os
 import signal
 
 POINTS = ("fetch-done", "staged-chunk", "planned", "guarded", "applied-chunk", "removals", "finishing")
+OF_SENDING = (
+    "sending-claimed", "sending-leaving", "sending-written", "sending-uploaded", "sending-renamed", "sending-sent", "sending-answered",
+)  # fmt: skip
 OF_OTHER_RUNS = ("silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored")
 
 _name, _, _number = os.environ.get("FAILPOINT", "").partition(":")

@@ -34,6 +34,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "remove_inventory": (("remove", "Remove"),),
     "delete_source": (("delete", "Delete"),),
     "purge_source": (("purge", "Erase"),),
+    "send_orders": (("send", "Send"),),
 }
 
 TITLES = {
@@ -48,6 +49,7 @@ TITLES = {
     "remove_inventory": "Remove Inventory",
     "delete_source": "Delete Source",
     "purge_source": "Erase a deleted source",
+    "send_orders": "Send Orders",
 }
 FILTERS = {kind: INTEGRATION_KINDS[kind] for kind in INVENTORY_KINDS} | {kind: TITLES[kind] for kind in TITLES if kind != "inventory"}
 """The kinds that a list of runs can be narrowed to."""
@@ -87,6 +89,13 @@ PLANNED_LABELS = (
     ("set_aside", "Set aside"),
     ("noted", "Values left out"),
     ("waits", "Would wait for you"),
+)
+SENDING_LABELS = (
+    ("collected", "Requests put in line"),
+    ("sent", "Sent"),
+    ("check_needed", "Check needed"),
+    ("rejected", "Refused by the supplier"),
+    ("later", "Tried again later"),
 )
 ALWAYS_SHOWN = ("rows", "new", "changed", "unchanged", "missing", "set_aside")
 
@@ -342,6 +351,8 @@ def _stage_start(run: Run) -> datetime:
 def _counts(run: Run) -> list[tuple[str, str, int]]:
     if run.kind == "dry_run":
         return [(key, label, run.counts[key]) for key, label in PLANNED_LABELS if key in (run.counts or {})]
+    if run.kind == "send_orders":
+        return [(key, label, run.counts[key]) for key, label in SENDING_LABELS if key in (run.counts or {})]
     if run.kind != "inventory":
         return [(key, key.replace("_", " ").capitalize(), value) for key, value in (run.counts or {}).items()]
     told = run.counts or {}

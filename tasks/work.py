@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from portal import connection_checks, removals
 from portal.inventory import apply, dry_run, fixes, revert, silence, sync
+from portal.outbox import running
 from portal.runs import Handler
 
 HANDLERS: Mapping[str, Handler] = {
@@ -19,4 +20,5 @@ HANDLERS: Mapping[str, Handler] = {
     "remove_inventory": removals.remove_inventory,
     "delete_source": removals.delete_source,
     "purge_source": removals.purge_source,
+    "send_orders": running.perform,
 }

@@ -12,6 +12,7 @@ from huey.consumer import Consumer
 from portal import deliveries, leases, runs, schedules
 from portal.config import Config
 from portal.models.database import database
+from portal.outbox import running
 from tasks import huey, ring, work
 from tasks.indexing import AWAY, Indexing
 
@@ -57,6 +58,7 @@ def look_around(threads: int) -> None:
         with database.connection_context():
             schedules.start_due()
             deliveries.start_due()
+            running.start_due()
             waiting = runs.reap()
         if waiting and huey.pending_count() < threads:
             ring()

@@ -109,6 +109,15 @@ class DropsFiles(ABC):
                     gone.append(name)
         return gone
 
+    def discard(self, place: str, name: str) -> bool:
+        """Delete one file of the absolute folder `place` by its name; False where there was none."""
+        self._ready()
+        with self._told("clearing old parts"):
+            if not self._is_there(place, name):
+                return False
+            self._remove(place, name)
+        return True
+
     def _is_there(self, place: str, name: str) -> bool:
         try:
             return self._there(place, name)

@@ -41,7 +41,9 @@ def _request(settings: Mapping[str, Any], document: bytes, reference: str) -> As
         raise sending.cannot("send", f"REST by {method}")
     path, query = (put_path(str(settings.get(name) or ""), {"reference": reference}) for name in ("path", "query"))
     kind = str(settings.get("content_type") or "application/json")
-    return Asked(method, address(settings, path) + (f"?{query}" if query else ""), headers={"Content-Type": kind}, body=document)
+    key = Witness.of(settings).key
+    headers = {"Content-Type": kind, **({key: reference} if key else {})}
+    return Asked(method, address(settings, path) + (f"?{query}" if query else ""), headers=headers, body=document)
 
 
 def _ended(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, answer: Answer, reference: str) -> Sent:
@@ -89,7 +91,7 @@ def _host(answer: Answer) -> str:
 
 def search(settings: Mapping[str, Any], witness: Witness, reference: str, since: str = "") -> Wanted:
     """The list in which the witness looks for the reference. Raises SupplierError not_set_up where it has none."""
-    if not witness.path or witness.proves == "nothing":
+    if not witness.path or witness.proves not in ("unique", "listed"):
         raise sending.cannot("find", "REST")
     known = {"reference": reference, "since": since or "1970-01-01T00:00:00Z"}
     path, query = put_path(witness.path, known), put_path(witness.query, known)

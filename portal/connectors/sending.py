@@ -29,6 +29,7 @@ OUTCOMES = {
 PROOFS = {
     "unique": "The supplier takes a reference once only: a second send of it is refused there",
     "listed": "An order that is not in its list after the settling time did not arrive",
+    "key": "The supplier keeps the key that each send carries, and takes the same key once within its window",
     "nothing": "It has no list that can be searched for our reference: a person has to ask",
 }
 
@@ -65,6 +66,7 @@ class Witness:
     `path`, `query` with {reference} (and {since}: the moment from which it can be there, ISO 8601 UTC), `items` and `field` as paths;
     `field` leads to our reference, or to a list that holds it; `id` to their own name. Whatever the server filters by, only an item
     whose `field` is our reference to the letter counts. `proves`: a key of PROOFS. `settle_seconds`: what it may take to be listed.
+    `key`: the header that carries our reference where it proves "key", and `window_seconds` how long they know it again.
     """
 
     path: str = ""
@@ -74,6 +76,8 @@ class Witness:
     id: str = "id"
     proves: str = "nothing"
     settle_seconds: int = 0
+    key: str = ""
+    window_seconds: int = 0
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Witness:

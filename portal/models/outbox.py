@@ -16,12 +16,13 @@ class Submission(Table):
     """One thing that leaves for a source: a file or a pair of files, a call, a message or a document to be fetched.
 
     `kind`: orders or test. `transport`: sftp, ftp, rest, soap, shopify, webhook, email or pull. `witness`: a key of
-    portal.outbox.witnesses.KINDS, fixed when it was made. `reference`: ours, at the supplier, unique per source.
+    portal.outbox.witnesses.KINDS, fixed when it was made. `reference`: ours, at the supplier, unique per source
+    among those that they may have.
     `state`: waiting ─▶ claimed ─▶ uploading ─▶ uploaded ─▶ sent ─▶ confirmed, or rejected, check_needed or cancelled.
     Every write of a worker says WHERE id=? AND token=?: `token` is new with each claim, `lease_until` its end.
     `tries`: claims so far. `looks`: look-ups after a doubt; `next_at`: when it is due next (a try, or a look).
     `problem`: {"code", "headline", "body", "server_said"}. `left_at`: the first moment from which bytes may have left.
-    `confirm_by`: an acknowledgement or shipment is expected by then.
+    `confirm_by`: an acknowledgement or shipment is expected by then. `server`: where its first try went, as "host:port".
     """
 
     id = BigAutoField()
@@ -47,6 +48,7 @@ class Submission(Table):
     settled_by = CharField(max_length=254, default="")
     created_at = UtcTime(default=now)
     created_by = CharField(max_length=254, default="")
+    server = CharField(max_length=300, default="")
 
     class Meta:
         indexes = ((("state", "next_at", "id"), False), (("source", "id"), False), (("source", "unknown_at"), False))
@@ -54,7 +56,11 @@ class Submission(Table):
 
 Submission.add_index(
     Submission.index(
-        Submission.source, Submission.reference, unique=True, where=Submission.state != "cancelled", name="submission_reference"
+        Submission.source,
+        Submission.reference,
+        unique=True,
+        where=Submission.state.not_in(("cancelled", "rejected")),
+        name="submission_reference",
     )
 )
 

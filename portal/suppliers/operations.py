@@ -10,7 +10,7 @@ from typing import Any
 from portal.fields import INVENTORY_BY_KEY
 from portal.suppliers.schema import API_OPERATIONS, MAPPING_KEYS, OPERATION_TEXTS, PLACES, WITNESS_KEYS, check_keys
 
-PROOFS = ("unique", "listed", "nothing")
+PROOFS = ("key", "unique", "listed", "nothing")
 NAMED = re.compile(r"{(\w+)}")
 _TARGETS = ("field", "custom", "warehouse")
 _ROWS = "warehouse_rows"
@@ -123,9 +123,11 @@ def _witness(at: str, table: Any) -> Mapping[str, Any]:
     check_keys(at, table, WITNESS_KEYS)
     if table["proves"] not in PROOFS:
         raise ValueError(f"{at}: proves {table['proves']!r} is not one of {', '.join(PROOFS)}")
-    looks = bool(table.get("path")) and bool(table.get("field"))
-    if looks == (table["proves"] == "nothing"):
-        raise ValueError(f"{at}: path and field are there exactly when it proves something")
+    looks, by_key = bool(table.get("path")) and bool(table.get("field")), bool(table.get("key")) and bool(table.get("window_seconds"))
+    if looks != (table["proves"] in ("unique", "listed")):
+        raise ValueError(f"{at}: path and field are there exactly when their list proves something")
+    if by_key != (table["proves"] == "key"):
+        raise ValueError(f"{at}: key and window_seconds are there exactly when their key store proves it")
     return dict(table)
 
 

@@ -73,7 +73,7 @@ MAPPING_KEYS = Keys(
 )  # fmt: skip
 WITNESS_KEYS = Keys(
     needed={"proves": str},
-    optional={"path": str, "query": str, "items": str, "field": str, "id": str, "settle_seconds": int},
+    optional={"path": str, "query": str, "items": str, "field": str, "id": str, "settle_seconds": int, "key": str, "window_seconds": int},
 )
 PLACES = frozenset({"page", "offset", "cursor", "size", "id", "reference", "since", "who", "secret"})
 """Names in curly braces that a request fills in by itself."""

@@ -106,6 +106,11 @@ def pause_source(source_id: str) -> Response:
     return saved(url_for("sources.show", source_id=source_id), f"{source.name} is paused. Its stock stays as it last came.")
 
 
+def _is_given(integration: Any) -> bool:
+    """Whether there is nothing to fetch by a clock; what is sent leaves by one all the same."""
+    return integration.kind in sources.INVENTORY_KINDS and connections.is_given(integration.source)
+
+
 def _no_fetch(source: Any) -> str:
     return NO_ASKING if connections.is_webhook(source) else NO_FETCH
 
@@ -123,9 +128,9 @@ def _page(integration: Any, form: VersionedForm, schedule: Mapping[str, Any], st
     return render(
         "schedule/edit.html", "schedule/_form.html", status, source=source, integration=integration, form=form, zone=zone, coming=coming,
         title=sources.INTEGRATION_KINDS[integration.kind], rests=_why_it_rests(integration), kept=schedule == integration.schedule,
-        upload=connections.is_given(source), no_fetch=_no_fetch(source),
+        upload=_is_given(integration), no_fetch=_no_fetch(source),
         shortest=schedules.SHORTEST_MINUTES, longest=schedules.LONGEST_MINUTES,
-        has_freshness=integration.kind in runs.SYNC_KINDS and not _adding(integration), adding=_adding(integration),
+        has_freshness=integration.kind in sources.INVENTORY_KINDS and not _adding(integration), adding=_adding(integration),
         can_pause=integration.enabled and source.state != "draft" and integration.kind in runs.SYNC_KINDS,
     )  # fmt: skip
 
@@ -141,7 +146,7 @@ def _coming(integration: Any, schedule: Mapping[str, Any]) -> list[datetime]:
 def _why_it_rests(integration: Any) -> str:
     """What keeps the schedule from running; "" when nothing does."""
     if integration.kind not in runs.SYNC_KINDS:
-        return "Orders and shipments do not move yet. What you save here is kept for when they do."
+        return "Shipments do not move yet. What you save here is kept for when they do."
     if integration.source.state == "draft":
         return "The source is a draft. Its schedule begins when you save the review."
     if integration.source.state == "paused":

@@ -199,6 +199,7 @@ def _integration_row(source: Any, one: Any, status: Any) -> dict[str, Any]:
         "file_at": _file_at(source, one) if feed else "",
         "go_on": steps.onward(source, one.kind) if adding else "",
         "runs_now": one.kind in runs.SYNC_KINDS,
+        "is_feed": one.kind in sources.INVENTORY_KINDS,
     }
 
 

@@ -1,0 +1,159 @@
+"""The run that sends: what is due at one source is collected, claimed and delivered, one submission after the other.
+
+journal ─▶ stop? ─▶ collect ─▶ claim ─▶ deliver ─▶ settle ─▶ … until nothing is due
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from portal import connection_parts, connections, runs
+from portal.connection_values import place_of
+from portal.errors import Problem, Refused
+from portal.leases import Work
+from portal.models import FulfillmentRequest, Integration, Source, Submission
+from portal.outbox import calls, claim, collect, deciding, files, settle, stops, ways
+from portal.outbox.claim import Hold, LostClaim
+from portal.outbox.ways import CALLS, FILES, Way
+from portal.runs import Outcome
+
+KIND = "send_orders"
+
+
+def perform(work: Work) -> Outcome:
+    """Send what is due at the run's source, and look for what is in doubt. Raises SupplierError where its server cannot be used."""
+    source, integration = _whose(work)
+    work.stage("send", "items")
+    way = ways.of(source, integration)
+    stop = stops.mind_the_journal() or stops.of(source)
+    collected = 0
+    if stop is None and way.transport != "pull":
+        collected = collect.collect(source, integration, way, work.run.started_by)
+    counts: Counter[str] = Counter()
+    try:
+        _all(work, way, counts, looks_only=stop is not None)
+    finally:
+        work.save(counts={"collected": collected, **_told(counts)})
+    return _outcome(counts, collected, stop)
+
+
+def _whose(work: Work) -> tuple[Source, Integration]:
+    assert work.source is not None and work.integration is not None
+    return work.source, work.integration
+
+
+def _all(work: Work, way: Way, counts: Counter[str], looks_only: bool) -> None:
+    (source, _), done = _whose(work), 0
+    if way.transport == "pull" or not claim.due(source.id, looks_only).exists():
+        return
+    with ExitStack() as stack:
+        server, address = stack.enter_context(opened(source, way, work.run.id))
+        while True:
+            work.check_stop()
+            hold = claim.claim(source.id, looks_only)
+            if hold is None:
+                return
+            hold.submission.source = source
+            try:
+                one(hold, server, address, way)
+            except LostClaim:
+                work.say(f"{hold.submission.reference}: another worker had taken it over")
+            finally:
+                state = Submission.get_by_id(hold.submission.id).state
+                counts[state] += 1
+                done += 1
+                work.progress(done)
+            looks_only = looks_only or stops.of(source) is not None
+
+
+def one(hold: Hold, server: Any, address: str, way: Way) -> None:
+    """Deliver one held submission. Raises SupplierError where the others would fare the same, and LostClaim."""
+    row = hold.submission
+    if row.server and row.server != address and row.left_at is not None and (row.transport not in FILES or row.state != "uploading"):
+        words = Problem("refused", "The connection leads elsewhere now", f"It began at {row.server}; orders now go to {address}.")
+        settle.check_needed(
+            hold, words, f"It began at {row.server}, and the connection leads to {address} now: what is there proves nothing."
+        )
+        return
+    if not row.server or row.left_at is None:
+        hold.save(server=address[:300])
+    if row.transport != way.transport:
+        words = Problem("refused", "Orders leave another way now", f"It was made to leave by {row.transport}, and nothing of it has left.")
+        if row.left_at is not None:
+            settle.check_needed(hold, words, "Orders leave for this source another way now, so that we cannot look.")
+        else:
+            _put_back(hold, words)
+        return
+    if row.transport in FILES:
+        files.deliver(hold, server)
+    else:
+        calls.deliver(hold, server, way)
+
+
+def _put_back(hold: Hold, words: Problem) -> None:
+    settle.end(hold, "not_sent", words)
+    deciding.take_back(hold.submission, words.body)
+
+
+@contextmanager
+def opened(source: Source, way: Way, run_id: int | None) -> Iterator[tuple[Any, str]]:
+    """(what delivers by this way, where that is as "host:port")."""
+    if way.transport in (*FILES, *CALLS):
+        address = place_of(connection_parts.whole_settings(source))
+        with connections.open_for(source, run_id, operation=KIND) as server:
+            yield server, address
+        return
+    raise Refused(f"Orders cannot leave by {way.transport} yet.")
+
+
+def _told(counts: Counter[str]) -> dict[str, int]:
+    waiting = counts["waiting"] + counts["uploading"] + counts["uploaded"]
+    told = {"sent": counts["sent"], "check_needed": counts["check_needed"], "rejected": counts["rejected"], "later": waiting}
+    return {name: count for name, count in told.items() if count}
+
+
+def _outcome(counts: Counter[str], collected: int, stop: Any) -> Outcome:
+    told = {"collected": collected, **_told(counts)}
+    if stop is not None:
+        problem = Problem("refused", "Sending rests", stop.why)
+        return Outcome("warnings", told, problem)
+    if counts["check_needed"] or counts["rejected"]:
+        return Outcome("warnings", told)
+    return Outcome("finished" if counts or collected else "no_change", told)
+
+
+def start_due() -> int:
+    """Start a run for each live source where something is due: a retry, a look, or, with auto send, a new request. How many.
+
+    One run at a time of a source, by the rows of the runs themselves.
+    """
+    started = 0
+    for integration in _with_something_due():
+        try:
+            runs.start_sync(integration, cause="system")
+            started += 1
+        except runs.AlreadyRunning:
+            continue
+    return started
+
+
+def _with_something_due() -> list[Integration]:
+    ids = {source for (source,) in claim.due().select(Submission.source).distinct().tuples()}
+    stopped = stops.everywhere() is not None
+    new = set() if stopped else {source for (source,) in collect.due().select(FulfillmentRequest.source).distinct().tuples()}
+    if not ids | new:
+        return []
+    rows = Integration.select(Integration, Source).join(Source).where(
+        Integration.kind == KIND, Integration.enabled == True, Integration.paused == False,  # noqa: E712
+        Source.state == "live", Integration.source << (ids | new),
+    )  # fmt: skip
+    return [
+        one for one in rows if connection_parts.sign_in_standing(one.source) != "needed" and (one.source_id in ids or _sends_by_itself(one))
+    ]
+
+
+def _sends_by_itself(integration: Integration) -> bool:
+    return bool(integration.settings.get("auto_send")) and integration.settings.get("leave_by") != "pull"
