@@ -1,11 +1,13 @@
 """BigCommerce's single-click app: the store begins, and a person in the portal says whether it is theirs.
 
 store's control panel ─▶ code ─▶ token (it alone says which store) ─▶ kept aside ─▶ confirmed by a person ─▶ proved at the store, sealed
+The store opens the app (`opened`) and removes it (`removed`) with a signed message; what is not signed changes and tells nothing.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 from collections.abc import Mapping
@@ -13,11 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from portal import clock, connection_parts, exchanges, key_offers
+from portal import clock, connection_parts, connections, exchanges, key_offers, runs, store_payloads
 from portal.connectors import problems
 from portal.connectors.caller import Asked, Caller
 from portal.errors import NotFound, Refused, SupplierError
-from portal.models import KeyOffer, Source, database
+from portal.models import Integration, KeyOffer, Source, database
+
+log = logging.getLogger(__name__)
 
 KIND = "bigcommerce"
 LASTS = timedelta(hours=1)
@@ -50,9 +54,7 @@ def install(source_id: str, code: str, context: str, scope: str, redirect: str) 
     counts, and it must be the store that the source is for. Raises NotFound, Refused, SupplierError.
     """
     source = known(source_id)
-    settings, hidden = connection_parts.whole_settings(source), connection_parts.opened_secrets(source)
-    if not settings.get("client_id") or "client_secret" not in hidden:
-        raise NotFound("app")
+    settings, _ = _app_of(source)
     if not _CODE.fullmatch(code) or not _CONTEXT.fullmatch(context):
         raise Refused("BigCommerce opens this address itself, when the app is installed in a store.")
     offer = _noted(source, str(settings["store_hash"]))
@@ -66,6 +68,58 @@ def install(source_id: str, code: str, context: str, scope: str, redirect: str) 
     columns = {"sealed": sealed, "received_at": clock.now(), "told": facts}
     KeyOffer.update(columns).where(KeyOffer.id == offer.id).execute()
     return found[1]
+
+
+def opened(source_id: str, payload: str) -> str:
+    """Judge the message with which a store opens the app: "connected", "waits" for a person, or "none". Raises NotFound, Refused."""
+    source = known(source_id)
+    _told_by(source, payload)
+    if waiting(source):
+        return "waits"
+    return "connected" if "key" in connection_parts.opened_secrets(source) else "none"
+
+
+def removed(source_id: str, payload: str) -> bool:
+    """Judge the message that the store removed the app, and drop its token: the next run asks a person to sign in again.
+
+    False for a message from before the token that lies here: the app was installed again since. Raises NotFound, Refused.
+    """
+    source = known(source_id)
+    told = _told_by(source, payload)
+    kept = connections.secrets_of(source).get("key")
+    if kept is not None and kept.saved_at >= told.at + timedelta(seconds=1):  # the message tells whole seconds
+        return False
+    with database.atomic():
+        KeyOffer.delete().where(KeyOffer.source == source, KeyOffer.kind == KIND, KeyOffer.received_at <= told.at).execute()
+        if kept is None:
+            return True
+        connections.drop_key(source, "key", "BigCommerce")
+    if source.state == "live":
+        for feed in Integration.select().where(Integration.source == source, Integration.enabled == True):  # noqa: E712
+            if feed.kind in runs.SYNC_KINDS and not feed.paused:
+                _tell(feed)
+    return True
+
+
+def _tell(feed: Integration) -> None:
+    """A run that finds no token says at once what a person has to do."""
+    try:
+        runs.start_sync(feed, cause="uninstalled")
+    except runs.AlreadyRunning:  # that one finds no token either, or was done before it mattered; the next says it
+        log.info("feed %s already runs; its next run finds the app removed", feed.id)
+
+
+def _told_by(source: Source, payload: str) -> store_payloads.Told:
+    settings, hidden = _app_of(source)
+    return store_payloads.proved(payload, str(settings["client_id"]), hidden["client_secret"], str(settings["store_hash"]), clock.now())
+
+
+def _app_of(source: Source) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The settings and secrets of a source with an app of its own. Raises NotFound."""
+    settings, hidden = connection_parts.whole_settings(source), connection_parts.opened_secrets(source)
+    if not settings.get("client_id") or "client_secret" not in hidden:
+        raise NotFound("app")
+    return settings, hidden
 
 
 def known(source_id: str) -> Source:

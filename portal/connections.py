@@ -29,6 +29,8 @@ from portal.suppliers import Setting, Supplier
 
 ENDING_SHOWN_FROM = 16  # characters; the end of a shorter secret would give too much of it away
 SAMPLE_PAGES = 4
+REMOVED = "app_removed"
+"""The setting that says that the app was removed in the store, until a key comes or the connection is saved."""
 READS = 10  # of settings and secrets, until both are of one save
 
 
@@ -109,9 +111,21 @@ def keep_keys(source: Source, given: Mapping[str, str], who: str) -> None:
     with database.atomic():
         for key, text in given.items():
             _seal(source, key, text, hint_of(settings[key], text), who)
-        columns = _stamped(who, **UNTESTED, version=Connection.version + 1)
+        settings_now = {key: value for key, value in connection.settings.items() if key != REMOVED}
+        columns = _stamped(who, **UNTESTED, version=Connection.version + 1, settings=settings_now)
         Connection.update(columns).where(Connection.id == connection.id).execute()
         _log(source, who, "connection.key_given", None, {"secrets changed": sorted(given)})
+
+
+def drop_key(source: Source, key: str, who: str) -> None:
+    """Erase a credential that ended when the store removed the app. Raises NotFound."""
+    connection = find(source)
+    with database.atomic():
+        SealedSecret.delete().where(SealedSecret.source == source, SealedSecret.field == key).execute()
+        settings = {**connection.settings, REMOVED: clock.now().isoformat()}
+        columns = _stamped(who, **UNTESTED, version=Connection.version + 1, settings=settings)
+        Connection.update(columns).where(Connection.id == connection.id).execute()
+        _log(source, who, "connection.key_ended", None, {"secrets changed": [key]})
 
 
 def trust_key(source: Source, fingerprint: str, how: str, who: str, *, as_owner: bool = False) -> None:

@@ -115,7 +115,7 @@ class ApiAuth:
         """The headers and the query that sign a request. Raises SupplierError for a header that cannot be sent."""
         kind = self.kind
         if kind in ("header", "query") and not self._secret("key"):
-            raise problems.no_key(bool(self.settings.get("approval")))
+            raise self._no_key()
         if kind == "header":
             name, value = (
                 str(self.settings.get("header_name", "")).strip(),
@@ -129,12 +129,15 @@ class ApiAuth:
         if kind == "basic":
             user = str(self.settings.get("user") or "") or self._secret("user_key")
             if not user:
-                raise problems.no_key(bool(self.settings.get("approval")))
+                raise self._no_key()
             return {"Authorization": "Basic " + b64encode(f"{user}:{self._secret('password')}".encode()).decode()}, {}
         if self.token is None:
             return {}, {}
         name = str(self.settings.get("token_name") or "")
         return {name or "Authorization": self.token.reveal() if name else f"Bearer {self.token.reveal()}"}, {}
+
+    def _no_key(self) -> SupplierError:
+        return problems.no_key(bool(self.settings.get("approval")), bool(self.settings.get("app_removed")))
 
     def _login(self) -> Asked:
         fields = {

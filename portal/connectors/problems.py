@@ -195,8 +195,12 @@ def sign_in_refused(host: str, user: str, said: str = "", trusted: bool = True) 
     return _failure("sign_in_refused", headline, body, "Enter the password again", "connection", said, permanent=True)
 
 
-def no_key(store_gives: bool) -> SupplierError:
-    """Nothing was entered to sign in with, so nothing was sent. `store_gives`: the supplier can hand a key over by itself."""
+def no_key(store_gives: bool, removed: bool = False) -> SupplierError:
+    """There is nothing to sign in with, so nothing was sent. `store_gives`: the supplier can hand a key over by itself; `removed`: it
+    did, and its app was removed since."""
+    if removed:
+        body = "The token ended with that, so nothing was sent. The stock stays as it last came. Install the app again."
+        return _failure("sign_in_ended", "The app was removed in the store", body, "Sign in again", "approval", permanent=True)
     body = "Enter it, or let the store give us one. Nothing was sent." if store_gives else "Enter it. Nothing was sent."
     act, at = ("Let the store give us a key", "approval") if store_gives else ("Enter the key", "connection")
     return _failure("not_set_up", "There is no key yet", body, act, at, permanent=True)

@@ -18,7 +18,12 @@ from portal.web.typed import whole_number
 
 blueprint = Blueprint("store_apps", __name__)
 IN_A_FRAME = CONTENT_POLICY.replace("frame-ancestors 'none'", "frame-ancestors https://*.mybigcommerce.com https://*.bigcommerce.com")
-"""BigCommerce shows an app's pages inside its control panel. These two hold no form and nothing of anybody."""
+"""BigCommerce shows an app's pages inside its control panel. These hold no form and nothing of anybody."""
+OPENED = {
+    "connected": ("This app works in the background", "It reads products and stock. Everything else is in the portal."),
+    "waits": ("One step is left", "Confirm in the portal that this store is yours. Nothing is read before."),
+    "none": ("The app is not connected", "The portal has no token of this store. Uninstall the app and install it again."),
+}
 
 
 @blueprint.get("/sources/<source_id>/app")
@@ -62,9 +67,28 @@ def install(source_id: str) -> Response:
 @blueprint.get("/bigcommerce/<source_id>/load")
 @guards.for_machines
 def load(source_id: str) -> Response:
-    """What the control panel shows when the app is opened later; nothing of anybody's is told here."""
-    bigcommerce_app.known(source_id)
-    return _framed(source_id, "This app works in the background", "It reads products and stock. Everything else is in the portal.")
+    """What the control panel shows when the app is opened later. It is told only to the store itself, by its signed message."""
+    try:
+        state = bigcommerce_app.opened(source_id, request.args.get("signed_payload_jwt", ""))
+    except Refused as refused:
+        return _framed(source_id, "The app is not open", str(refused), 401)
+    return _framed(source_id, *OPENED[state])
+
+
+@blueprint.get("/bigcommerce/<source_id>/uninstall")
+@guards.for_machines
+def uninstall(source_id: str) -> Response:
+    """The store removed the app: its token is dropped. Only the store's signed message does that, and only once."""
+    try:
+        done = bigcommerce_app.removed(source_id, request.args.get("signed_payload_jwt", ""))
+    except Refused as refused:
+        return _framed(source_id, "Nothing was removed", str(refused), 401)
+    words = (
+        "Its token was erased here, and the portal asks to sign in again."
+        if done
+        else "The app was installed again since. Nothing changed."
+    )
+    return _framed(source_id, "The app was removed", words)
 
 
 def _source(source_id: str) -> Any:
@@ -78,7 +102,7 @@ def _source(source_id: str) -> Any:
 def _page(source: Any, error: str = "", status: int = 200) -> Response:
     settings = connection_parts.whole_settings(source)
     ready = bool(settings.get("client_id")) and "client_secret" in connections.secrets_of(source)
-    here = {name: external(f"store_apps.{name}", source_id=source.public_id) for name in ("install", "load")}
+    here = {name: external(f"store_apps.{name}", source_id=source.public_id) for name in ("install", "load", "uninstall")}
     return render(
         "store_apps/show.html", "store_apps/_show.html", status, source=source, here=here, ready=ready, error=error,
         waiting=bigcommerce_app.waiting(source) if ready else None, store=settings.get("store_hash", ""),

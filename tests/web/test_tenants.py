@@ -190,6 +190,7 @@ def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
         "approvals.receive",
         "store_apps.install",
         "store_apps.load",
+        "store_apps.uninstall",
     }
     machines = {name for name, view in app.view_functions.items() if getattr(view, "is_for_machines", False)}
     assert machines == opened - {"auth.sign_in", "assets.show"}, "test_receiving, test_approvals and test_store_apps test them"
