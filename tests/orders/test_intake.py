@@ -1,0 +1,125 @@
+"""Orders come in once, whole, and with what is wrong said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from portal import orders
+from portal.errors import Invalid, NotFound, Refused, Stale
+from portal.models import AuditLine, CommittedStock, FulfillmentRequest, Order, OrderLine
+from portal.orders import NewLine, NewOrder, OtherContent, changing
+from tests.ordered import ADA, ask, place
+from tests.together import eight_at_once
+
+NEW = NewOrder("1001", [NewLine("HX-1", 3, "Hex bolt", 4_900), NewLine("HX-2", 1)], dict(ADA), reference="R-9", shipping_text="Ground")
+
+
+def made(merchant, new=NEW):
+    return orders.create(merchant, new, "ada@example.com", "hand")
+
+
+def test_an_order_and_its_lines_are_kept_and_wait_to_be_routed(merchant):
+    order, new = made(merchant)
+    assert new and (order.state, order.routing, order.problems) == ("open", "waiting", [])
+    assert order.ship_to["state_code"] == "ME" and order.ship_to["last_name"] == "Byron"
+    assert [(line.number, line.sku, line.quantity, line.unrouted, line.price) for line in order.lines] == [
+        (1, "HX-1", 3, 3, 4900),
+        (2, "HX-2", 1, 1, None),
+    ]
+    assert AuditLine.select().where(AuditLine.action == "order.create").count() == 1
+
+
+def test_the_same_order_again_is_the_one_we_have(merchant):
+    first, _ = made(merchant)
+    again, new = made(merchant, replace(NEW, ship_to={**ADA, "state": "me", "country": "usa"}))
+    assert not new and again.id == first.id and Order.select().count() == 1
+
+
+def test_eight_that_bring_the_same_order_at_once_make_one(merchant):
+    found = eight_at_once(lambda: made(merchant))
+    assert len({order.id for order, _ in found}) == 1 and sum(new for _, new in found) == 1 and OrderLine.select().count() == 2
+
+
+def test_the_same_number_with_other_content_is_refused_by_what_differs(merchant):
+    made(merchant)
+    with pytest.raises(OtherContent, match=r"1001 already, and it differs in lines, ship-to address"):
+        made(merchant, replace(NEW, lines=NEW.lines[:1], ship_to={**ADA, "city": "Bath"}))
+    assert OrderLine.select().count() == 2
+    assert made(merchant, replace(NEW, channel="another"))[1], "numbers are unique within a channel"
+
+
+def test_another_merchants_order_of_the_same_number_is_another_order(merchant, other_merchant):
+    assert made(merchant)[1] and made(other_merchant)[1]
+    order = Order.get(Order.merchant == other_merchant)
+    with pytest.raises(NotFound):
+        orders.find(merchant, order.public_id)
+
+
+def test_an_address_nobody_can_ship_to_puts_the_order_on_hold_and_loses_nothing(merchant):
+    order, _ = made(merchant, replace(NEW, ship_to={**ADA, "state": "Mayne", "state_code": "", "address_1": ""}))
+    assert (
+        order.state == "on_hold"
+        and {one["field"] for one in order.problems} == {"state", "address_1"}
+        and order.ship_to["state"] == "Mayne"
+    )
+    with pytest.raises(Refused, match="Mend the address first"):
+        changing.release(order, order.version, "ada")
+    mended = changing.set_address(order, ADA, order.version, "ada")
+    assert mended.state == "open" and mended.problems == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "key", "said"),
+    [
+        ({"number": " "}, "number", "Enter the order's number"),
+        ({"number": "x" * 61}, "number", "has 61 characters; 60 at most"),
+        ({"note": "a\nb"}, "note", "line break or control character"),
+        ({"lines": []}, "lines", "at least one line"),
+        ({"lines": [NewLine("A", 1)] * 501}, "lines", "at most 500 lines"),
+        ({"lines": [NewLine("A", 0)]}, "lines.0.quantity", "The quantity is 0"),
+        ({"lines": [NewLine("A", 1), NewLine("B", -2)]}, "lines.1.quantity", "The quantity is -2"),
+        ({"lines": [NewLine(" ", 1)]}, "lines.0.sku", "Enter the SKU"),
+        ({"lines": [NewLine("A", 1, price=-1)]}, "lines.0.price", "from 0 up"),
+        ({"currency": "dollar"}, "currency", "three letters"),
+        ({"total": -1}, "total", "from 0 up"),
+    ],
+)
+def test_what_no_order_can_be_is_refused_at_its_place(merchant, changed, key, said):
+    with pytest.raises(Invalid) as told:
+        made(merchant, replace(NEW, **changed))
+    assert list(told.value.errors) == [key] and said in told.value.errors[key] and not Order.select().count()
+
+
+def test_hold_release_and_a_second_browser(merchant):
+    order, _ = made(merchant)
+    held = changing.hold(order, order.version, "ada")
+    assert held.state == "on_hold"
+    with pytest.raises(Stale):
+        changing.hold(order, order.version, "bob")
+    assert changing.release(held, held.version, "ada").state == "open"
+
+
+def test_cancelling_voids_what_was_not_sent_and_frees_its_stock(merchant, make_source):
+    order = place(merchant, [("HX-1", 3)])
+    ask(order, make_source(), state="processing")
+    order = Order.get_by_id(order.id)
+    order.merchant = merchant
+    canceled = changing.cancel(order, order.version, "ada")
+    line = OrderLine.get()
+    assert canceled.state == "canceled" and (line.cancelled, line.routed, line.unrouted) == (3, 0, 0)
+    assert FulfillmentRequest.get().state == "voided" and CommittedStock.get().quantity == 0
+
+
+@pytest.mark.parametrize(("state", "sending"), [("processed", "sent"), ("processing", "check_needed"), ("processing", "uploading")])
+def test_what_a_supplier_may_have_is_neither_cancelled_nor_sent_elsewhere(merchant, make_source, state, sending):
+    order = place(merchant, [("HX-1", 3)])
+    ask(order, make_source(), state=state, sending=sending)
+    order = Order.get_by_id(order.id)
+    order.merchant = merchant
+    with pytest.raises(Refused, match="may have 1001"):
+        changing.cancel(order, order.version, "ada")
+    with pytest.raises(Refused, match="was sent with the old address"):
+        changing.set_address(order, ADA, order.version, "ada")
+    assert OrderLine.get().cancelled == 0
