@@ -14,18 +14,25 @@ from portal import audit, clock, documents, runs, schedules, sources
 from portal.errors import Invalid, NotFound, Refused
 from portal.inventory import stale
 from portal.models import (
+    TABLES,
+    AnswerProblem,
+    CommittedStock,
     Document,
+    FulfillmentRequest,
     Integration,
     InventoryChange,
     InventoryItem,
     ItemPin,
     Merchant,
     PlanRow,
+    RequestLine,
     Run,
     SealedSecret,
     SetAsideRow,
+    Shipment,
     Source,
     StagedRow,
+    Submission,
     Webhook,
     database,
 )
@@ -37,13 +44,18 @@ UNFINISHED = ("queued", "running")
 
 @dataclass(frozen=True)
 class Losses:
-    """What an act would take, counted now. `active`: a run that is queued or running on the source, if any."""
+    """What an act would take, counted now. `active`: a run that is queued or running on the source, if any.
+
+    `open_requests`: fulfillment requests with something that is neither shipped, canceled nor voided; `requests`: all, which stay.
+    """
 
     items: int
     files: int
     runs: int
     credentials: int
     active: Run | None
+    open_requests: int = 0
+    requests: int = 0
 
 
 def losses(source: Source) -> Losses:
@@ -54,7 +66,15 @@ def losses(source: Source) -> Losses:
         runs=Run.select().where(Run.source == source).count(),
         credentials=SealedSecret.select().where(SealedSecret.source == source).count(),
         active=active_run(source),
+        open_requests=open_requests(source),
+        requests=FulfillmentRequest.select().where(FulfillmentRequest.source == source).count(),
     )
+
+
+def open_requests(source: Source) -> int:
+    """How many fulfillment requests of the source have units that are neither shipped, canceled nor voided."""
+    held = RequestLine.select(RequestLine.request).where(RequestLine.open + RequestLine.acknowledged > 0)
+    return int(FulfillmentRequest.select().where(FulfillmentRequest.source == source, FulfillmentRequest.id << held).count())
 
 
 def active_run(source: Source) -> Run | None:
@@ -77,7 +97,10 @@ def remove_inventory_of(source: Source, typed_name: str, who: str) -> Run:
 
 
 def delete(source: Source, typed_name: str, who: str) -> Run:
-    """Hide the source at once and start the run that stops its work; it is purged after 7 days. Raises Invalid, NotFound."""
+    """Hide the source at once and start the run that stops its work; it is purged after 7 days. Raises Invalid, NotFound.
+
+    Raises Refused while it has open fulfillment requests: customers wait for those.
+    """
     _match_name(source, typed_name)
     now = clock.now()
     hidden = {
@@ -87,8 +110,13 @@ def delete(source: Source, typed_name: str, who: str) -> Run:
     with database.atomic():
         if not Source.update(hidden).where(Source.id == source.id, Source.state != "deleted").execute():
             raise NotFound("source")
+        if count := open_requests(source):  # counted behind the write, so that routing either sees the deleted source or is seen here
+            raise Refused(OPEN_REQUESTS.format(name=source.name, count=f"{count:,} open fulfillment request" + "s" * (count > 1)))
         audit.write(source.merchant, who, "source.delete", "source", source.public_id, before={"name": source.name, "state": source.state})
         return runs.start(source, "delete_source", started_by=who)
+
+
+OPEN_REQUESTS = "{name} has {count}. Let it ship or cancel them, or void them, first. Nothing was deleted."
 
 
 def deleted(merchant: Merchant) -> list[Source]:
@@ -215,7 +243,10 @@ def _purge_is_due(source: Source) -> bool:
 
 
 def _erase(work: Any, source: Source) -> None:
-    """Everything of the source, the sealed credentials first and the source's own row last. Each step may be done twice."""
+    """Everything of the source, the sealed credentials first and the source's own row last. Each step may be done twice.
+
+    Where it ever had a fulfillment request, its row stays without all it held: the history of orders names it.
+    """
     work.stage("purge")
     with database.atomic():
         SealedSecret.delete().where(SealedSecret.source == source.id).execute()
@@ -229,9 +260,25 @@ def _erase(work: Any, source: Source) -> None:
         # This run outlives its source: its row lets go before the cascade would take it along.
         work.save(source=None, integration=None)
         audit.write(work.merchant, "Quayside", "source.purge", "source", source.public_id, before={"name": source.name, **erased})
-        Source.delete().where(Source.id == source.id, Source.state == "deleted").execute()
+        _erase_row(source)
         work.save_checkpoint(erased=erased)
     work.say(f"Erased {source.name}: {erased['items']:,} items, {erased['files']:,} files, its credentials, runs and settings.")
+
+
+KEPT = (FulfillmentRequest, CommittedStock, AnswerProblem, Submission, Shipment)
+"""What stays of a purged source: what was asked of it, what it shipped, and what left for it."""
+
+
+def _erase_row(source: Source) -> None:
+    gone = (Source.id == source.id) & (Source.state == "deleted")
+    if not FulfillmentRequest.select().where(FulfillmentRequest.source == source.id).exists():
+        Source.delete().where(gone).execute()
+        return
+    for table in TABLES:
+        for key in table._meta.refs if table not in KEPT else ():
+            if key.rel_model is Source:
+                table.delete().where(key == source.id).execute()
+    Source.update(purge_at=None, setup_done=[], order_rules={}, supplier="").where(gone).execute()
 
 
 def _erase_files(work: Any, source: Source) -> int:

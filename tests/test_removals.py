@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from portal import clock, documents, removals, runs, sources
+from portal import clock, documents, removals, requests, runs, sources
 from portal.errors import Invalid, NotFound, Refused
 from portal.inventory import apply
 from portal.leases import Work
@@ -29,6 +29,7 @@ from portal.models import (
     StagedRow,
 )
 from tests.feed_of import Feed, rows_of
+from tests.ordered import ask, lines_of, place
 
 WHO = "ana@harbor.example"
 HANDLERS = removals.HANDLERS
@@ -398,3 +399,32 @@ def test_a_source_restored_at_the_last_moment_is_not_erased(full: Source, mercha
     before = everything_of(full)
     runs.work_available(HANDLERS)
     assert state_of(run) == "failed" and everything_of(full) == before
+
+
+def test_a_source_with_open_requests_is_not_deleted(full: Source) -> None:
+    request = ask(place(full.merchant), full)
+    assert removals.losses(full).open_requests == 1
+    with pytest.raises(Refused, match="Northwind has 1 open fulfillment request. Let it ship"):
+        removals.delete(full, "Northwind", WHO)
+    assert Source.get_by_id(full.id).state == "live" and not AuditLine.select().where(AuditLine.action == "source.delete").exists()
+    (line,) = lines_of(request)
+    requests.record(request, "ship", [("ship", line.id, 3)], cause="file")
+    assert removals.losses(full).open_requests == 0
+    removals.delete(full, "Northwind", WHO)
+    assert removals.restore(removals.find_deleted(full.merchant, full.public_id), WHO).name == "Northwind"
+
+
+def test_a_purge_leaves_the_history_of_requests(full: Source, later: Any) -> None:
+    request = ask(place(full.merchant), full)
+    (line,) = lines_of(request)
+    requests.record(request, "ship", [("ship", line.id, 3)], cause="file")
+    removals.delete(full, "Northwind", WHO)
+    runs.work_available(HANDLERS)
+    later(days=7)
+    removals.purge_due()
+    runs.work_available(HANDLERS)
+    left = Source.get_by_id(full.id)
+    assert (left.state, left.purge_at, left.name) == ("deleted", None, "Northwind") and not removals.deleted(full.merchant)
+    assert removals.purge_due() == [] and lines_of(request)[0].shipped == 3
+    for table in (Connection, SealedSecret, Integration, InventoryItem, Document, Run):
+        assert not table.select().where(table.source == full.id).exists(), table

@@ -59,6 +59,8 @@ def deletion(source_id: str) -> Response:
         removals.delete(source, form.typed_name.data or "", g.user.email)
     except Invalid as refused:
         return _confirm_page("deletion", source, form.refuse(refused), 422)
+    except Refused as refused:
+        return _confirm_page("deletion", source, form.refuse(refused), 409)
     tasks.ring()
     return saved(url_for("danger.deleted"), f"{source.name} is deleted. You can restore it for {removals.DAYS_TO_RESTORE} days.")
 
