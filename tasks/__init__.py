@@ -31,15 +31,30 @@ def ring_if_it_works() -> None:
 
 @huey.task()
 def do_runs() -> None:
-    """Do the runs that wait, and those for what webhooks brought, until none does; then put away at the suppliers what they read."""
+    """Do the runs that wait, and those for what webhooks brought, until none does; then put away at the suppliers what they read.
+
+    New orders are routed by a task of their own, so that neither keeps the other from going on.
+    """
     from portal import after_read, deliveries, runs
+    from portal.routing import by_itself
     from tasks.work import HANDLERS
 
     with database.connection_context():
+        if by_itself.waiting():
+            route_orders()
         deliveries.start_due()
         while runs.work_available(HANDLERS) and deliveries.start_due():
             continue
         after_read.settle_due()
+
+
+@huey.task()
+def route_orders() -> None:
+    """Route the orders that came in."""
+    from portal.routing import by_itself
+
+    with database.connection_context():
+        by_itself.route_new()
 
 
 @huey.periodic_task(crontab())
@@ -51,6 +66,19 @@ def start_due_runs() -> None:
         schedules.start_due()
         if runs.reap():
             ring()
+
+
+@huey.periodic_task(crontab())
+def mind_orders() -> None:
+    """Try again the orders that found no source, put in line what waited for a shipping code, release stock committed for too long."""
+    from portal.requests import process, stock
+    from portal.routing import by_itself
+
+    with database.connection_context():
+        stock.release_old()
+        by_itself.route_new()
+        by_itself.route_again()
+        process.by_itself()
 
 
 @huey.periodic_task(crontab())

@@ -13,6 +13,7 @@ from portal import deliveries, leases, runs, schedules
 from portal.config import Config
 from portal.models.database import database
 from portal.outbox import running
+from portal.routing import by_itself
 from tasks import huey, ring, work
 from tasks.indexing import AWAY, Indexing
 
@@ -50,7 +51,7 @@ class Worker(Consumer):  # type: ignore[misc]
 
 
 def look_around(threads: int) -> None:
-    """Start what is due; ring for runs that wait or lost their worker, unless enough rings wait already.
+    """Start what is due; ring for new orders and for runs that wait or lost their worker, unless enough rings wait already.
 
     A database that is away is only logged.
     """
@@ -59,7 +60,7 @@ def look_around(threads: int) -> None:
             schedules.start_due()
             deliveries.start_due()
             running.start_due()
-            waiting = runs.reap()
+            waiting = by_itself.waiting() or bool(runs.reap())
         if waiting and huey.pending_count() < threads:
             ring()
     except AWAY as problem:

@@ -80,7 +80,7 @@ def route_many(merchant: Merchant, order_ids: Sequence[int], who: str = "", agai
         lines = _open_lines([order.id for order in held])
         skus = {line.sku for of_order in lines.values() for line in of_order}
         stock.lock(merchant.id, skus)
-        market, been = offers.read(merchant, skus), {} if again else offers.been_there([order.id for order in held])
+        market, been = offers.read(merchant, skus, hold=True), {} if again else offers.been_there([order.id for order in held])
         return [_route(order, lines.get(order.id, []), market, been.get(order.id, {}), who) for order in held]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from portal import sources as source_list
 from portal.models import FulfillmentRequest, Integration, InventoryItem, Merchant, RequestLine, Source
+from portal.models.database import is_postgres
 from portal.requests import stock
 from portal.requests.rules import of_workspace
 from portal.routing.deciding import Offer, Pick, Place
@@ -48,9 +49,10 @@ class Market:
             self.offers[key] = replace(self.offers[key], committed=self.offers[key].committed + pick.quantity)
 
 
-def read(merchant: Merchant, skus: Collection[str]) -> Market:
-    """The market of these Master SKUs as it is now."""
-    known = {one.id: one for one in Source.select().where(Source.merchant == merchant.id)}
+def read(merchant: Merchant, skus: Collection[str], hold: bool = False) -> Market:
+    """The market of these Master SKUs as it is now. `hold`: no source is paused or deleted until the open transaction ends."""
+    query: Any = Source.select().where(Source.merchant == merchant.id).order_by(Source.id)
+    known = {one.id: one for one in (query.for_update("FOR SHARE") if hold and is_postgres() else query)}
     order = {public_id: rank for rank, public_id in enumerate(of_workspace(merchant).order)}
     by_rank = sorted(known.values(), key=lambda one: (order.get(one.public_id, len(order)), one.name_key, one.id))
     sends: Any = Integration.select(Integration.source).where(

@@ -1,0 +1,90 @@
+"""Why is this not sent? In one sentence, of each request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from portal import clock, spoken
+from portal.models import FulfillmentRequest, Integration, SendingStop, Source
+from portal.requests import rules, windows
+
+MOVING = ("claimed", "uploading", "uploaded")
+LEFT = ("sent", "confirmed")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the sentence needs beside the request, read once for many. `stops`: {source id, or None for everything: why}."""
+
+    zone: str = "UTC"
+    stops: Mapping[int | None, str] = field(default_factory=dict)
+    integrations: Mapping[int, Integration] = field(default_factory=dict)
+    now: datetime = field(default_factory=clock.now)
+
+
+def facts(zone: str, source_ids: Iterable[int]) -> Facts:
+    """The facts about these sources as they are now; times are said in `zone`."""
+    ids = sorted(set(source_ids))
+    stops = SendingStop.select().where(SendingStop.source.is_null() | (SendingStop.source << ids))
+    rows = Integration.select().where(Integration.source << ids, Integration.kind == "send_orders", Integration.removed_at.is_null())
+    return Facts(zone or "UTC", {one.source_id: one.why for one in stops}, {one.source_id: one for one in rows})
+
+
+def not_sent(request: FulfillmentRequest, known: Facts) -> str:
+    """The sentence; "" once it was sent."""
+    name = request.source.name
+    if request.sending == "check_needed":
+        return f"We do not know whether {name} has it. Look at what we know, and decide."
+    if request.state in ("processed", "acknowledged"):
+        return ""
+    if request.state in ("canceled", "voided"):
+        return "" if request.sent_at else f"It was {request.state} before it left, so {name} is not told of it."
+    if request.state in ("too_long", "duplicate"):
+        return f"{request.said} Give it another number."
+    if request.state == "failed":
+        return f"{request.said.rstrip('.') or f'{name} refused it'}. Mend that, then press Process."
+    if request.state == "unprocessed":
+        return request.said or f"Nobody has pressed Process yet, and Auto Process is off for {name}."
+    return _in_line(request, request.source, known)
+
+
+def _in_line(request: FulfillmentRequest, source: Source, known: Facts) -> str:
+    """Why a request that may leave has not left."""
+    if request.sending in MOVING:
+        return "It is being sent now."
+    if request.sending in LEFT:
+        return ""
+    if request.cancel_after is not None and request.cancel_after <= known.now:
+        return f"Its cancel-after date passed {spoken.at(request.cancel_after, known.zone, known.now)}, so it is not sent any more."
+    if rests := _rests(source, known):
+        return rests
+    if request.not_before is not None and request.not_before > known.now:
+        opens = spoken.at(request.not_before, known.zone, known.now)
+        return f"It waits until {source.name} takes orders again, {opens}."
+    window = rules.of_source(source).window
+    if not windows.is_open(window, known.now):
+        return f"{source.name} takes orders {windows.in_words(window)}; it is outside of that now."
+    one = known.integrations[source.id]
+    if not one.settings.get("auto_send", True):
+        return "Automatically Send Orders is off, so it leaves with the next Run Sync of Send Orders."
+    when = f", {spoken.at(one.next_run_at, known.zone, known.now)}" if one.next_run_at and one.next_run_at > known.now else ""
+    return f"It is in line and leaves with the next run of Send Orders{when}."
+
+
+def _rests(source: Source, known: Facts) -> str:
+    if None in known.stops:
+        return f"Sending is switched off for everything: {known.stops[None]}"
+    if source.state != "live":
+        return {
+            "paused": f"{source.name} is paused. Resume it, and it leaves.",
+            "draft": f"{source.name} is not set up yet.",
+            "deleted": f"{source.name} was deleted.",
+        }[source.state]
+    one = known.integrations.get(source.id)
+    if one is None or not one.enabled:
+        return f"Send Orders of {source.name} is not set up, so nothing can tell them."
+    if one.paused:
+        return f"Send Orders of {source.name} is paused. Resume it, and it leaves."
+    return f"Sending to {source.name} rests: {known.stops[source.id]}" if source.id in known.stops else ""
