@@ -12,7 +12,8 @@ from typing import Any
 
 from portal import clock
 from portal.errors import NotFound, Refused
-from portal.models import AnswerProblem, FulfillmentRequest, Merchant, RequestLine, Source, Submission, SubmissionMember, database
+from portal.models import AnswerProblem, FulfillmentRequest, Merchant, RequestLine, Source, database
+from portal.outbox import deciding as outbox
 from portal.requests.counts import TooMany
 from portal.requests.events import counts, lock_order, record
 from portal.requests.states import SENT, STATES, may
@@ -38,6 +39,7 @@ REJECTED = {
 """What suppliers write for a line, folded; X12's ACK01 and BAK02 codes are among them. Another word is never guessed at."""
 WITH_THEM = ("claimed", "uploading", "uploaded", "sent", "confirmed", "check_needed")
 """States of sending in which the supplier may have it already."""
+MOVING = ("claimed", "uploading", "uploaded")
 
 
 @dataclass(frozen=True)
@@ -129,10 +131,12 @@ def void(
         fresh = FulfillmentRequest.get_by_id(request.id)
         if not may("void", fresh.state):
             raise Refused(f"It is {STATES[fresh.state]}, so there is nothing to void.")
+        if fresh.sending in MOVING:
+            raise Refused(f"It is being sent to {fresh.source.name} at this moment. Look again in a minute. Nothing was voided.")
         if may_be_there(fresh) and not confirmed:
             raise Refused(f"{fresh.source.name} may have it already. Ask them first, and tick that they confirmed it. Nothing was voided.")
         if not may_be_there(fresh):
-            _withdraw(fresh)
+            outbox.withdraw(fresh, who)
         return _take_away(fresh, "void", lines, Origin("person", who), fill, reason)
 
 
@@ -285,17 +289,6 @@ def _taken(request: FulfillmentRequest, act: str, lines: Mapping[str, int] | Non
         if units:
             acts.append((act, line.id, units))
     return acts
-
-
-def _withdraw(request: FulfillmentRequest) -> None:
-    """Take back a submission that waits and of which nothing can have left; its other requests are collected anew. Raises Refused."""
-    members = Submission.select().join(SubmissionMember).where(SubmissionMember.request == request.id, Submission.state == "waiting")
-    for one in list(members):
-        still = (Submission.id == one.id) & (Submission.state == "waiting") & (Submission.left_at.is_null())
-        if not Submission.update(state="cancelled", next_at=None).where(still).execute():
-            raise Refused(f"It is being sent to {request.source.name} at this moment. Look again in a minute; nothing was voided.")
-        ids = [row.request_id for row in SubmissionMember.select().where(SubmissionMember.submission == one.id)]
-        FulfillmentRequest.update(sending="cancelled", changed_at=clock.now()).where(FulfillmentRequest.id << ids).execute()
 
 
 def _problem(request: FulfillmentRequest, words: str, answers: Sequence[Answer], origin: Origin, outcome: Outcome) -> None:
