@@ -48,6 +48,7 @@ _ALIASES = {
     "espana": "ES", "italia": "IT", "osterreich": "AT", "schweiz": "CH", "suisse": "CH", "brasil": "BR", "mexico": "MX", "turkey": "TR",
     "russia": "RU", "south korea": "KR", "korea": "KR", "vietnam": "VN", "taiwan": "TW", "czech republic": "CZ", "ivory coast": "CI",
 }  # fmt: skip
+_MILITARY = {"AA": "Armed Forces Americas", "AE": "Armed Forces Europe", "AP": "Armed Forces Pacific"}  # USPS Publication 28, no ISO code
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _POSTAL = {
     "US": (re.compile(r"\d{5}(-\d{4})?"), "A US ZIP code has 5 digits, or 5 and 4, such as 04101 or 04101-2213"),
@@ -145,6 +146,8 @@ def _parts_of(country: str) -> Mapping[str, tuple[str, str]]:
         short = one.code.partition("-")[2]
         for text in (one.code, short, one.name):
             known.setdefault(_fold(text), (short, one.name))
+    if country == "US":
+        known |= {_fold(text): (code, name) for code, name in _MILITARY.items() for text in (code, name)}
     return known
 
 

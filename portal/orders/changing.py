@@ -9,7 +9,7 @@ from portal import audit, clock
 from portal.errors import NotFound, Refused, Stale
 from portal.models import FulfillmentRequest, Merchant, Order, OrderLine, database
 from portal.orders import addresses
-from portal.requests import events
+from portal.requests import answers, events
 from portal.requests.states import ENDED, STATES
 
 LIVE = ("open", "on_hold", "no_shipping_method")
@@ -68,7 +68,7 @@ def set_note(order: Order, text: str, version: int, who: str) -> Order:
 
 
 def cancel(order: Order, version: int, who: str) -> Order:
-    """Cancel the whole order: what is unrouted, and requests that were not sent. Raises Refused where one was sent, Stale.
+    """Cancel the whole order: what is unrouted, and requests that were not sent. Raises Refused where one was sent or is leaving, Stale.
 
     What a supplier may have cannot be cancelled from here: its requests are named, each to be cancelled or voided first.
     """
@@ -82,8 +82,7 @@ def cancel(order: Order, version: int, who: str) -> Order:
                 f"The supplier may have {names}. Cancel or void that request first, once the supplier agreed. Nothing was changed."
             )
         for request in _requests(now, sent=False):
-            acts = [("void", line.id, events.counts(line).held) for line in request.lines if events.counts(line).held]
-            events.record(request, "void", acts, cause="person", who=who, fill=False, words="The order was canceled.")
+            answers.void(request, None, who=who, confirmed=False, fill=False, reason="The order was canceled")
         OrderLine.update(cancelled=OrderLine.cancelled + OrderLine.unrouted, unrouted=0).where(OrderLine.order == now.id).execute()
         changed = _write(Order.get_by_id(now.id), who, "order.cancel", state="open")
         events.settle_order(changed.id, who)

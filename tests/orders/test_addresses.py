@@ -38,7 +38,7 @@ def test_countries_by_the_names_people_use(typed, code):
 @pytest.mark.parametrize(
     ("country", "state", "code"),
     [("CA", "québec", "QC"), ("CA", "Quebec", "QC"), ("AU", "New South Wales", "NSW"), ("AU", "nsw", "NSW"), ("US", "dc", "DC"),
-     ("IT", "Roma", "RM"),      ("US", "Puerto Rico", "PR")],
+     ("IT", "Roma", "RM"),      ("US", "Puerto Rico", "PR"), ("US", "ae", "AE"), ("US", "Armed Forces Pacific", "AP")],
 )  # fmt: skip
 def test_states_by_name_and_code_without_their_accents(country, state, code):
     address, wrong = normalise({**GOOD, "country": country, "state": state, "postal": "04101"})

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from portal import orders
+from portal import clock, orders
 from portal.errors import Invalid, NotFound, Refused, Stale
-from portal.models import AuditLine, CommittedStock, FulfillmentRequest, Order, OrderLine
+from portal.models import AuditLine, CommittedStock, FulfillmentRequest, Order, OrderLine, Submission, SubmissionMember
 from portal.orders import NewLine, NewOrder, OtherContent, changing
 from tests.ordered import ADA, ask, place
 from tests.together import eight_at_once
@@ -123,3 +123,26 @@ def test_what_a_supplier_may_have_is_neither_cancelled_nor_sent_elsewhere(mercha
     with pytest.raises(Refused, match="was sent with the old address"):
         changing.set_address(order, ADA, order.version, "ada")
     assert OrderLine.get().cancelled == 0
+
+
+def test_cancelling_takes_back_what_waits_to_leave(merchant, make_source):
+    order, source = place(merchant, [("HX-1", 3)]), make_source()
+    request = ask(order, source, state="processing", sending="waiting")
+    waiting = Submission.create(merchant=merchant, source=source, transport="sftp", witness="rename", reference="000001")
+    SubmissionMember.create(submission=waiting, request=request, generation=1)
+    order = orders.find(merchant, order.public_id)
+    assert changing.cancel(order, order.version, "ada").state == "canceled"
+    assert Submission.get().state == "cancelled", "a voided request would have left all the same"
+
+
+def test_an_order_that_has_begun_to_leave_is_not_cancelled_in_part(merchant, make_source):
+    order, source = place(merchant, [("HX-1", 3)]), make_source()
+    request = ask(order, source, state="processing", sending="waiting")
+    leaving = Submission.create(
+        merchant=merchant, source=source, transport="sftp", witness="rename", reference="000001", left_at=clock.now()
+    )
+    SubmissionMember.create(submission=leaving, request=request, generation=1)
+    order = orders.find(merchant, order.public_id)
+    with pytest.raises(Refused, match="has begun to leave"):
+        changing.cancel(order, order.version, "ada")
+    assert (OrderLine.get().cancelled, FulfillmentRequest.get().state) == (0, "processing")
