@@ -70,18 +70,25 @@ def normalise(given: Mapping[str, Any]) -> tuple[Address, Problems]:
     """
     kept: Address = {}
     problems: Problems = []
-    for key, (label, longest) in FIELDS.items():
-        text = _plain(given.get(key))
-        if len(text) > longest:
-            problems.append(_problem(key, f"{label} has {len(text)} characters; {longest} at most. Shorten it."))
-        if text:
+    for key, (_, longest) in FIELDS.items():
+        if text := _plain(given.get(key)):
             kept[key] = text[: max(longest * 4, 500)]
     _names(kept)
     if _country(kept, problems):
         _state(kept, problems)
         _postal(kept, problems)
+    problems += _too_long(kept, {problem["field"] for problem in problems})
     problems += [_problem(key, f"{FIELDS[key][0].removesuffix(' code')} is missing.") for key in NEEDED if not _has(kept, key, problems)]
     return kept, problems
+
+
+def _too_long(kept: Address, said: set[str]) -> Problems:
+    """Judged once codes and names are brought to one form: USA is no country code that is too long."""
+    return [
+        _problem(key, f"{label} has {len(kept[key])} characters; {longest} at most. Shorten it.")
+        for key, (label, longest) in FIELDS.items()
+        if len(kept.get(key, "")) > longest and key.removesuffix("_code") not in said
+    ]
 
 
 def in_lines(address: Mapping[str, str]) -> list[str]:

@@ -68,6 +68,12 @@ def test_what_is_wrong_is_said_once_and_at_its_field(changed, field, said):
     assert set(found) == {field} and said in found[field]
 
 
+@pytest.mark.parametrize("code", ["USA", "840", "us"])
+def test_a_longer_code_of_a_country_is_no_problem(code):
+    address, wrong = normalise({**GOOD, "country": "", "country_code": code})
+    assert address["country_code"] == "US" and not wrong
+
+
 def test_a_company_needs_no_person_and_some_countries_no_state_or_code():
     assert not problems(name="", company="Byron & Co.")
     assert not problems(country="Germany", state="", postal="10115", city="Berlin")
