@@ -33,7 +33,7 @@ fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
 fuzz-guided: $(VENV)/.dev  ## ten minutes of feeds changed where that reaches new code
 	@$(BIN)/python -m tests.fuzz.guided --minutes 10
 
-faults: $(VENV)/.dev  ## 1,000 killed workers, and one at every failpoint; the tests kill 50
+faults: $(VENV)/.dev  ## 1,000 killed workers, and one at every failpoint; 500 that send orders, by each transport; the tests kill 75
 	@tests/system_packages.sh
 	@KILLS=500 $(BIN)/python -m pytest tests/faults
 
