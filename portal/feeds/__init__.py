@@ -101,6 +101,11 @@ def open_rows(path: str | os.PathLike[str], format: FeedFormat) -> Reader:
     return _open(archives.unpack(Path(path), "", format.member), format)
 
 
+def open_changes(path: str | os.PathLike[str], format: FeedFormat) -> Reader:
+    """As `open_rows`, of a file that holds only what changed: see `nested.NestedRows.of_changes`."""
+    return _open(archives.unpack(Path(path), "", format.member), format, changes=True)
+
+
 def preview(path: str | os.PathLike[str], format: FeedFormat, rows: int = 10) -> tuple[list[str], list[Row]]:
     """(headers, the first rows), broken characters shown as they are. Of a large archive only the beginning is unpacked."""
     with _open(archives.unpack(Path(path), "", format.member, PREVIEWED), format) as reader:
@@ -173,10 +178,12 @@ def _errors_of_text(format: FeedFormat) -> Iterator[tuple[str, str]]:
             yield "cuts", f"Enter where each column begins, such as 1,11,41: {error}"
 
 
-def _open(file: Plain, form: FeedFormat) -> Reader:
+def _open(file: Plain, form: FeedFormat, changes: bool = False) -> Reader:
     try:
         kinds.check(delimited.head_of(file.path), form.kind)
         reader = _READERS[form.kind](file.path, form)
+        if changes and isinstance(reader, nested.NestedRows):
+            reader = reader.of_changes()
     except BaseException:
         if file.is_copy:
             file.path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
+from typing import Self
 
 from portal.feeds import refusals
 from portal.feeds.reading import LONGEST_SHOWN, MOST_COLUMNS, SAMPLED, Reader, Rows, unique_headers
@@ -21,6 +22,17 @@ TOO_MANY = "More of these than the {} that are read"
 Flat = dict[str, str]
 
 
+class Untold(str):
+    """The cell of a column that an item does not have, where a reader is asked to tell it from an empty one; else it is the text ""."""
+
+    __slots__ = ()
+
+
+UNTOLD = Untold()
+ITEMS = ("json", "jsonl", "xml")
+"""Kinds of files whose items need not all have the same columns."""
+
+
 class NestedRows(Rows):
     """A reader of items. A format yields one flat dict a row; the columns are all names of the first rows.
 
@@ -31,6 +43,7 @@ class NestedRows(Rows):
     def __init__(self, path: Path, form: FeedFormat, whole: bool = True) -> None:
         super().__init__(path, form)
         self._new: set[str] = set()
+        self.absent: str = ""
         try:
             rows = self._narrow_rows()
             sample = list(islice(rows, SAMPLED))
@@ -52,6 +65,18 @@ class NestedRows(Rows):
             if len(row[1]) > MOST_COLUMNS:
                 raise refusals.too_many_columns(len(row[1]), MOST_COLUMNS)
             yield row
+
+    def of_changes(self) -> Self:
+        """This reader, or another in its place: a cell that an item does not have is UNTOLD.
+
+        Columns that no item has count as such too, unless the file has others than are known: they may be the same under a new name.
+        """
+        reader, found, known = self, set(self.headers), set(self.format.columns)
+        if found and found < known:
+            self._file.close()
+            reader = type(self)(self.path, self.format, whole=False)
+        reader.absent = UNTOLD
+        return reader
 
     def raw_rows(self) -> Iterator[tuple[int, Flat, tuple[CellProblem, ...]]]:
         """The rows as they were found, with all their names."""
@@ -75,12 +100,12 @@ class NestedRows(Rows):
 
     def lenient(self) -> Iterator[Row]:
         """The rows, each as wide as the headers."""
-        names, known = self._names, set(self._names)
+        names, known, absent = self._names, set(self._names), self.absent
         for number, flat, problems in self._rows:
             self.rows += 1
             if not flat.keys() <= known:
                 problems = (*problems, *self._unknown(flat, known))
-            yield Row(number, [flat.get(name, "") for name in names], problems)
+            yield Row(number, [flat.get(name, absent) for name in names], problems)
 
     def _unknown(self, flat: Flat, known: set[str]) -> Iterator[CellProblem]:
         for name in flat.keys() - known - self._new:

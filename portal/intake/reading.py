@@ -17,6 +17,7 @@ from xxhash import xxh3_64_intdigest
 from portal import feeds, mapping
 from portal.feeds import raw_records
 from portal.feeds.delimited import Reader as Delimited
+from portal.feeds.nested import ITEMS, UNTOLD
 from portal.feeds.raw_records import NotInRecords
 from portal.fields import INVENTORY_COLUMNS
 from portal.intake import feed_record
@@ -24,10 +25,11 @@ from portal.intake.aside import cells_text, told
 from portal.intake.feed_record import READ_AGAIN
 from portal.intake.job import Job, key_of
 from portal.intake.known import Known
+from portal.mapping.untold import untold
 from portal.records import CellProblem, Row
 
 BATCH = 2_000
-_BETWEEN = "\x1f"
+_BETWEEN, _UNTOLD = "\x1f", "\x1e"
 _BLANK = (None,) * (len(INVENTORY_COLUMNS) - 1)
 
 Emit = Callable[[str, Any], None]
@@ -96,13 +98,15 @@ class Reading:
         self.sku_of = mapping.compile_rules({"fields": {"sku": rules["fields"]["sku"]}}, headers, mark)
         needed = mapping.needed_columns(rules)
         self.needed = [place for place, header in enumerate(headers) if header in needed]
+        self.partial = self.job.delta and self.form.kind in ITEMS
+        self.untold: dict[tuple[int, ...], tuple[str, ...]] = {}
 
     def _enter(self, part: int) -> None:
         """Open a part anew; the first time its rows are numbered on from those before."""
         self.close()
         self.emit("part", part)
         self.part, self.path = part, self.parts[part]
-        self.reader: Any = feeds.open_rows(self.path, self.form)
+        self.reader: Any = (feeds.open_changes if self.job.delta else feeds.open_rows)(self.path, self.form)
         self.unread, self.at = True, 0
         if part == len(self.bases):
             self.bases.append(self.highest)
@@ -225,6 +229,7 @@ class Reading:
     def _rows_by_cells(self, choose: Choose) -> Iterator[Batch]:
         """The rows whose mapped cells are chosen."""
         for rows in self._batches():
+            self._tell_untold(rows)
             hashes = np.fromiter(map(self._cells_hash, rows), np.uint64, len(rows))
             digests = hashes.tolist()
             yield [(READ_AGAIN if rows[place].problems else digests[place], rows[place]) for place in choose(hashes).tolist()]
@@ -241,11 +246,26 @@ class Reading:
                     batch = []
             yield self._raised(batch, base)
 
+    def _tell_untold(self, rows: Sequence[Row]) -> None:
+        """Say which fields rows of a file of changes do not mention."""
+        found: dict[tuple[str, ...], list[int]] = {}
+        for row in rows if self.partial else ():
+            absent = tuple(place for place in self.needed if row.cells[place] is UNTOLD)
+            if absent and absent not in self.untold:
+                self.untold[absent] = untold(self.job.rules, [self.reader.headers[place] for place in absent])
+            if absent and (keys := self.untold[absent]):
+                found.setdefault(keys, []).append(row.number)
+        if found:
+            self.emit("untold", list(found.items()))
+
     def _cells_hash(self, row: Row) -> int:
         cells = row.cells
         if row.problems:
             return READ_AGAIN
-        digest: int = xxh3_64_intdigest(_BETWEEN.join([cells[n] for n in self.needed]).encode("utf-8", "surrogatepass"))
+        told_cells = [cells[n] for n in self.needed]
+        if self.partial:  # not mentioned is another thing than empty
+            told_cells = [_UNTOLD if cell is UNTOLD else cell for cell in told_cells]
+        digest: int = xxh3_64_intdigest(_BETWEEN.join(told_cells).encode("utf-8", "surrogatepass"))
         return digest
 
     def _cells_by_records(self, wanted: set[int]) -> Iterator[tuple[int, str]]:

@@ -10,6 +10,7 @@ from portal import failpoints, readers
 from portal.errors import Problem, SupplierError
 from portal.intake.job import Job
 from portal.inventory import duplicates
+from portal.inventory.untold import Filling
 from portal.leases import Work
 from portal.models import SetAsideRow, bulk
 from portal.models.staging import Stage
@@ -72,6 +73,7 @@ class Parsing:
         self.part, self.bases = 0, [0]
         self.doubled: list[list[int]] = []
         self.cells: dict[int, str] = {}
+        self.untold: dict[int, tuple[str, ...]] = {}
         self._lowest = 0
 
     @property
@@ -88,11 +90,16 @@ class Parsing:
         with readers.told_by(job.dump()) as told:
             for kind, value in told:
                 getattr(self, f"_{kind}")(value)
+        by_warehouse, policy = bool(job.rules.get("warehouse_rows")), job.rules.get("duplicates") or "last"
+        filling = Filling(self.work, self.stage, self.untold, job.rules)
+        if self.untold:
+            filling.from_earlier_rows(self.doubled, self.bases, policy)
         settled = duplicates.Settling(self.work, self.stage, self.tally, self.cells)
-        by_warehouse = bool(job.rules.get("warehouse_rows"))
-        settled.settle(self.doubled, job.rules.get("duplicates") or "last", sku_column, self.bases, by_warehouse)
+        settled.settle(self.doubled, policy, sku_column, self.bases, by_warehouse)
         if by_warehouse and delta:
             settled.keep_other_warehouses()
+        if self.untold:
+            filling.from_items()
         self.stage.finish()
         return self.tally
 
@@ -120,6 +127,7 @@ class Parsing:
     def _restart(self, _: None) -> None:
         """Forget what was staged: another worker's half, or records that did not come apart."""
         self.tally, self.doubled, self.cells, self._lowest = Tally(), [], {}, 0
+        self.untold = {}
         self.headings = []
         with self.work.staging():
             self.stage.clear()
@@ -133,6 +141,10 @@ class Parsing:
             self._lowest = self.stage.add_gone(skus, self._lowest)
         self.tally.gone += len(skus)
         self.work.check_stop()
+
+    def _untold(self, rows: list[tuple[tuple[str, ...], list[int]]]) -> None:
+        for keys, numbers in rows:
+            self.untold |= dict.fromkeys(numbers, tuple(keys))
 
     def _cells(self, rows: list[tuple[int, str]]) -> None:
         self.cells |= dict(rows)
