@@ -104,7 +104,7 @@ def removed(source_id: str, payload: str) -> bool:
 def _tell(feed: Integration) -> None:
     """A run that finds no token says at once what a person has to do."""
     try:
-        runs.start_sync(feed, cause="uninstalled")
+        runs.start_sync(feed, cause="system")
     except runs.AlreadyRunning:  # that one finds no token either, or was done before it mattered; the next says it
         log.info("feed %s already runs; its next run finds the app removed", feed.id)
 

@@ -60,7 +60,6 @@ CAUSES = {
     "first_sync": "as the first sync by {who}",
     "upload": "after a file upload by {who}",
     "delivery": "as a delivery came",
-    "uninstalled": "as the app was removed in the store",
     "command": "from the command line",
     "system": "by Quayside",
 }

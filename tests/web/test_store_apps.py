@@ -249,7 +249,7 @@ def test_the_store_removes_the_app_and_a_person_signs_in_again(
         assert "asks to sign in again" in callback(anonymous, source, "uninstall", payload).text
     assert "key" not in keys(source) and keys(source)["client_secret"] == "app-secret" and fresh(source).state == "live"
     run_work()
-    (run,) = Run.select().where(Run.cause == "uninstalled")
+    (run,) = Run.select().where(Run.cause == "system")
     assert (run.state, run.problem["code"], run.problem["act_at"]) == ("failed", "sign_in_ended", "approval") and len(store.asked) == asked
     shown = client.get("/sources").text + client.get(f"/sources/{source.public_id}").text
     assert "Action needed" in shown and "The app was removed in the store" in shown
