@@ -162,7 +162,7 @@ def _items(body: Any, path: str) -> list[Mapping[str, Any]]:
     if items is None:
         there = problems.some(map(str, body)) if isinstance(body, Mapping) else type(body).__name__
         raise problems.protocol_error(
-            "The answer holds no items where we look", f"We look at {path or 'its top'}; it holds {there}.", permanent=True
+            "The answer holds no items where we look", f"We look at {f'“{path}”' if path else 'its top'}; it holds {there}.", permanent=True
         )
     return items
 

@@ -238,7 +238,7 @@ class SoapConnector(ListReader):
         instead = soap_answers.leads_nowhere(message, path)
         if instead and path.split(".")[0] not in {one.name for one in operation.gives.parts}:
             raise problems.protocol_error(
-                "The answer holds no items where we look", f"We look at {path[:80]}; it holds {instead}.", permanent=True
+                "The answer holds no items where we look", f"We look at “{path[:80]}”; it holds {instead}.", permanent=True
             )
         found = soap_answers.rows(message, path)
         if found is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask, current_app, request, url_for
 
-from portal import secondary, setup_steps, sources
+from portal import file_choice, secondary, setup_steps, sources
 from portal.web.render import saved
 
 PAGES = {
@@ -31,9 +32,17 @@ OF_SECONDARY: dict[str, tuple[str, dict[str, Any]]] = {
 
 def install(app: Flask) -> None:
     """Give templates `setup_bar`, `step_page` and their like for a second feed, and answer a skipped step with the first open one."""
-    app.jinja_env.globals.update(setup_bar=setup_steps.bar, step_page=page, feed_page=feed_page, secondary_bar=secondary_bar)
+    app.jinja_env.globals.update(setup_bar=setup_bar, step_page=page, feed_page=feed_page, secondary_bar=secondary_bar)
     app.register_error_handler(secondary.SkippedStep, lambda error: saved(feed_page(error.integration, error.step), str(error)))
     app.register_error_handler(setup_steps.SkippedStep, lambda error: saved(page(error.source, error.step), str(error)))
+
+
+def setup_bar(source: Any, current: str) -> list[setup_steps.BarPhase]:
+    """The phases of setting up `source`, in words that fit what it is connected to: a list behind an API is no file to pick."""
+    picks = not source.supplier or file_choice.chooses_files(source)
+    titles = {} if picks else {"file": "Check how it is read"}
+    phases = setup_steps.bar(source, current)
+    return [replace(one, steps=[replace(step, title=titles.get(step.key, step.title)) for step in one.steps]) for one in phases]
 
 
 def page(source: Any, step: str) -> str:

@@ -5,11 +5,14 @@ Each module says `pytestmark = pytest.mark.one_database`. A content-policy viola
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import waitress.server
@@ -128,7 +131,9 @@ def plain_page(open_page: Callable[..., Page]) -> Page:
 
 
 def axe_problems(page: Page) -> list[str]:
-    """What axe-core finds serious or critical on the page as it is now: "rule: where"."""
+    """What axe-core finds serious or critical on the page as it is now: "rule: where". With PICTURES=folder a picture is kept there."""
+    if os.environ.get("PICTURES"):
+        _keep(page, Path(os.environ["PICTURES"]))
     page.watched.paused = True  # axe measures with styles of its own, which the policy blocks and reports
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]})
     page.watched.paused = False
@@ -138,6 +143,14 @@ def axe_problems(page: Page) -> list[str]:
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]
     ]
+
+
+def _keep(page: Page, folder: Path) -> None:
+    shown = "-".join(part for part in urlsplit(page.url).path.split("/") if part and len(part) < 20) or "start"
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[2].partition("[")[0].removeprefix("test_")[:40]
+    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    stem = f"{shown}-{test}-{'dark' if dark else 'light'}-{page.evaluate('innerWidth')}"
+    picture(page, str(folder / f"{stem}-{len(list(folder.glob(f'{stem}-*')))}.png"))
 
 
 def sideways(page: Page) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from playwright.sync_api import Page
 
 from portal import clock, connections, runs, sources
 from portal.models import Circuit, Run, Source
-from tests.browser.conftest import axe_problems, picture, sideways
+from tests.browser.conftest import axe_problems, sideways
 from tests.connecting import check, fresh, save
 from tests.connectors.api_server import Api, api
 from tests.test_api_sources import LIST
@@ -53,22 +52,18 @@ def test_they_pass_axe_and_fit_a_phone(open_page: Callable[..., Page], source: S
     connection, checks = f"{base}/connection", f"{base}/connection/checks"
     for scheme, width in SEEN:
         page = open_page(scheme=scheme, width=width)
-        for name, path, shows in (("request", connection, "#request"), ("tree", checks, "#answer")):
+        for path, shows in ((connection, "#request"), (checks, "#answer")):
             page.goto(path)
             assert page.locator(shows).is_visible()
-            if os.environ.get("PICTURES"):
-                picture(page, f"{os.environ['PICTURES']}/{name}-{scheme}-{width}.png")
             assert axe_problems(page) == [] and sideways(page) <= 0, (path, width)
     live(source)
     Circuit.create(source=source, failures=3, opened=1, headline="127.0.0.1 does not answer", until=clock.now() + timedelta(minutes=5))
     moving = reading(source)
     for scheme, width in SEEN:
         page = open_page(scheme=scheme, width=width)
-        for name, path, words in (("rest", base, "We leave this server alone"), ("run", moving, "Page 3 read, 9 of 20 items")):
+        for path, words in ((base, "We leave this server alone"), (moving, "Page 3 read, 9 of 20 items")):
             page.goto(path)
             assert words in page.inner_text("main")
-            if os.environ.get("PICTURES"):
-                picture(page, f"{os.environ['PICTURES']}/{name}-{scheme}-{width}.png")
             assert axe_problems(page) == [] and sideways(page) <= 0, (path, width)
 
 

@@ -72,7 +72,7 @@ def test_a_merchant_connects_a_webhook(client: Any, make_source: Any, open_page:
     page.click("#event-use")
     _until(page, "main", "All 2 checks passed", script)
     page.click("#checks-continue")
-    expect(page.locator("h1")).to_have_text("Check how the file is read")
+    expect(page.locator("h1")).to_have_text("Check how it is read")
     expect(page.locator("#preview")).to_contain_text("NW-10442")
     page.click("#file-save")
     for heading in ("Map the inventory", "Send Orders", "Get Shipments", "SKU mapping"):
