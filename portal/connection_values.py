@@ -89,7 +89,7 @@ def _make_native(form: Typed, native: native_hosts.NativeHost, known: str) -> No
 def _judged(setting: Setting, text: str, remarks: list[str]) -> Any:
     if not text:
         if setting.required:
-            raise _refusal(f"Enter the {setting.label.lower()}." if not setting.options else "Choose one.")
+            raise _refusal(f"Enter the {setting.in_words}." if not setting.options else "Choose one.")
         return ""
     if len(text) > LONGEST_VALUE or any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
         raise _refusal(f"Use one line of up to {LONGEST_VALUE:,} ordinary characters.")
@@ -265,10 +265,10 @@ def secret_problem(setting: Setting, text: str) -> str:
     """What is wrong with a typed secret, "" when nothing is. Never repeats any of it."""
     longest = LONGEST_KEY_FILE if setting.kind == "textarea" else LONGEST_VALUE
     if len(text) > longest:
-        return f"This is longer than {longest:,} characters. Paste only the {setting.label.lower()}."
+        return f"This is longer than {longest:,} characters. Paste only the {setting.in_words}."
     if setting.kind != "textarea":
         odd = any(ord(letter) < 32 or ord(letter) == 127 for letter in text)
-        return f"The {setting.label.lower()} holds a line break or another control character. Type it again." if odd else ""
+        return f"The {setting.in_words} holds a line break or another control character. Type it again." if odd else ""
     if "PuTTY-User-Key-File" in text:
         return "This is a PuTTY key. In PuTTYgen choose Conversions, Export OpenSSH key, and paste that file."
     if text.lstrip().startswith(("ssh-", "ecdsa-")) or "PUBLIC KEY-----" in text:

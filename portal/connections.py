@@ -299,7 +299,7 @@ def _secret_errors(
         elif one.key not in kept and one.required:
             errors[one.key] = _missing(one)
         elif one.key in kept and moved and sent and one.kind == "password":
-            errors[one.key] = f"This is another server. Enter the {one.label.lower()} again: a saved one only goes where it was meant to."
+            errors[one.key] = f"This is another server. Enter the {one.in_words} again: a saved one only goes where it was meant to."
     return {key: words for key, words in errors.items() if words}
 
 
@@ -316,7 +316,7 @@ def _pick_errors(supplier: Supplier, values: Mapping[str, Any], before: Connecti
 def _missing(one: Setting) -> str:
     if one.kind == "key_pair":
         return "Make the key pair first, and send the public key to the supplier."
-    return f"Enter the {one.label.lower()}."
+    return f"Enter the {one.in_words}."
 
 
 def _public_halves(wanted: list[Setting], before: Connection) -> dict[str, Any]:

@@ -540,3 +540,10 @@ def test_an_account_file_that_is_none_lists_no_demo(tmp_path, account):
 def test_without_an_account_file_there_is_no_demo(tmp_path):
     assert not listed(None) and not listed(tmp_path / "account.json") and not listed(tmp_path / "nowhere" / "account.json")
     assert suppliers.find(DEMO, tmp_path / "account.json").needs_demo, "a source that uses it still finds its name"
+
+
+@pytest.mark.parametrize("label, words", [
+    ("Address of the WSDL", "address of the WSDL"), ("API key", "API key"), ("Admin API access token", "admin API access token"),
+])  # fmt: skip
+def test_a_label_keeps_its_capitals_inside_a_sentence(label: str, words: str) -> None:
+    assert suppliers.Setting("x", label).in_words == words

@@ -237,7 +237,8 @@ def report_of(step: Step) -> str:
     """The kept values of a step as a row set aside lists its problems."""
     problems = [
         {
-            "field": one.column, "column": lineage.label(one.column), "value": str(shown(one.column, one.value) or "")[:200],
+            "field": one.column, "column": lineage.label(one.column),
+            "value": "" if one.column in lineage.NOTES else str(shown(one.column, one.value) or "")[:200],
             "reason": one.reason, "fatal": not step.writes,
         }
         for one in step.kept

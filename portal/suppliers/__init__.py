@@ -64,6 +64,11 @@ class Setting:
     options: tuple[Choice, ...] = ()
     shown_when: str = ""
 
+    @property
+    def in_words(self) -> str:
+        """Its label inside a sentence: "address of the WSDL", "API key"."""
+        return self.label[:1].lower() + self.label[1:] if self.label[1:2].islower() else self.label
+
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether the field belongs to a form that holds `values`."""
         if not self.shown_when:

@@ -71,7 +71,7 @@ def ask_again(form: Any, supplier: Supplier, secrets: Mapping[str, str]) -> None
     """Say at each credential that was typed that it must be typed again: pages never repeat one."""
     for key, text in secrets.items():
         if text and key in form and not form[key].errors:
-            form[key].errors = [f"Type the {supplier.setting(key).label.lower()} again. For safety this page does not repeat it."]
+            form[key].errors = [f"Type the {supplier.setting(key).in_words} again. For safety this page does not repeat it."]
 
 
 def _field(one: Setting, values: Mapping[str, Any], offered: Mapping[str, Any]) -> Any:

@@ -87,8 +87,10 @@ def _page(run: Any, form: Any, status: int = 200) -> Response:
 
 
 def _kept(step: Any) -> list[tuple[str, Any, str]]:
-    """(field, present value, why it stays)."""
-    return [(lineage.label(one.column), _value(one.column, one.value), one.reason) for one in step.kept]
+    """(field, present value, why it stays). What only notes which feed an item belongs to is shown where nothing else stays."""
+    told = [one for one in step.kept if one.column not in lineage.NOTES] or step.kept[:1]
+    values = [None if one.column in lineage.NOTES else _value(one.column, one.value) for one in told]
+    return [(lineage.label(one.column), value, one.reason) for one, value in zip(told, values, strict=True)]
 
 
 def _lines(step: Any) -> list[tuple[str, Any, Any]]:

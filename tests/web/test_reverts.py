@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -68,3 +69,18 @@ def test_refusals_are_said_on_the_page_and_nothing_is_started(client: Any, feed:
     answer = client.send_form(f"/runs/{run.public_id}/revert")
     assert answer.status_code == 409 and "not finished yet" in answer.text
     assert not Run.select().where(Run.kind == "revert").exists()
+
+
+def test_a_note_of_which_feed_an_item_belongs_to_is_no_value(client: Any, feed: Feed, run_work: Any) -> None:
+    sync(feed, rows_of(4))
+    run = sync(feed, rows_of(6, quantity=9))
+    sync(
+        Feed(feed.source, "get_inventory_secondary", fields={"sku": {"columns": ["item_no"]}, "quantity": {"columns": ["qty"]}}),
+        rows_of(6, 3),
+    )
+    page = client.get(f"/runs/{run.public_id}/revert").text
+    assert "Left alone" in page and "Changed since" in page and not re.search(r">\d{5,}<", page)
+    client.send_form(f"/runs/{run.public_id}/revert")
+    run_work()
+    done = client.get(f"/runs/{Run.select().order_by(Run.id.desc()).get().public_id}").text
+    assert "Values left alone" in done and not re.search(r">\d{5,}<", done)
