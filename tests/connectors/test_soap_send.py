@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,33 @@ def test_a_purchase_order_as_promostandards_wsdl_says(stack: Stack) -> None:
     body = asked["body"]
     assert body.count(":lineNumber>") == 4 and "Shirt &lt;2&gt;" in body and "Harbor &amp; Pine" in body
     assert "k3y" not in repr(one.exchanges)
+
+
+READS = {
+    "getFilterValues": ("inventory-2.0.0", "inventory", "2.0.0", "productId = PC61", "FilterValues.Filter.partIdArray.partId"),
+    "getInventoryLevels": ("inventory-2.0.0", "inventory", "2.0.0", "productId = PC61", "Inventory.PartInventoryArray.PartInventory"),
+    "getSupportedOrderTypes": ("po-1.0.0", "po", "1.0.0", "", "supportedOrderTypes"),
+    "getOrderShipmentNotification": (
+        "osn-2.0.0", "osn", "2.0.0", "queryType = 1\nreferenceNumber = PO-1", "OrderShipmentNotificationArray.OrderShipmentNotification",
+    ),
+}  # fmt: skip
+"""Every operation of the three services that reads; `sendPO` is the one that does not."""
+
+
+@pytest.mark.parametrize("operation", READS)
+def test_every_operation_of_promostandards_is_answered(stack: Stack, tmp_path: Path, operation: str) -> None:
+    folder, service, version, more, items = READS[operation]
+    arguments = f"wsVersion = {version}\nid = <user>\npassword = <password>\n{more}"
+    settings = {**PO, "operation": "get_inventory", "wsdl_operation": operation, "arguments": arguments, "items": items}
+    one = Asking(library=peer(folder), endpoint=f"{stack.base}/promo/{service}", **settings)
+    assert one.fetch(tmp_path), one.exchanges
+    assert {exchange.status for exchange in one.exchanges} == {200} and "k3y" not in repr(one.exchanges)
+
+
+def test_every_operation_of_the_wsdls_is_among_them() -> None:
+    texts = [path.read_text() for path in needs_promostandards().glob("*/*.wsdl")]
+    found = {name for text in texts for name in re.findall(r'<(?:wsdl:)?operation\s+name="(\w+)"', text)}
+    assert found == {*READS, "sendPO"}
 
 
 def test_an_order_that_lacks_what_the_wsdl_needs_is_not_sent(stack: Stack) -> None:

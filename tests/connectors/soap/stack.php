@@ -74,6 +74,14 @@ class Promo {
                 'inventoryLocationQuantity' => ['Quantity' => ['uom' => 'EA', 'value' => $w * 10]]], $places)]];
         return ['Inventory' => ['productId' => $asked->productId, 'PartInventoryArray' => ['PartInventory' => [$part('S', 10, [1]), $part('M', 30, [1, 2])]]]];
     }
+    function getFilterValues($asked) {
+        if ($no = $this->refused($asked)) return $no;
+        return ['FilterValues' => ['productId' => $asked->productId, 'Filter' => ['partIdArray' => ['partId' => ["$asked->productId-S", "$asked->productId-M"]]]]];
+    }
+    function getSupportedOrderTypes($asked) {
+        if ($no = $this->refused($asked)) return $no;
+        return ['supportedOrderTypes' => ['Blank', 'Sample']];
+    }
     function sendPO($asked) {
         if ($no = $this->refused($asked)) return $no;
         return ['transactionId' => 4711];
