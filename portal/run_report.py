@@ -91,12 +91,9 @@ PLANNED_LABELS = (
     ("waits", "Would wait for you"),
 )
 SENDING_LABELS = (
-    ("collected", "Requests put in line"),
-    ("sent", "Sent"),
-    ("check_needed", "Check needed"),
-    ("rejected", "Refused by the supplier"),
+    ("collected", "Requests put in line"), ("sent", "Sent"), ("check_needed", "Check needed"), ("rejected", "Refused by the supplier"),
     ("later", "Tried again later"),
-)
+)  # fmt: skip
 ALWAYS_SHOWN = ("rows", "new", "changed", "unchanged", "missing", "set_aside")
 
 

@@ -156,4 +156,4 @@ def _with_something_due() -> list[Integration]:
 
 
 def _sends_by_itself(integration: Integration) -> bool:
-    return bool(integration.settings.get("auto_send")) and integration.settings.get("leave_by") != "pull"
+    return bool(integration.settings.get("auto_send", True)) and integration.settings.get("leave_by") != "pull"

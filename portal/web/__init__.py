@@ -48,6 +48,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "mappings",
     "secondary",
     "setup",
+    "sending",
 )
 
 

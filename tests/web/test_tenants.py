@@ -8,7 +8,7 @@ import pytest
 
 from portal.models import Source
 from tests.conftest import PASSWORD
-from tests.web.walk import NOTHING, address, belongings, everything, methods, rules
+from tests.web.walk import IDS, NOTHING, address, belongings, everything, methods, rules
 
 INVENTORY = {"kind": "get_inventory_primary"}
 EITHER = {"which": "get_inventory_secondary"}  # each of the two addresses says itself which feed it is for
@@ -126,6 +126,13 @@ ENTRIES: dict[str, dict[str, str]] = {
     "setup.review": {},
     "setup.save_skus": {},
     "setup.skus": {},
+    "sending.allow": {},
+    "sending.check": {},
+    "sending.confirm_again": {},
+    "sending.document": {"submission_id": "a" * 22, "place": "0"},
+    "sending.look_again": {},
+    "sending.send_again": {},
+    "sending.they_have_it": {},
     "sources.integration": INVENTORY,
     "sources.integrations": {},
     "sources.row": {},
@@ -139,7 +146,7 @@ def test_every_route_that_names_an_object_has_an_entry(app: Any) -> None:
     walked = {rule.endpoint for rule in rules(app, with_ids=True)}
     assert walked == set(ENTRIES), "add the new route to ENTRIES (or take the old one out)"
     for rule in rules(app):
-        unknown = set(rule.arguments) - {"source_id", "run_id", "item_id", *ENTRIES.get(rule.endpoint, {})}
+        unknown = set(rule.arguments) - {*IDS, *ENTRIES.get(rule.endpoint, {})}
         assert not unknown, f"{rule.rule} has a part without a value: {unknown}"
 
 

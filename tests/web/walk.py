@@ -9,8 +9,10 @@ from werkzeug.routing import Rule
 
 from portal import sources
 from portal.models import TABLES, Document, FormToken, InventoryItem, Merchant, Run, Session, database
+from tests.ordered import ask, place
 
 MISSING = "a" * 22  # shaped as an id, and nobody's
+IDS = ("source_id", "run_id", "item_id", "order_id", "request_id")  # parts of addresses that name an object
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 BOOKKEEPING = (Session, FormToken)  # when it was seen, and which form was sent: not the merchant's data
 
@@ -22,19 +24,21 @@ class Belongings:
     source_id: str
     run_id: str
     item_id: str
+    order_id: str
+    request_id: str
     others: dict[str, str] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
         """What to put into the rule: ids of these belongings, and `extra` for the parts that are no ids."""
-        ids = {"source_id": self.source_id, "run_id": self.run_id, "item_id": self.item_id}
+        ids = {name: getattr(self, name) for name in IDS}
         return {name: extra[name] if name in extra else ids[name] for name in rule.arguments}
 
 
-NOTHING = Belongings(MISSING, MISSING, MISSING)
+NOTHING = Belongings(*[MISSING] * len(IDS))
 
 
 def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
-    """A live source with its three integrations, a finished run with a file, and one item."""
+    """A live source with its integrations, a finished run with a file, one item, and an order with a request that waits."""
     source = sources.create(merchant, name, "dropship_supplier", "owner")
     source.supplier, source.state = "sftp-file", "live"
     source.setup_done = ["supplier", "connection", "file", "inventory", "orders", "shipments", "skus", "review"]
@@ -52,7 +56,9 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     document = Document.create(merchant=merchant, source=source, run_id=run.id, name="stock.csv", size=4, sha256="0" * 64)
     Run.update(document_id=document.id).where(Run.id == run.id).execute()
     item = InventoryItem.create(merchant=merchant, source=source, sku="KS-00194", content_hash=1, last_run_id=run.id, last_row=2)
-    return Belongings(source.public_id, run.public_id, item.public_id)
+    order = place(merchant, [("KS-00194", 2)])
+    request = ask(order, source, state="unprocessed")
+    return Belongings(source.public_id, run.public_id, item.public_id, order.public_id, request.public_id)
 
 
 def rules(app: Any, with_ids: bool | None = None) -> list[Rule]:
@@ -61,7 +67,7 @@ def rules(app: Any, with_ids: bool | None = None) -> list[Rule]:
     found = [rule for rule in app.url_map.iter_rules() if rule.endpoint in people - {"assets.show"}]
     if with_ids is None:
         return found
-    return [rule for rule in found if bool({"source_id", "run_id", "item_id"} & set(rule.arguments)) is with_ids]
+    return [rule for rule in found if bool(set(IDS) & set(rule.arguments)) is with_ids]
 
 
 def methods(rule: Rule) -> list[str]:
