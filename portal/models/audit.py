@@ -28,4 +28,4 @@ class AuditLine(Table):
     hash = CharField(max_length=64)
 
     class Meta:
-        indexes = ((("merchant", "number"), True),)
+        indexes = ((("merchant", "number"), True), (("merchant", "object_id"), False))

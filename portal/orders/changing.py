@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal import audit, clock
-from portal.errors import NotFound, Refused, Stale
+from portal.errors import Invalid, NotFound, Refused, Stale
 from portal.models import FulfillmentRequest, Merchant, Order, OrderLine, database
 from portal.orders import addresses
+from portal.outbox import deciding as outbox
 from portal.requests import answers, events
 from portal.requests.states import ENDED, STATES
 
+LONGEST_NOTE = 500
 LIVE = ("open", "on_hold", "no_shipping_method")
 
 
@@ -25,18 +27,25 @@ def find(merchant: Merchant, public_id: str) -> Order:
 
 
 def set_address(order: Order, typed: Mapping[str, Any], version: int, who: str) -> Order:
-    """Ship the order elsewhere. An order that waited for its address alone goes on.
+    """Ship the order elsewhere. An order that waited for its address alone goes on; what waits to leave is written anew.
 
-    Raises Refused once a request of it went out: the supplier has the other address then; and Stale.
+    Raises Refused once a request of it went out: the supplier has the other address then; Invalid for an address with problems while a
+    request waits to leave; and Stale.
     """
     with database.atomic():
         now = _held(order, version)
-        sent = _requests(now, sent=True)
-        if sent:
+        if now.state not in LIVE:
+            raise Refused("This order is not open any more. Its address was not changed.")
+        if sent := _requests(now, sent=True):
             names = ", ".join(one.number for one in sent[:3])
             words = f"Request {names} was sent with the old address. Nothing was changed."
             raise Refused(f"{words} Ask the supplier to change it, or cancel the request there first.")
         ship_to, problems = addresses.normalise(typed)
+        unsent = _requests(now, sent=False)
+        if problems and unsent:
+            raise Invalid({one["field"]: one["words"] for one in problems})
+        for request in unsent:
+            outbox.withdraw(request, who)
         state = "on_hold" if problems else "open" if now.state == "on_hold" and now.problems else now.state
         return _write(now, who, "order.address", ship_to=ship_to, problems=problems, state=state)
 
@@ -62,9 +71,12 @@ def release(order: Order, version: int, who: str) -> Order:
 
 
 def set_note(order: Order, text: str, version: int, who: str) -> Order:
-    """The note that later requests carry. Raises Stale."""
+    """The note that goes with what is sent from now on. Raises Invalid, Stale."""
+    note = " ".join(text.split())
+    if len(note) > LONGEST_NOTE:
+        raise Invalid({"note": f"The note has {len(note)} characters; {LONGEST_NOTE} at most. Shorten it."})
     with database.atomic():
-        return _write(_held(order, version), who, "order.note", note=" ".join(text.split())[:500])
+        return _write(_held(order, version), who, "order.note", note=note)
 
 
 def cancel(order: Order, version: int, who: str) -> Order:

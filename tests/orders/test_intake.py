@@ -146,3 +146,31 @@ def test_an_order_that_has_begun_to_leave_is_not_cancelled_in_part(merchant, mak
     with pytest.raises(Refused, match="has begun to leave"):
         changing.cancel(order, order.version, "ada")
     assert (OrderLine.get().cancelled, FulfillmentRequest.get().state) == (0, "processing")
+
+
+def test_an_address_that_changes_before_the_order_left_is_the_one_that_leaves(merchant, make_source):
+    order, source = place(merchant, [("HX-1", 3)]), make_source()
+    request = ask(order, source, state="processing", sending="waiting")
+    waiting = Submission.create(merchant=merchant, source=source, transport="sftp", witness="rename", reference="000001")
+    SubmissionMember.create(submission=waiting, request=request, generation=1)
+    order = orders.find(merchant, order.public_id)
+    with pytest.raises(Invalid, match="City is missing"):
+        changing.set_address(order, {**ADA, "city": ""}, order.version, "ada")
+    assert Submission.get().state == "waiting"
+    changing.set_address(order, {**ADA, "city": "Bath"}, order.version, "ada")
+    assert (Submission.get().state, Order.get().ship_to["city"]) == ("cancelled", "Bath"), "the old bytes would have left"
+    assert FulfillmentRequest.get().generation == 2
+
+
+def test_an_order_that_is_over_keeps_its_address(merchant):
+    order = place(merchant, state="canceled")
+    with pytest.raises(Refused, match="not open any more"):
+        changing.set_address(orders.find(merchant, order.public_id), {}, order.version, "ada")
+    assert Order.get().state == "canceled"
+
+
+def test_a_note_too_long_is_said_not_cut(merchant):
+    order = place(merchant)
+    with pytest.raises(Invalid, match="501 characters"):
+        changing.set_note(orders.find(merchant, order.public_id), "x" * 501, order.version, "ada")
+    assert Order.get().note == ""
