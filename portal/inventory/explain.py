@@ -167,7 +167,7 @@ def _held(run: Run | None) -> Run | None:
 
 
 def _equation(item: InventoryItem, told: Explanation) -> list[Term]:
-    """What the quantity is made of. Open requests will be a term of it; no source takes any today, so there is none."""
+    """What the feed's quantity is made of. What open requests hold of it is taken off beside it, not in it."""
     words = "from the feed"
     if told.pin is not None:
         words = f"pinned by {told.pin.made_by}"

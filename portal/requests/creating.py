@@ -60,7 +60,13 @@ def create(order: Order, source: Source, lines: Sequence[NewLine], nth: int, bec
     _write_lines(order, source, request, lines)
     units = sum(one.quantity for one in lines)
     cause = "person" if "@" in who else "rule"
-    _event(request, "created", f"{source.name}: {units:,} units on {len(lines):,} lines, as {number}. {said}".strip(), cause, who)
+    _event(
+        request,
+        "created",
+        f"{source.name}: {_count(units, 'unit')} on {_count(len(lines), 'line')}, as {number}. {said}".strip(),
+        cause,
+        who,
+    )
     if by_itself:
         _event(request, "processed", "Auto Process is on, so nobody had to press Process.", "rule", "")
     return request
@@ -76,6 +82,10 @@ def _write_lines(order: Order, source: Source, request: FulfillmentRequest, line
         CommittedStock.create(
             merchant=order.merchant_id, source=source.id, line=made.id, sku=one.item.sku, committed=one.quantity, quantity=one.quantity
         )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _event(request: FulfillmentRequest, kind: str, words: str, cause: str, who: str) -> None:

@@ -19,8 +19,8 @@ class Rules:
     """How a source's numbers are made. `forbidden`: characters, each replaced by `instead`. `longest`: None as long as may be."""
 
     begins: str = "number"
-    prefix: str = ""
-    suffix: str = ""
+    before: str = ""
+    after: str = ""
     forbidden: str = ""
     instead: str = "-"
     longest: int | None = None
@@ -36,7 +36,7 @@ def errors_of(rules: Rules) -> dict[str, str]:
     errors = {}
     if rules.begins not in FROM:
         errors["begins"] = "Choose where the number comes from."
-    for name in ("prefix", "suffix", "forbidden"):
+    for name in ("before", "after", "forbidden"):
         text = getattr(rules, name)
         if len(text) > LONGEST_PART or not text.isprintable():
             errors[name] = f"Enter at most {LONGEST_PART} characters, without line breaks or tabs."
@@ -45,12 +45,12 @@ def errors_of(rules: Rules) -> dict[str, str]:
     elif rules.instead and rules.instead in rules.forbidden:
         errors["instead"] = f"“{rules.instead}” is itself one of the characters that are not allowed."
     if not errors:
-        for name in ("prefix", "suffix"):
+        for name in ("before", "after"):
             if any(sign in rules.forbidden for sign in getattr(rules, name)):
                 errors[name] = "It holds a character that you do not allow."
     if rules.longest is not None and not 1 <= rules.longest <= LONGEST:
         errors["longest"] = f"Enter a whole number from 1 to {LONGEST}, or nothing."
-    elif rules.longest is not None and rules.longest <= len(rules.prefix) + len(rules.suffix):
+    elif rules.longest is not None and rules.longest <= len(rules.before) + len(rules.after):
         errors["longest"] = "Prefix and suffix alone are as long as that, so no number could fit."
     return errors
 
@@ -59,7 +59,7 @@ def make(rules: Rules, order_number: str, reference: str, nth: int) -> str:
     """The number; `nth`: 0 for the only request of its order so far, else 1, 2 … for "-1", "-2" …"""
     stem = (reference or order_number) if rules.begins == "reference" else order_number
     text = stem + (f"-{nth}" if nth else "")
-    return f"{rules.prefix}{clean(rules, text)}{rules.suffix}"
+    return f"{rules.before}{clean(rules, text)}{rules.after}"
 
 
 def clean(rules: Rules, text: str) -> str:

@@ -189,10 +189,10 @@ class _Case:
         live = [one for one in known if self.open[one.place] and not one.gone]
         if not live:
             return "; ".join(f"{self.places[one.place].name}: {self._closed(one.place) or one.gone}" for one in known[:4]) + "."
-        total = sum(one.available for one in live)
+        total = sum(self._left_for(one, need) for one in live)
         if total >= need.quantity and self.policy.split == "never":
             return "No single source can ship the whole order, and splitting orders is off."
-        there = ", ".join(f"{self.places[one.place].name} {one.available:,}" for one in live[:4])
+        there = ", ".join(f"{self.places[one.place].name} {self._left_for(one, need):,}" for one in live[:4])
         return f"{need.quantity:,} ordered and {total:,} available ({there}); no source with it allows backorders."
 
     def _losers(self, need: Need) -> list[tuple[str, str]]:
@@ -210,8 +210,10 @@ class _Case:
             return "has no item with this Master SKU"
         if closed := self._closed(place.key) or offer.gone:
             return closed
-        if offer.available < need.quantity:
-            short = f"has {offer.available:,} of {need.quantity:,}" + (f" (feed {offer.feed or 0:,} - committed {offer.committed:,})")
+        left = self._left_for(offer, need)
+        if left < need.quantity:
+            other = f", {offer.available - left:,} for another line of this order" if left < offer.available else ""
+            short = f"has {left:,} of {need.quantity:,} (feed {offer.feed or 0:,} - committed {offer.committed:,}{other})"
             if not place.backorders:
                 return f"{short} and allows no backorders"
             if not won or not any(pick.backorder for pick in won):
@@ -219,6 +221,11 @@ class _Case:
         if not won:
             return "could ship this line, but not the whole order, and splitting is off"
         return self._why_worse(place, offer, won[0])
+
+    def _left_for(self, offer: Offer, need: Need) -> int:
+        """What the source has for the line: available, without what other lines of the order take."""
+        mine = sum(pick.quantity - pick.backorder for pick in self.decision.picks if pick.offer is offer and pick.line == need.line)
+        return self.left[offer.place, offer.sku] + mine
 
     def _why_worse(self, place: Place, offer: Offer, won: Pick) -> str:
         """The source could ship the line as the winner does, and was not chosen."""

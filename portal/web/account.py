@@ -10,6 +10,7 @@ from wtforms import BooleanField, PasswordField, RadioField, SelectField, String
 
 from portal import accounts, workspaces
 from portal.errors import Invalid, Refused, Stale
+from portal.requests import auto_process
 from portal.web import guards
 from portal.web.forms import LedgerForm, VersionedForm
 from portal.web.render import render, saved
@@ -101,9 +102,10 @@ def save_workspace() -> Response:
     """Keep the workspace's settings, unless someone else saved first."""
     form = WorkspaceForm.read()
     form.time_zone.choices = _zones(g.merchant.time_zone)
+    ask_first = auto_process.would_send_everywhere(g.merchant, bool(form.auto_process.data)).exists()
     try:
         workspaces.save(
-            g.merchant, form.name.data or "", form.time_zone.data or "", bool(form.auto_process.data),
+            g.merchant, form.name.data or "", form.time_zone.data or "", bool(form.auto_process.data) and not ask_first,
             version=form.version_read(), who=g.user.email, address=request.remote_addr or "",
         )  # fmt: skip
     except Invalid as refused:
@@ -112,7 +114,7 @@ def save_workspace() -> Response:
         now = workspaces.fresh(g.merchant)
         form.keep(stale, now.version, {"name": now.name, "time_zone": now.time_zone, "auto_process": now.auto_process})
         return render("account/workspace.html", "account/_workspace.html", 409, form=form)
-    return saved(url_for("account.workspace"))
+    return saved(url_for("auto_process.of_workspace"), "") if ask_first else saved(url_for("account.workspace"))
 
 
 def _profile(look: LookForm, password: PasswordForm, fragment: str | None = None, status: int = 200) -> Response:

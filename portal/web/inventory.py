@@ -12,6 +12,7 @@ from portal.errors import Invalid
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
 from portal.inventory import browse, pins
 from portal.inventory.export import shown
+from portal.requests import listing
 from portal.web.guards import signed_in
 from portal.web.render import render
 
@@ -59,6 +60,7 @@ def show(item_id: str) -> Response:
         common=set_by[0] if set_by and all(one is set_by[0] for one in set_by) else None,
         long_fields=LONG_FIELDS,
         pins=pins.of_item(item),
+        stock=listing.available_of(item),
     )
 
 

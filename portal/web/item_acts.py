@@ -14,6 +14,7 @@ from portal.errors import Invalid, Refused
 from portal.fields import INVENTORY_BY_KEY
 from portal.inventory import archiving, browse, explain, pins
 from portal.inventory.export import shown
+from portal.requests import listing
 from portal.web import guards
 from portal.web.filters import plural, zone
 from portal.web.forms import LedgerForm
@@ -40,7 +41,7 @@ def explanation(item_id: str, column: str) -> Response:
     item = browse.find(g.merchant, item_id)
     return render(
         "items/explanation.html", item=item, source=item.source, why=explain.of(item, column), pinnable=pins.PINNABLE,
-        feed_names=sources.INTEGRATION_KINDS,
+        feed_names=sources.INTEGRATION_KINDS, stock=listing.available_of(item),
     )  # fmt: skip
 
 

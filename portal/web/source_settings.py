@@ -14,9 +14,10 @@ from portal import connections, setup_steps, sources
 from portal.errors import Forbidden, Invalid, NotFound, Stale
 from portal.freshness import Rule, rule
 from portal.inventory import missing, roles, silence
-from portal.web import filters, freshness, guards, schedule, steps
+from portal.requests import auto_process
+from portal.web import filters, freshness, guards, order_rules, schedule, steps
 from portal.web.forms import VersionedForm
-from portal.web.render import render, saved, wants_fragment
+from portal.web.render import go, render, saved, wants_fragment
 
 blueprint = Blueprint("settings", __name__)
 
@@ -122,6 +123,8 @@ def save(source_id: str, name: str) -> Response:
     form = _form(source, name)
     if not _may_change(name):
         raise Forbidden("Only an owner of this workspace can change how orders go out.")
+    if name in SWITCHES and auto_process.would_send(source, name, bool(form.on.data)).exists():
+        return go(url_for("auto_process.of_source", source_id=source_id, name=name))
     try:
         fresh = _keep(source, name, form)
     except Invalid as refused:
@@ -198,6 +201,11 @@ def _elsewhere(source: Any) -> list[Elsewhere]:
         Elsewhere(
             "silence", "After hours without a feed", "What happens to stock that grows old because no file is accepted.",
             "When selling what may be gone costs more than not selling.", *_silence(source),
+        ),
+        Elsewhere(
+            "order-rules", "Order rules", "How its requests are numbered, on which days and hours they leave, and their cancel-after date.",
+            "When the supplier takes orders only at times, or only numbers of a certain form.", order_rules.in_words(source),
+            "Edit order rules", url_for("order_rules.edit", source_id=source.public_id),
         ),
         Elsewhere(
             "credentials", "Credentials", "What we sign in with at the supplier. It is sealed and never shown again.",

@@ -12,6 +12,7 @@ import tasks
 from portal import circuit, connections, deliveries, ribbon, runs, secondary, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
 from portal.inventory import silence
+from portal.requests import listing
 from portal.web import filters, guards, schedule, steps
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved, wants_fragment
@@ -117,6 +118,7 @@ def show(source_id: str) -> Response:
         rest=circuit.of(source),
         step=setup_steps.next_step(source),
         titles=setup_steps.TITLES,
+        asked=listing.open_of_source(source),
         refused=deliveries.refused_lately(source) if source.supplier and connections.is_webhook(source) else 0,
     )
 

@@ -16,7 +16,7 @@ def test_from_the_order_or_its_reference():
 
 
 def test_rules_of_a_source():
-    rules = read({"prefix": "QS", "suffix": "/A", "forbidden": "# -", "instead": "_"})
+    rules = read({"before": "QS", "after": "/A", "forbidden": "# -", "instead": "_"})
     assert make(rules, "#10 01", "", 1) == "QS_10_01_1/A"
     assert make(read({"forbidden": "#", "instead": ""}), "#1001", "", 0) == "1001"
 
@@ -31,12 +31,12 @@ def test_too_long_is_told_and_nothing_is_cut():
     ("rules", "field"),
     [
         (Rules("customer"), "begins"),
-        (Rules(prefix="x" * 21), "prefix"),
-        (Rules(suffix="a\tb"), "suffix"),
+        (Rules(before="x" * 21), "before"),
+        (Rules(after="a\tb"), "after"),
         (Rules(forbidden="-#"), "instead"),
-        (Rules(prefix="#", forbidden="#"), "prefix"),
+        (Rules(before="#", forbidden="#"), "before"),
         (Rules(longest=0), "longest"),
-        (Rules(prefix="ABC", longest=3), "longest"),
+        (Rules(before="ABC", longest=3), "longest"),
         (Rules(instead="--"), "instead"),
     ],
 )

@@ -109,7 +109,9 @@ def test_a_source_that_is_not_told_of_orders_only_where_no_other_can():
 
 def test_two_lines_of_one_sku_share_its_stock():
     told = decide([Need(1, "A", 2), Need(2, "A", 2)], [NORTH], [has(NORTH, feed=3)], Policy())
-    assert routed(told) == [(1, 1, 2)] and list(told.unroutable) == [2]
+    assert routed(told) == [(1, 1, 2)]
+    assert told.unroutable == {2: "2 ordered and 1 available (Northwind 1); no source with it allows backorders."}
+    assert why(told, 2) == {"Northwind": "has 1 of 2 (feed 3 - committed 0, 2 for another line of this order) and allows no backorders"}
 
 
 def test_an_unknown_sku_says_that_nobody_has_it():

@@ -79,7 +79,7 @@ def test_what_came_back_from_a_source_is_not_asked_there_again_unless_a_person_s
 
 
 def test_numbers_that_are_too_long_or_were_there_before_are_flagged(merchant, north):
-    Source.update(order_rules={"number": {"longest": 4, "prefix": "Q"}}).execute()
+    Source.update(order_rules={"number": {"longest": 4, "before": "Q"}}).execute()
     (request,) = routing.route(place(merchant, [("NW-1", 1)]), "ana").requests
     assert (request.number, request.state) == ("Q1001", "too_long")
     assert request.said == "Its number Q1001 has 5 characters and Northwind takes 4. It was not cut."

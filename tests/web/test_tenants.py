@@ -15,6 +15,18 @@ EITHER = {"which": "get_inventory_secondary"}  # each of the two addresses says 
 
 # Every route that names an object, with values for the parts that are no ids. A new route fails the test until it is here.
 ENTRIES: dict[str, dict[str, str]] = {
+    "auto_process.of_source": {"name": "auto-process"},
+    "order_rules.committed": {},
+    "order_rules.edit": {},
+    "order_rules.save": {},
+    "request_acts.acknowledge": {},
+    "request_acts.cancel": {},
+    "request_acts.number": {},
+    "request_acts.void": {},
+    "requests.process_one": {},
+    "requests.show": {},
+    "routing.preview": {},
+    "routing.route": {},
     "columns.choose": {},
     "columns.show": {},
     "connections.check_again": {},
