@@ -547,3 +547,16 @@ def test_without_an_account_file_there_is_no_demo(tmp_path):
 ])  # fmt: skip
 def test_a_label_keeps_its_capitals_inside_a_sentence(label: str, words: str) -> None:
     assert suppliers.Setting("x", label).in_words == words
+
+
+OURS = {"shopify", DEMO}
+"""Entries whose secret is made by the merchant, or is no secret."""
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_letter_is_one_to_send_and_asks_for_secrets_by_a_safe_way(slug: str) -> None:
+    one = suppliers.find(slug)
+    words = " ".join(one.letter.split())
+    assert words.startswith("Hello, ") and (slug == DEMO or words.endswith("Thank you")), slug
+    if any(setting.secret for setting in one.settings) and slug not in OURS:
+        assert "by a safe way" in words or "(by a safe way)" in words, slug
