@@ -155,7 +155,7 @@ def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
-def sealed(request: pytest.FixtureRequest) -> Iterator[canary.Sealed]:
+def sealed_by_tests(request: pytest.FixtureRequest) -> Iterator[canary.Sealed]:
     """With --canaries: what tests seal."""
     real, watched = vault.Vault.seal, canary.Sealed()
     if request.config.getoption("--canaries"):
@@ -166,20 +166,20 @@ def sealed(request: pytest.FixtureRequest) -> Iterator[canary.Sealed]:
 
 @pytest.fixture
 def db(
-    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path, sealed: canary.Sealed, caplog: pytest.LogCaptureFixture
+    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path, sealed_by_tests: canary.Sealed, caplog: pytest.LogCaptureFixture
 ) -> Iterator[str]:
     """A connected, empty database with all tables; the value is its address."""
     url = databases.sqlite(tmp_path / "portal.db") if request.param == "sqlite" else databases.postgres()
     connect(url)
     database.connect()
-    sealed.begin()
+    sealed_by_tests.begin()
     yield url
     if request.config.getoption("--canaries") and not request.node.name.startswith(canary.MEANT):
         close_database()  # what a test did to its connections is over
         connect(url)
         database.connect()
         log = "\n".join(record.getMessage() for when in ("setup", "call") for record in caplog.get_records(when))
-        hits = canary.left_by_a_test(tmp_path, log, sealed.secrets())
+        hits = canary.left_by_a_test(tmp_path, log, sealed_by_tests.secrets())
         close_database()
         assert not hits, "\n".join(map(str, hits[:20]))
     close_database()
