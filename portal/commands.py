@@ -21,9 +21,9 @@ REFUSED = 4
 
 def install(app: Flask) -> None:
     """Add every verb to the application."""
-    from portal import feed_commands, supplier_commands  # which build on what stands here
+    from portal import feed_commands, sending_commands, supplier_commands  # which build on what stands here
 
-    for command in [*COMMANDS, *feed_commands.COMMANDS, *supplier_commands.COMMANDS]:
+    for command in [*COMMANDS, *feed_commands.COMMANDS, *supplier_commands.COMMANDS, *sending_commands.COMMANDS]:
         app.cli.add_command(command)
 
 

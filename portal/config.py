@@ -40,6 +40,12 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("MAX_FEED_MB", "2048", "Largest file that is fetched or uploaded, in megabytes."),
     Variable("MAX_HOOK_MB", "1", "Largest webhook delivery that is taken, in megabytes."),
+    Variable("SMTP_HOST", "", "Mail server for orders that leave by e-mail. Empty: none does. A private address needs EGRESS_ALLOW."),
+    Variable("SMTP_PORT", "", "Its port. Empty: 587, 465 or 25, by SMTP_SECURITY."),
+    Variable("SMTP_SECURITY", "starttls", "starttls, tls, or plain for a server on this machine."),
+    Variable("SMTP_USER", "", "User to sign in as. Empty: no sign-in."),
+    Variable("SMTP_PASSWORD_FILE", "", "File that holds that user's password."),
+    Variable("SMTP_FROM", "", "Address that orders come from, such as orders@shop.example."),
     Variable("KEEP_FILES_DAYS", "30", "Days that fetched files are kept."),
     Variable("WORKERS", "2", "Runs that one worker process does side by side."),
     Variable("PER_SERVER", "", "Runs that may talk with one server at a time, over all workers. Empty: WORKERS less 1, at least 1."),
@@ -66,6 +72,12 @@ class Config:
     max_feed_bytes: int
     max_hook_bytes: int
     keep_files_days: int
+    smtp_host: str
+    smtp_port: int
+    smtp_security: str
+    smtp_user: str
+    smtp_password_file: Path | None
+    smtp_from: str
     workers: int
     per_server: int
 
@@ -103,6 +115,12 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         max_feed_bytes=_number(text, "MAX_FEED_MB") * 1_000_000,
         max_hook_bytes=_number(text, "MAX_HOOK_MB") * 1_000_000,
         keep_files_days=_number(text, "KEEP_FILES_DAYS"),
+        smtp_host=text["SMTP_HOST"],
+        smtp_port=_number(text, "SMTP_PORT") if text["SMTP_PORT"] else 0,
+        smtp_security=_one_of(text, "SMTP_SECURITY", ("starttls", "tls", "plain")),
+        smtp_user=text["SMTP_USER"],
+        smtp_password_file=Path(text["SMTP_PASSWORD_FILE"]).resolve() if text["SMTP_PASSWORD_FILE"] else None,
+        smtp_from=text["SMTP_FROM"],
         workers=_number(text, "WORKERS"),
         per_server=_number(text, "PER_SERVER") if text["PER_SERVER"] else max(1, _number(text, "WORKERS") - 1),
     )
@@ -138,6 +156,12 @@ def _origin(text: str, production: bool) -> str:
     if found and production and found[2] != "https":
         raise ValueError(f"PUBLIC_URL must begin with https:// when PRODUCTION=1, not {text!r}")
     return found[1].removesuffix(":443" if found[2] == "https" else ":80") if found else ""
+
+
+def _one_of(text: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    if text[name] not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {text[name]!r}")
+    return text[name]
 
 
 def _flag(text: Mapping[str, str], name: str) -> bool:

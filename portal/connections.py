@@ -31,6 +31,7 @@ ENDING_SHOWN_FROM = 16  # characters; the end of a shorter secret would give too
 SAMPLE_PAGES = 4
 REMOVED = "app_removed"
 """The setting that says that the app was removed in the store, until a key comes or the connection is saved."""
+OWN_FIELDS = "orders "  # sealed fields of ours that belong to no connection begin so
 READS = 10  # of settings and secrets, until both are of one save
 
 
@@ -53,7 +54,8 @@ def find(source: Source) -> Connection:
 
 def secrets_of(source: Source) -> dict[str, SealedSecret]:
     """The sealed credentials by field: who saved each, when, and its hint. Nothing here can be read as the secret."""
-    return {row.field: row for row in SealedSecret.select().where(SealedSecret.source == source)}
+    mine = (SealedSecret.source == source) & ~SealedSecret.field.startswith(OWN_FIELDS)
+    return {row.field: row for row in SealedSecret.select().where(mine)}
 
 
 def save(source: Source, typed: Mapping[str, Any], secrets: Mapping[str, str], version: int, who: str) -> Saved:

@@ -39,6 +39,7 @@ ROOT_MODULES = {
     "portal.commands",
     "portal.feed_commands",
     "portal.supplier_commands",
+    "portal.sending_commands",
     "portal.launcher",
     "portal.parts",
     "portal.demo_supplier",

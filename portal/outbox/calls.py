@@ -68,7 +68,7 @@ def _settle(hold: Hold, ended: Sent, way: Way, earlier: object) -> None:
     try:
         if ended.outcome == "sent":
             number = f", their number {ended.their_id}" if ended.their_id else ""
-            settle.sent(hold, f"They took it{number}", their_id=ended.their_id)
+            settle.sent(hold, f"{_TOOK.get(row.transport, 'They took it')}{number}", their_id=ended.their_id)
         elif ended.outcome == "refused" and doubted and row.witness in witnesses.LOOKS:
             hold.say(f"They refused it: {problem.server_said or problem.headline}. It may be there from before, so we look.")
             _unknown(hold, way, problem)
@@ -114,4 +114,5 @@ def _look(hold: Hold, server: Sends, way: Way) -> None:
         settle.looked(hold, 1, f"They list it{number}: it had arrived", their_id=found.their_id, settle=way.settle)
 
 
+_TOOK = {"email": "The mail server took it on, which does not prove that they read it", "webhook": "Their address took it"}
 _NO_WORDS = Problem("protocol_error", "It may have arrived", "We do not know how it ended.")

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 from peewee import fn
 
-from portal import clock, order_mapping, order_setup
+from portal import clock, config, order_mapping, order_setup
 from portal.errors import Refused
 from portal.models import FulfillmentRequest, Integration, Source, Submission, SubmissionMember, SubmissionPart, database
 from portal.models.database import is_postgres
-from portal.outbox import journal
+from portal.outbox import journal, messages
 from portal.outbox.ways import Way
 from portal.requests import sending
 from portal.requests.document import Line, order_lines_of
@@ -124,7 +124,24 @@ def render(
     if any(not lines[one.id] for one in group):
         empty = next(one for one in group if not lines[one.id])
         raise Refused(f"Nothing is left to ship of {empty.number}: every line is canceled or voided.")
-    return number, order_mapping.files(layout, rows, at=local_now(source), number=number)
+    return number, documents(source, layout, way, rows, number)
+
+
+def documents(
+    source: Source, layout: Mapping[str, Any], way: Way, rows: Sequence[Line], number: str, test: bool = False
+) -> list[order_mapping.OrderFile]:  # fmt: skip
+    """What leaves of these order lines by this way: files, one message, or one body. Raises Refused for what cannot be written."""
+    at = local_now(source)
+    if way.transport == "webhook":
+        return [messages.webhook(rows, reference=number, test=test)]
+    made = order_mapping.files(layout, rows, at=at, number=number)
+    if way.transport != "email":
+        return made
+    sender, to = config.current().smtp_from, way.folder
+    if not sender:
+        raise Refused("This installation has no address to send e-mail from (SMTP_FROM). Only its operator can set one.")
+    name = source.merchant.name
+    return [messages.mail(rows, made, sender=sender, to=to, reference=number, name=name, at=at, test=test)]
 
 
 def next_number(source: Source) -> str:

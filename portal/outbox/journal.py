@@ -98,10 +98,10 @@ def left_before(source: str, numbers: Sequence[str]) -> set[str]:
 
 
 def is_behind(submission: Submission) -> bool:
-    """Whether this very submission left, or ended, without this database knowing."""
+    """Whether a submission that was just claimed left, or ended, without this database knowing: each line here follows a claim."""
     with _lock:
         known = _read()
-        return bool(known.left[submission.public_id]) and bool(_lacking(known, [submission.public_id]))
+        return known.left[submission.public_id] >= submission.tries > 0 or submission.public_id in known.ended
 
 
 def references_of(source: str) -> set[str]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from portal import connection_parts, connections, runs
 from portal.connection_values import place_of
-from portal.errors import Problem, Refused
+from portal.errors import Problem
 from portal.leases import Work
 from portal.models import FulfillmentRequest, Integration, Source, Submission
-from portal.outbox import calls, claim, collect, deciding, files, settle, stops, ways
+from portal.outbox import calls, claim, collect, deciding, files, journal, others, settle, stops, ways
 from portal.outbox.claim import Hold, LostClaim
 from portal.outbox.ways import CALLS, FILES, Way
 from portal.runs import Outcome
@@ -72,6 +72,10 @@ def _all(work: Work, way: Way, counts: Counter[str], looks_only: bool) -> None:
 def one(hold: Hold, server: Any, address: str, way: Way) -> None:
     """Deliver one held submission. Raises SupplierError where the others would fare the same, and LostClaim."""
     row = hold.submission
+    if row.state != "check_needed" and journal.is_behind(row):
+        words = Problem("refused", "The database was restored", collect.RESTORED)
+        settle.check_needed(hold, words, collect.RESTORED)
+        return
     if row.server and row.server != address and row.left_at is not None and (row.transport not in FILES or row.state != "uploading"):
         words = Problem("refused", "The connection leads elsewhere now", f"It began at {row.server}; orders now go to {address}.")
         settle.check_needed(
@@ -106,7 +110,7 @@ def opened(source: Source, way: Way, run_id: int | None) -> Iterator[tuple[Any, 
         with connections.open_for(source, run_id, operation=KIND) as server:
             yield server, address
         return
-    raise Refused(f"Orders cannot leave by {way.transport} yet.")
+    yield others.opened(source, way, run_id)
 
 
 def _told(counts: Counter[str]) -> dict[str, int]:

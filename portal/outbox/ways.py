@@ -30,7 +30,8 @@ LEAVE_BY = {
 class Way:
     """`transport`: a value of Submission.transport; `witness`: a key of witnesses.KINDS; `proof`: how a call is found again.
 
-    `folder`: where files go; `one_each`: each request leaves by itself. `settings`: those of Send Orders.
+    `folder`: where files go, or the addresses of e-mail, or the address of a webhook; `one_each`: each request leaves by itself.
+    `settings`: those of Send Orders.
     """
 
     transport: str
@@ -74,9 +75,10 @@ def of(source: Source, integration: Integration) -> Way:
 
 def _other(leave_by: str, settings: Mapping[str, Any]) -> Way:
     if leave_by == "webhook":
-        return Way("webhook", "promise" if settings.get("takes_id_once") else "nothing", one_each=True, settings=settings)
+        witness = "promise" if settings.get("takes_id_once") else "nothing"
+        return Way("webhook", witness, str(settings.get("webhook_url") or ""), one_each=True, settings=settings)
     if leave_by == "email":
-        return Way("email", "nothing", settings=settings)
+        return Way("email", "nothing", str(settings.get("email_to") or ""), settings=settings)
     return Way("pull", "answer", one_each=True, settings=settings)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from portal.models import FulfillmentRequest, RequestEvent, Submission, SubmissionPart
-from portal.outbox import files
+from portal.outbox import files, journal
 from tests.connected import chosen, loopback  # noqa: F401
 from tests.outgoing import connected, due_now, send, states, submissions, tries, turn_on, wants
 from tests.servers import Server, SystemUser, sshd, system_user
@@ -42,6 +42,12 @@ def source(chosen: Any, server: Server, folder: Path) -> Any:  # noqa: F811
     made = connected(chosen("sftp-file"), server)
     turn_on(made)
     return made
+
+
+def forgotten() -> None:
+    """As if this process had been killed before it could write anywhere how it ended."""
+    journal.path().unlink(missing_ok=True)
+    journal.forget()
 
 
 def test_processed_requests_leave_as_one_file_and_are_processed(source: Any, folder: Path) -> None:
@@ -110,6 +116,7 @@ def test_what_was_uploaded_and_taken_is_not_written_again(source: Any, folder: P
     send(source)
     (row,) = submissions(source)
     next(folder.iterdir()).unlink()
+    forgotten()
     Submission.update(state="uploaded", sent_at=None).where(Submission.id == row.id).execute()
     SubmissionPart.update(state="uploading").where(SubmissionPart.submission == row.id).execute()
     assert send(source).counts == {"collected": 0, "sent": 1}
@@ -132,10 +139,12 @@ def test_a_server_that_cannot_rename_gets_the_file_once_and_its_list_proves_it(s
     send(source)
     (row,) = submissions(source)
     assert (row.state, row.witness) == ("sent", "list")
+    forgotten()
     Submission.update(state="uploading", sent_at=None).where(Submission.id == row.id).execute()
     send(source)
     assert tries(Submission.get_by_id(row.id))[-1] == ("try", "found")
     next(folder.iterdir()).unlink()
+    forgotten()
     Submission.update(state="uploading", sent_at=None).where(Submission.id == row.id).execute()
     assert send(source).counts["check_needed"] == 1
     assert list(folder.iterdir()) == []
