@@ -63,6 +63,7 @@ def activate(merchant: Merchant, source: Source, who: str, version: int | None =
     with database.atomic():
         live = sources.change(source, seen, who, "source.activate", state="live", activated_at=clock.now())
         integration = _switch_on(live, who)
+        begin_shipments(live)
         setup_steps.mark(live, "review")
         return runs.start_sync(integration, cause="first_sync", started_by=who)
 
@@ -78,3 +79,13 @@ def _switch_on(source: Source, who: str) -> Integration:
     }  # fmt: skip
     Integration.update(columns).where(Integration.id == integration.id).execute()
     return sources.integration(source, "get_inventory_primary")
+
+
+def begin_shipments(source: Source) -> None:
+    """Tracking files are read every hour where a person set nothing else; of a source that is live and has Get Shipments on."""
+    integration = sources.integration(source, "get_shipments")
+    if source.state != "live" or not integration.enabled or connections.is_given(source):
+        return
+    schedule = integration.schedule or default_schedule(source)
+    times = schedules.next_times(schedule, source.merchant.time_zone, 1)
+    Integration.update(schedule=schedule, next_run_at=times[0]).where(Integration.id == integration.id).execute()

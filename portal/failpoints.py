@@ -9,7 +9,7 @@ POINTS = ("fetch-done", "staged-chunk", "planned", "guarded", "applied-chunk", "
 OF_SENDING = (
     "sending-claimed", "sending-leaving", "sending-written", "sending-uploaded", "sending-renamed", "sending-sent", "sending-answered",
 )  # fmt: skip
-OF_OTHER_RUNS = ("silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored")
+OF_OTHER_RUNS = ("silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored", "shipments-chunk")
 
 _name, _, _number = os.environ.get("FAILPOINT", "").partition(":")
 _left = int(_number or 1)

@@ -34,7 +34,7 @@ LONGEST_PLACE = 1_000
 LONGEST_PATTERN = 255
 PREVIEW_ROWS = 20
 SAMPLE_BYTES = 2_000_000
-MATCHES = {"newest": "Every new file that fits a pattern", "exact": "Always the file of this name"}
+MATCHES = {"all": "Every new file that fits a pattern", "exact": "Always the file of this name"}
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,8 @@ def _write(
     """All of it or nothing: the answer, its settings, a version of the mapping, the step. Raises Stale."""
     integration = sources.integration(source, kind)
     kept = {**integration.settings, **settings} if use else integration.settings
-    columns = {"enabled": use, "settings": kept, "version": Integration.version + 1, "changed_at": clock.now(), "changed_by": who}
+    feed = {"policies": {**integration.policies, "feed": "delta"}} if kind == "get_shipments" else {}  # each file tells what is new
+    columns = {**feed, "enabled": use, "settings": kept, "version": Integration.version + 1, "changed_at": clock.now(), "changed_by": who}
     with database.atomic():
         if not Integration.update(columns).where(Integration.id == integration.id, Integration.version == version).execute():
             fresh = sources.integration(source, kind)

@@ -16,85 +16,13 @@ from portal.inventory import arrivals
 from portal.inventory.export import label_of as label_of
 from portal.inventory.export import shown
 from portal.models import Document, Integration, InventoryChange, InventoryItem, Merchant, Run, RunMessage, SetAsideRow, Source
+from portal.run_words import ALWAYS_SHOWN, CAUSES, COUNT_LABELS, LABELS, STAGES, TITLES
+from portal.run_words import FILTERS as FILTERS
 from portal.sources import INTEGRATION_KINDS, INVENTORY_KINDS, SECONDARY
 
 PAGE_SIZE = 50
 UNFINISHED = ("queued", "running")
 STEADY_AFTER = 5.0  # seconds before a rate means anything
-
-STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "inventory": (("fetch", "Download"), ("parse", "Read"), ("plan", "Compare"), ("guard", "Check"), ("apply", "Apply")),
-    "dry_run": (("fetch", "Download"), ("parse", "Read"), ("plan", "Compare"), ("guard", "Check")),
-    "accept_removals": (("apply", "Apply"),),
-    "revert": (("revert", "Take back"),),
-    "edit": (),
-    "fixed_rows": (("apply", "Take in"),),
-    "silence": (("silence", "Apply the rule"),),
-    "connection_check": (("check", "Test the connection"),),
-    "remove_inventory": (("remove", "Remove"),),
-    "delete_source": (("delete", "Delete"),),
-    "purge_source": (("purge", "Erase"),),
-    "send_orders": (("send", "Send"),),
-}
-
-TITLES = {
-    "inventory": "Get Inventory",
-    "dry_run": "Dry run",
-    "accept_removals": "Accept removals",
-    "revert": "Revert",
-    "edit": "Change by hand",
-    "fixed_rows": "Mended rows",
-    "silence": "No feed for too long",
-    "connection_check": "Connection test",
-    "remove_inventory": "Remove Inventory",
-    "delete_source": "Delete Source",
-    "purge_source": "Erase a deleted source",
-    "send_orders": "Send Orders",
-}
-FILTERS = {kind: INTEGRATION_KINDS[kind] for kind in INVENTORY_KINDS} | {kind: TITLES[kind] for kind in TITLES if kind != "inventory"}
-"""The kinds that a list of runs can be narrowed to."""
-
-CAUSES = {
-    "person": "by {who}",
-    "schedule": "by schedule",
-    "first_sync": "as the first sync by {who}",
-    "upload": "after a file upload by {who}",
-    "delivery": "as a delivery came",
-    "command": "from the command line",
-    "system": "by Quayside",
-}
-COUNT_LABELS = (
-    ("rows", "Rows read"),
-    ("new", "New"),
-    ("changed", "Changed"),
-    ("unchanged", "Unchanged"),
-    ("missing", "Missing"),
-    ("zeroed", "Went to 0"),
-    ("back", "Back again"),
-    ("archived", "Archived"),
-    ("unknown", "Not in your inventory"),
-    ("set_aside", "Set aside"),
-    ("noted", "Values left out"),
-    ("replaced", "Replaced by a later file"),
-    ("held", "Held back"),
-)
-PLANNED_LABELS = (
-    ("rows", "Rows read"),
-    ("add", "Would be added"),
-    ("change", "Would change"),
-    ("zero", "Would go to 0"),
-    ("missing", "Missing"),
-    ("back", "Would be back"),
-    ("unchanged", "Unchanged"),
-    ("set_aside", "Set aside"),
-    ("noted", "Values left out"),
-    ("waits", "Would wait for you"),
-)
-SENDING_LABELS = (
-    ("collected", "Requests put in line"), ("sent", "Sent"), ("check_needed", "Check needed"), ("rejected", "Refused by the supplier"),
-    ("later", "Tried again later"),
-)  # fmt: skip
-ALWAYS_SHOWN = ("rows", "new", "changed", "unchanged", "missing", "set_aside")
 
 
 @dataclass(frozen=True)
@@ -346,10 +274,8 @@ def _stage_start(run: Run) -> datetime:
 
 
 def _counts(run: Run) -> list[tuple[str, str, int]]:
-    if run.kind == "dry_run":
-        return [(key, label, run.counts[key]) for key, label in PLANNED_LABELS if key in (run.counts or {})]
-    if run.kind == "send_orders":
-        return [(key, label, run.counts[key]) for key, label in SENDING_LABELS if key in (run.counts or {})]
+    if run.kind in LABELS:
+        return [(key, label, run.counts[key]) for key, label in LABELS[run.kind] if key in (run.counts or {})]
     if run.kind != "inventory":
         return [(key, key.replace("_", " ").capitalize(), value) for key, value in (run.counts or {}).items()]
     told = run.counts or {}

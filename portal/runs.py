@@ -31,8 +31,11 @@ log = logging.getLogger(__name__)
 
 MOST_INTERRUPTIONS = 5
 RETRY_MINUTES = (2, 5, 15, 30, 60)  # after the first, second … temporary failure; then the run has failed
-RETRIED_KINDS = ("inventory",)
-SYNC_KINDS = {"get_inventory_primary": "inventory", "get_inventory_secondary": "inventory", "send_orders": "send_orders"}
+RETRIED_KINDS = ("inventory", "get_shipments")
+SYNC_KINDS = {
+    "get_inventory_primary": "inventory", "get_inventory_secondary": "inventory", "send_orders": "send_orders",
+    "get_shipments": "get_shipments",
+}  # fmt: skip
 WRITERS = ("inventory", "accept_removals", "fixed_rows", "revert", "silence", "remove_inventory")
 """Kinds of which one at a time works on a source: two feeds of it, or a feed and a revert, never write side by side."""
 
@@ -117,15 +120,15 @@ def start_sync(
     claimed: bool = False,
 ) -> Run:
     """Start the run that an integration is for. Raises Refused for one that cannot run yet, and AlreadyRunning."""
-    kind = SYNC_KINDS.get(integration.kind)
-    if kind is None:
-        raise Refused("Shipments do not move yet. What you saved here is kept for when they do.")
+    kind = SYNC_KINDS[integration.kind]
     if integration.removed_at is not None:
         raise Refused("This integration was removed. Add it again first.")
     if integration.kind == "get_inventory_secondary" and not integration.enabled:
         raise Refused("Get Inventory Secondary is not turned on. Finish setting it up first.")
     if kind == "send_orders" and not integration.enabled:
         raise Refused("Send Orders is not turned on for this source. Nothing was sent.")
+    if kind == "get_shipments" and not integration.enabled:
+        raise Refused("Get Shipments is not turned on for this source. Nothing was read.")
     if integration.source.state == "deleted":
         raise Refused("This source was deleted. Restore it first.")
     source = integration.source

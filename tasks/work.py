@@ -8,6 +8,7 @@ from portal import connection_checks, removals
 from portal.inventory import apply, dry_run, fixes, revert, silence, sync
 from portal.outbox import running
 from portal.runs import Handler
+from portal.shipments import reading
 
 HANDLERS: Mapping[str, Handler] = {
     "inventory": sync.perform,
@@ -21,4 +22,5 @@ HANDLERS: Mapping[str, Handler] = {
     "delete_source": removals.delete_source,
     "purge_source": removals.purge_source,
     "send_orders": running.perform,
+    "get_shipments": reading.perform,
 }

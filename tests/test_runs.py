@@ -120,12 +120,12 @@ def test_a_finished_run_makes_room_for_the_next(integration):
     assert runs.start_sync(integration).number == 2
 
 
-def test_shipments_say_that_they_do_not_move_yet_and_orders_that_they_are_off(make_source):
+def test_orders_and_shipments_say_that_they_are_off(make_source):
     off = Integration.create(source=make_source(), kind="send_orders")
     with pytest.raises(Refused, match="not turned on"):
         runs.start_sync(off)
     row = Integration.create(source=off.source, kind="get_shipments")
-    with pytest.raises(Refused, match="do not move yet"):
+    with pytest.raises(Refused, match="Get Shipments is not turned on"):
         runs.start_sync(row)
 
 

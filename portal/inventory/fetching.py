@@ -22,6 +22,7 @@ from portal.models import Document, Integration, Run, RunFile
 from portal.records import Fetched, FileEntry
 
 MOST_FILES = 500
+INVENTORY_KINDS = ("get_inventory_primary", "get_inventory_secondary")
 CHANGED = ("file_growing", "file_missing")
 
 
@@ -38,9 +39,10 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
         if uploaded is None:
             raise SupplierError(words.nothing_uploaded(), permanent=True)
         return _only(work, [uploaded])
-    asked = changes.next_read(work.run, integration)
+    asked = changes.next_read(work.run, integration) if integration.kind in INVENTORY_KINDS else None
     since = asked.value(str(connection_parts.whole_settings(source).get("since_form") or "iso")) if asked else ""
-    with connections.open_for(source, work.run.id, link=str(integration.settings.get("link") or ""), since=since) as connector:
+    operation = "get_inventory" if integration.kind in INVENTORY_KINDS else integration.kind
+    with connections.open_for(source, work.run.id, link=_link_of(integration), since=since, operation=operation) as connector:
         if isinstance(connector, FolderConnector):
             return _Folder(work, integration, connector).files()
         have = _had(integration, connector)
@@ -56,6 +58,13 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
     if asked is not None and not _holds_something(work, asked, fetched):
         return []
     return _only(work, [documents.adopt(source, fetched, work.run)])
+
+
+def _link_of(integration: Integration) -> str:
+    """The link of a file that is not the connection's own: of a second feed, or of tracking files behind a link."""
+    if integration.kind == "get_shipments" and connections.supplier_of(integration.source).protocol == "http":
+        return str(integration.settings.get("pattern") or "")
+    return str(integration.settings.get("link") or "")
 
 
 def _holds_something(work: Work, asked: changes.Read, fetched: Fetched) -> bool:

@@ -145,8 +145,6 @@ def _coming(integration: Any, schedule: Mapping[str, Any]) -> list[datetime]:
 
 def _why_it_rests(integration: Any) -> str:
     """What keeps the schedule from running; "" when nothing does."""
-    if integration.kind not in runs.SYNC_KINDS:
-        return "Shipments do not move yet. What you save here is kept for when they do."
     if integration.source.state == "draft":
         return "The source is a draft. Its schedule begins when you save the review."
     if integration.source.state == "paused":

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, g, url_for
 from htmx_flask import request
 
-from portal import connections, demo_goods, mappings, order_mapping, order_setup, sources
+from portal import activation, connections, demo_goods, mappings, order_mapping, order_setup, sources
 from portal.errors import Invalid, Stale, SupplierError
 from portal.fields import SHIPMENT_FIELDS
 from portal.web import guards, operations
@@ -44,6 +44,7 @@ def save_shipments(source_id: str) -> Response:
         if errors:
             raise Invalid(errors)
         order_setup.save_shipments(source, use, settings, rules, whole_number(request.form.get("version", "")), g.user.email, g.user)
+        activation.begin_shipments(source)
     except Invalid as refused:
         return _page(source, integration, refused.errors, 422)
     except SupplierError as error:
@@ -151,7 +152,7 @@ def _page(
         problems=TypedErrors(operations.placed(found, ids), stale), version=integration.version if version is None else version,
         back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
         folder=typed("folder") if sent else order_setup.place(source, integration),
-        match=typed("match") if sent else kept.get("match", "newest"), matches=order_setup.MATCHES,
+        match=typed("match") if sent else kept.get("match", "all"), matches=order_setup.MATCHES,
         pattern=typed("pattern") if sent else kept.get("pattern", ""), is_link=supplier.protocol == "http",
         pasted=request.form.get("pasted", "") if sent else demo_goods.SHIPMENTS.decode() if supplier.needs_demo else "",
         fields=SHIPMENT_FIELDS, **_columns(source), **mapped,

@@ -259,7 +259,7 @@ def test_save_keeps_the_answers_and_opens_the_skus(client: Any, at_shipments: So
     answer = save(client, at, {**sampled(client, at), "s.carrier.column": "fixed", "s.carrier.fixed": "DHL", "s.sku.column": ""})
     assert (answer.status_code, answer.headers["Location"]) == (303, path(at_shipments, "/skus"))
     kept = integration(at_shipments, "get_shipments")
-    assert kept.enabled and kept.settings == {"folder": "/ship", "match": "newest", "pattern": "tracking_*.csv"}
+    assert kept.enabled and kept.settings == {"folder": "/ship", "match": "all", "pattern": "tracking_*.csv"}
     version = mappings.current(kept)
     assert version is not None and version.headers[1] == "tracking_no"
     assert version.rules["fields"]["carrier"] == {"fixed": "DHL"} and "sku" not in version.rules["fields"]

@@ -124,8 +124,6 @@ def test_what_is_uploaded_has_no_schedule(client: Any, source: Source) -> None:
 
 
 def test_the_page_says_why_nothing_runs(client: Any, source: Source) -> None:
-    Integration.create(source=source, kind="get_shipments", enabled=True)
-    assert "do not move yet" in client.get(at(source, kind="get_shipments")).text
     for state, words in (("draft", "The source is a draft"), ("paused", "The source is paused")):
         Source.update(state=state).where(Source.id == source.id).execute()
         assert words in client.get(at(source)).text

@@ -1,0 +1,100 @@
+"""What each kind of run is called, goes through and counts, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from portal.sources import INTEGRATION_KINDS, INVENTORY_KINDS
+
+STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "inventory": (("fetch", "Download"), ("parse", "Read"), ("plan", "Compare"), ("guard", "Check"), ("apply", "Apply")),
+    "dry_run": (("fetch", "Download"), ("parse", "Read"), ("plan", "Compare"), ("guard", "Check")),
+    "accept_removals": (("apply", "Apply"),),
+    "revert": (("revert", "Take back"),),
+    "edit": (),
+    "fixed_rows": (("apply", "Take in"),),
+    "silence": (("silence", "Apply the rule"),),
+    "connection_check": (("check", "Test the connection"),),
+    "remove_inventory": (("remove", "Remove"),),
+    "delete_source": (("delete", "Delete"),),
+    "purge_source": (("purge", "Erase"),),
+    "send_orders": (("send", "Send"),),
+    "get_shipments": (("fetch", "Download"), ("parse", "Read and record")),
+}
+
+TITLES = {
+    "inventory": "Get Inventory",
+    "dry_run": "Dry run",
+    "accept_removals": "Accept removals",
+    "revert": "Revert",
+    "edit": "Change by hand",
+    "fixed_rows": "Mended rows",
+    "silence": "No feed for too long",
+    "connection_check": "Connection test",
+    "remove_inventory": "Remove Inventory",
+    "delete_source": "Delete Source",
+    "purge_source": "Erase a deleted source",
+    "send_orders": "Send Orders",
+    "get_shipments": "Get Shipments",
+}
+FILTERS = {kind: INTEGRATION_KINDS[kind] for kind in INVENTORY_KINDS} | {kind: TITLES[kind] for kind in TITLES if kind != "inventory"}
+"""The kinds that a list of runs can be narrowed to."""
+
+CAUSES = {
+    "person": "by {who}",
+    "schedule": "by schedule",
+    "first_sync": "as the first sync by {who}",
+    "upload": "after a file upload by {who}",
+    "delivery": "as a delivery came",
+    "command": "from the command line",
+    "system": "by Quayside",
+}
+COUNT_LABELS = (
+    ("rows", "Rows read"),
+    ("new", "New"),
+    ("changed", "Changed"),
+    ("unchanged", "Unchanged"),
+    ("missing", "Missing"),
+    ("zeroed", "Went to 0"),
+    ("back", "Back again"),
+    ("archived", "Archived"),
+    ("unknown", "Not in your inventory"),
+    ("set_aside", "Set aside"),
+    ("noted", "Values left out"),
+    ("replaced", "Replaced by a later file"),
+    ("held", "Held back"),
+)
+PLANNED_LABELS = (
+    ("rows", "Rows read"),
+    ("add", "Would be added"),
+    ("change", "Would change"),
+    ("zero", "Would go to 0"),
+    ("missing", "Missing"),
+    ("back", "Would be back"),
+    ("unchanged", "Unchanged"),
+    ("set_aside", "Set aside"),
+    ("noted", "Values left out"),
+    ("waits", "Would wait for you"),
+)
+SENDING_LABELS = (
+    ("collected", "Requests put in line"),
+    ("sent", "Sent"),
+    ("check_needed", "Check needed"),
+    ("rejected", "Refused by the supplier"),
+    ("later", "Tried again later"),
+)
+SHIPMENT_LABELS = (
+    ("rows", "Rows read"),
+    ("new", "New shipments"),
+    ("more", "More of known ones"),
+    ("corrected", "Tracking numbers corrected"),
+    ("known", "Known already"),
+    ("unmatched", "Wait for you"),
+    ("doubtful", "Numbers that look wrong"),
+    ("set_aside", "Set aside"),
+    ("noted", "Values left out"),
+)
+LABELS = {"dry_run": PLANNED_LABELS, "send_orders": SENDING_LABELS, "get_shipments": SHIPMENT_LABELS}
+"""Of kinds that count other things than Get Inventory."""
+
+ALWAYS_SHOWN = ("rows", "new", "changed", "unchanged", "missing", "set_aside")
