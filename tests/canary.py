@@ -29,8 +29,8 @@ MEANT = (
     "test_a_secret_that_a_test_leave",
 )
 """Folders of tests that plant one in the open: for the scan itself, and in a link, which a connection keeps as it was typed."""
-PLANTED = (b"canary-leak", b"canary-7f1e-Zq9-password")
-"""How those begin, which a server's own files may hold until the end."""
+PLANTED = (b"canary-leak", b"canary-7f1e-Zq9-password", b"canary-of-a-link")
+"""How those begin that a server may hold in its files: planted for the scan itself, or in a link, kept as it was typed."""
 SHORTEST = 10
 """Letters of a sealed secret that is looked for: shorter ones stand in other words."""
 LEFT = ("*.db", "*.db-wal", "*.db-shm", "*.db-journal", "*.log", "*.part", "*.record", "*.jsonl")
