@@ -55,7 +55,12 @@ def store_upload(
 
 def spool(source: Source, stream: IO[bytes], name: str, limit: int | None = None) -> Fetched:
     """Bring a stream into the spool, safe on the disk, for `adopt`. Raises SupplierError as `store_upload` does, and OSError."""
-    path = spool_path(source)
+    return spool_at(spool_path(source), stream, name, limit)
+
+
+def spool_at(path: Path, stream: IO[bytes], name: str, limit: int | None = None) -> Fetched:
+    """As `spool`, at a path whose folder is in the spool; one that is made no document is erased after ORPHAN_HOURS."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
         size, digest = _copy(stream, part, limit or largest())

@@ -26,6 +26,7 @@ from portal.models.orders import (
     CommittedStock,
     FulfillmentRequest,
     Order,
+    OrderFile,
     OrderLine,
     RequestEvent,
     RequestLine,
@@ -55,7 +56,8 @@ TABLES: list[type[Table]] = [
     Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
     UnknownSku, Webhook, WebhookDelivery, WebhookSeen,
-    Order, OrderLine, FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
+    OrderFile, Order, OrderLine,
+    FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
 ]  # fmt: skip
 
@@ -63,7 +65,7 @@ __all__ = [
     "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant",
-    "OauthRequest", "Order", "OrderLine", "PlanRow", "RequestEvent", "RequestLine", "Run", "RunFile",
+    "OauthRequest", "Order", "OrderFile", "OrderLine", "PlanRow", "RequestEvent", "RequestLine", "Run", "RunFile",
     "RunMessage", "SealedSecret", "SendAttempt", "SendingStop", "ServiceDescription", "Session",
     "SetAsideRow", "Shipment", "ShipmentItem", "ShippingCode", "SignInAttempt", "Source", "StagedRow",
     "StaleRecord", "Submission", "SubmissionMember", "SubmissionPart", "Table", "UnknownSku", "User",

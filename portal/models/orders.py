@@ -95,6 +95,38 @@ class OrderLine(Table):
         ]
 
 
+class OrderFile(Table):
+    """A file of orders that a person uploaded. `state`: read (to be mapped and looked at) or taken.
+
+    `stored_name` is relative to the spool folder, where the bytes stay for a day. `rules`: {key of portal.orders.columns.FIELDS: column}.
+    `made`, `known`, `held`: orders that were new, were here already, or came in on hold. `bad`: [{"row", "cells", "words"}] under
+    `headers`: the rows of orders that were not taken.
+    """
+
+    id = BigAutoField()
+    public_id = CharField(max_length=32, unique=True, default=new_public_id)
+    merchant = ForeignKeyField(Merchant, on_delete="CASCADE", index=False)
+    name = CharField(max_length=255)
+    stored_name = CharField(max_length=120)
+    size = BigIntegerField()
+    sha256 = CharField(max_length=64)
+    format = JsonText(default=dict)
+    headers = JsonText(default=list)
+    rules = JsonText(default=dict)
+    state = CharField(max_length=10, default="read")
+    made = IntegerField(default=0)
+    known = IntegerField(default=0)
+    held = IntegerField(default=0)
+    bad = JsonText(default=list)
+    at = UtcTime(default=now)
+    added_by = CharField(max_length=254, default="")
+    taken_at = UtcTime(null=True)
+
+    class Meta:
+        table_name = "order_file"
+        indexes = ((("merchant", "id"), False),)
+
+
 class FulfillmentRequest(Table):
     """What one source is asked to ship of one order.
 

@@ -39,6 +39,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "order_list",
     "order_page",
     "order_new",
+    "order_files",
     "exchanges",
     "hooks",
     "signing_in",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.models import Order, Shipment, ShipmentItem
+from portal import clock
+from portal.models import Order, OrderFile, Shipment, ShipmentItem
+from portal.orders import files
 from tests.browser.conftest import axe_problems, keyboard_on, sideways
 from tests.ordered import ADA, ask, lines_of, place
 from tests.stocked import stock_up
@@ -36,6 +39,14 @@ def pages(merchant: Any, make_source: Any) -> list[str]:
     nowhere = place(merchant, [("UNKNOWN-1", 2)], "1003", routing="problem", routing_said="No source has an item with the Master SKU.")
     ends = [f"/orders/{moving.public_id}", f"/orders/{wrong.public_id}", f"/orders/{wrong.public_id}/address"]
     ends += [f"/orders/{nowhere.public_id}", f"/orders/{nowhere.public_id}/cancellation", f"/orders/{moving.public_id}/note"]
+    made = [{"row": n, "cells": ["N", "HX-1", "x" * 200], "words": "The quantity is 0. It must be 1 or more."} for n in (2, 3)]
+    taken = OrderFile.create(
+        merchant=merchant, name="o" * 80 + ".csv", stored_name="x/y", size=4, sha256="0" * 64, state="taken", made=1, known=2, held=1,
+        headers=["Order", "SKU", "Qty"], bad=made, taken_at=clock.now(),
+    )  # fmt: skip
+    text = "Order number,SKU,Qty,City\nA-1,HX-1,2,Bath\nA-2,HX-1,0,Bath\n"
+    read = files.begin(merchant, io.BytesIO(text.encode()), "orders.csv", "ana@harbor.example")
+    ends += ["/orders/from-file", f"/orders/from-file/{read.public_id}", f"/orders/from-file/{taken.public_id}"]
     return ["/orders", "/orders?view=all", "/orders?q=nothing", "/orders/new", *ends]
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from werkzeug.routing import Rule
 
 from portal import sources
-from portal.models import TABLES, Document, FormToken, InventoryItem, Merchant, Run, Session, database
+from portal.models import TABLES, Document, FormToken, InventoryItem, Merchant, OrderFile, Run, Session, database
 from tests.ordered import ask, place
 
 MISSING = "a" * 22  # shaped as an id, and nobody's
-IDS = ("source_id", "run_id", "item_id", "order_id", "request_id")  # parts of addresses that name an object
+IDS = ("source_id", "run_id", "item_id", "order_id", "request_id", "order_file_id")  # parts of addresses that name an object
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 BOOKKEEPING = (Session, FormToken)  # when it was seen, and which form was sent: not the merchant's data
 
@@ -26,6 +26,7 @@ class Belongings:
     item_id: str
     order_id: str
     request_id: str
+    order_file_id: str
     others: dict[str, str] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
@@ -58,7 +59,8 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     item = InventoryItem.create(merchant=merchant, source=source, sku="KS-00194", content_hash=1, last_run_id=run.id, last_row=2)
     order = place(merchant, [("KS-00194", 2)])
     request = ask(order, source, state="unprocessed")
-    return Belongings(source.public_id, run.public_id, item.public_id, order.public_id, request.public_id)
+    file = OrderFile.create(merchant=merchant, name="orders.csv", stored_name="orders/gone", size=4, sha256="0" * 64)
+    return Belongings(source.public_id, run.public_id, item.public_id, order.public_id, request.public_id, file.public_id)
 
 
 def rules(app: Any, with_ids: bool | None = None) -> list[Rule]:
