@@ -52,7 +52,7 @@ def begin(source: Source, session: Session, callback: str, back: str) -> Approva
         raise Refused("Enter the store's address and save it first.")
     if urlsplit(callback).scheme != "https":
         raise Refused(
-            f"The store hands a key only to an https address, and this portal is open at {callback.split('/', 3)[2]} without. "
+            f"The store hands a key only to an https address, and ours is {callback.rpartition('/wc-auth')[0]}. "
             "Make a key in the store and enter it, or open this portal by https."
         )
     token = secrets.token_urlsafe(32)

@@ -144,7 +144,7 @@ def test_a_store_inside_our_own_network_gets_no_request(client: Any, anonymous: 
 
 def test_over_http_and_without_a_store_nothing_begins(client: Any, source: Source) -> None:
     page = client.get(f"/sources/{source.public_id}/approval", base_url="http://localhost")
-    assert page.status_code == 422 and "only to an https address" in page.text and "open at localhost" in page.text
+    assert page.status_code == 422 and "only to an https address" in page.text and "ours is http://localhost" in page.text
     Connection.update(settings={}).execute()
     page = client.get(f"/sources/{source.public_id}/approval", base_url=HTTPS)
     assert page.status_code == 422 and "save it first" in page.text and not KeyOffer.select().exists()
