@@ -42,7 +42,7 @@ def preview(order_id: str) -> Response:
     return _preview(order_id)
 
 
-@blueprint.post("/orders/<order_id>/routing")
+@blueprint.post("/orders/<order_id>/routing/now")
 @guards.signed_in
 @guards.once
 def route(order_id: str) -> Response:
@@ -53,7 +53,7 @@ def route(order_id: str) -> Response:
     except Refused as refused:
         return _preview(order_id, str(refused), 409)
     tasks.ring_if_it_works()
-    return saved(url_for("routing.preview", order_id=order_id), done.words)
+    return saved(url_for("order.show", order_id=order_id), done.words)
 
 
 @blueprint.get("/settings/routing")
