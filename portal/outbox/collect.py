@@ -99,17 +99,18 @@ def _make(
         merchant=source.merchant_id, source=source, transport=way.transport, witness=way.witness, reference=reference,
         created_by=who, created_at=clock.now(), next_at=clock.now(),
     )  # fmt: skip
-    _add(made, way, parts)
+    add_parts(made, way.folder, parts)
     rows = [{"submission": made.id, "request": one.id, "generation": one.generation} for one in group]
     for start in range(0, len(rows), sending.CHUNK):
         SubmissionMember.insert_many(rows[start : start + sending.CHUNK]).execute()
     sending.copy_state(ids, "waiting", said="")
 
 
-def _add(made: Submission, way: Way, parts: Sequence[order_mapping.OrderFile]) -> None:
+def add_parts(made: Submission, folder: str, parts: Sequence[order_mapping.OrderFile]) -> None:
+    """Store what leaves, as it was rendered."""
     for place, one in enumerate(parts):
         SubmissionPart.create(
-            submission=made, place=place, folder=way.folder, name=one.name, content_type=one.content_type, content=one.content,
+            submission=made, place=place, folder=folder, name=one.name, content_type=one.content_type, content=one.content,
             size=len(one.content), sha256=hashlib.sha256(one.content).hexdigest(),
         )  # fmt: skip
 

@@ -15,8 +15,9 @@ from portal.connection_values import place_of
 from portal.errors import Problem
 from portal.leases import Work
 from portal.models import FulfillmentRequest, Integration, Source, Submission
-from portal.outbox import calls, claim, collect, deciding, files, journal, others, settle, stops, ways
+from portal.outbox import calls, claim, collect, deciding, files, journal, others, settle, stops, testing, ways
 from portal.outbox.claim import Hold, LostClaim
+from portal.outbox.leaving import parts_of
 from portal.outbox.ways import CALLS, FILES, Way
 from portal.runs import Outcome
 
@@ -91,7 +92,12 @@ def one(hold: Hold, server: Any, address: str, way: Way) -> None:
         else:
             _put_back(hold, words)
         return
-    if row.transport in FILES:
+    if testing.is_real_place(row, server, way):
+        settle.refused(hold, Problem("refused", "That is where real orders go", "A test must go somewhere else. Nothing was sent."))
+    elif row.kind == "test" and row.transport == "webhook":
+        (part,) = parts_of(row)
+        calls.deliver(hold, others.poster(row.source, part.folder, test=True), way)
+    elif row.transport in FILES:
         files.deliver(hold, server)
     else:
         calls.deliver(hold, server, way)

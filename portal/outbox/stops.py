@@ -31,7 +31,9 @@ def everywhere() -> SendingStop | None:
 def note_unknown(source: Source) -> SendingStop | None:
     """Stop the source where this was the third unknown within the hour. Joins the open transaction."""
     since = clock.now() - WITHIN
-    recent = Submission.select().where(Submission.source == source, Submission.unknown_at >= since, Submission.state.not_in(("cancelled",)))
+    recent = Submission.select().where(
+        Submission.source == source, Submission.kind == "orders", Submission.unknown_at >= since, Submission.state.not_in(("cancelled",))
+    )
     count = recent.count()
     if count < UNKNOWNS or SendingStop.get_or_none(SendingStop.source == source):
         return None
@@ -42,7 +44,11 @@ def note_unknown(source: Source) -> SendingStop | None:
 def lift_if_found(source: Source) -> bool:
     """End our own stop of the source once nothing that was sent there is in doubt any more. Joins the open transaction."""
     doubts = Submission.select().where(
-        Submission.source == source, Submission.unknown_at.is_null(False), Submission.state << IN_DOUBT, Submission.settled_by == ""
+        Submission.source == source,
+        Submission.kind == "orders",
+        Submission.unknown_at.is_null(False),
+        Submission.state << IN_DOUBT,
+        Submission.settled_by == "",
     )
     if doubts.exists():
         return False

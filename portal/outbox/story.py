@@ -9,9 +9,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal.errors import NotFound
-from portal.models import FulfillmentRequest, Merchant, SendAttempt, SendingStop, Submission, SubmissionMember, SubmissionPart
+from portal.models import (
+    FulfillmentRequest,
+    Integration,
+    Merchant,
+    SendAttempt,
+    SendingStop,
+    Source,
+    Submission,
+    SubmissionMember,
+    SubmissionPart,
+)
 from portal.outbox import deciding, settle, stops, witnesses
 from portal.outbox.leaving import parts_of
+from portal.requests.states import SENDING
 
 OUTCOMES = {
     "": "Under way",
@@ -27,6 +38,7 @@ OUTCOMES = {
     "send_again": "They do not have it",
     "look": "Look again",
 }
+STATES = SENDING
 KINDS = {"try": "Try", "look": "Look", "person": "Decision"}
 LONGEST_SHOWN = 20_000
 TEXTS = ("text/", "application/json", "application/xml", "message/")
@@ -105,6 +117,17 @@ def part(merchant: Merchant, submission_id: str, place: int) -> SubmissionPart:
 def stop_of(request: FulfillmentRequest) -> SendingStop | None:
     """What keeps the request's source from sending now, if anything."""
     return stops.of(request.source)
+
+
+def may_test(request: FulfillmentRequest) -> bool:
+    """Whether its source has a place for tests."""
+    row = Integration.get_or_none(Integration.source == request.source_id, Integration.kind == "send_orders")
+    return bool(row and row.enabled and row.settings.get("test_place"))
+
+
+def stop_at(source: Source) -> SendingStop | None:
+    """What keeps a source from sending now, if anything."""
+    return stops.of(source)
 
 
 def what_we_know(request: FulfillmentRequest, row: Submission) -> list[str]:

@@ -58,6 +58,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "secondary",
     "setup",
     "sending",
+    "sending_ways",
 )
 
 

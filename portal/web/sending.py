@@ -30,7 +30,7 @@ class TheirNumber(LedgerForm):
 @blueprint.app_template_global("sending_of")
 def sending_of(one: Any) -> dict[str, Any]:
     """For requests/_sending.html: every submission of a request, and what keeps its source from sending."""
-    return {"chapters": story.chapters(one), "stop": story.stop_of(one)}
+    return {"chapters": story.chapters(one), "stop": story.stop_of(one), "may_test": story.may_test(one)}
 
 
 @blueprint.get("/requests/<request_id>/sent/<submission_id>/<int:place>")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from portal.models import FulfillmentRequest, RequestEvent, Submission, SubmissionPart
-from portal.outbox import files, journal
+from portal.outbox import files, journal, testing
 from tests.connected import chosen, loopback  # noqa: F401
 from tests.outgoing import connected, due_now, send, states, submissions, tries, turn_on, wants
 from tests.servers import Server, SystemUser, sshd, system_user
@@ -148,6 +148,27 @@ def test_a_server_that_cannot_rename_gets_the_file_once_and_its_list_proves_it(s
     Submission.update(state="uploading", sent_at=None).where(Submission.id == row.id).execute()
     assert send(source).counts["check_needed"] == 1
     assert list(folder.iterdir()) == []
+
+
+def test_a_test_goes_into_the_folder_for_tests_with_the_bytes_of_the_order(source: Any, folder: Path, server: Server) -> None:
+    turn_on(source, test_place="tests")
+    server.user.put("tests/.keep", b"")
+    os.chown(folder.with_name("tests"), pwd.getpwnam(server.user.name).pw_uid, pwd.getpwnam(server.user.name).pw_gid)
+    (request,) = wants(source, "PO-1", state="unprocessed")
+    row = testing.send(source, request, "ana@harbor.example")
+    send(source)
+    (file,) = [one for one in folder.with_name("tests").iterdir() if one.name != ".keep"]
+    assert file.name.startswith("TEST_") and "PO-1" in file.read_text()
+    assert (list(folder.iterdir()), states(request)) == ([], [("unprocessed", "")])
+    assert Submission.get_by_id(row.id).state == "sent"
+
+
+@pytest.mark.parametrize("place", ["orders", "orders/", "./orders", "tests/../orders"])
+def test_a_test_never_goes_where_real_orders_go_however_that_is_spelled(source: Any, folder: Path, place: str) -> None:
+    turn_on(source, test_place=place)
+    row = testing.send(source, None, "ana@harbor.example")
+    send(source)
+    assert (list(folder.iterdir()), Submission.get_by_id(row.id).state) == ([], "rejected")
 
 
 def test_temporary_names_hold_only_what_a_file_name_can() -> None:
