@@ -11,6 +11,7 @@ from typing import Any
 from portal import clock
 from portal.models import CommittedStock, FulfillmentRequest, Order, OrderLine, RequestEvent, RequestLine, database
 from portal.models.database import is_postgres
+from portal.requests import confirming
 from portal.requests.counts import BUCKETS, Counts, Move, share, shipped_axis
 from portal.requests.states import ENDED, SENT
 
@@ -68,6 +69,8 @@ def record(
             at=clock.now(),
             moves=[{"line": line.public_id, "from": move.source, "to": move.target, "quantity": move.quantity} for line, move in moves],
         )  # fmt: skip
+        if any(act in confirming.ANSWERS for act, _, _ in acts):
+            confirming.answered(request)
         settle(request.id, who)
         settle_order(order.id, who)
     return FulfillmentRequest.get_by_id(request.id)

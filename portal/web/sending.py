@@ -126,4 +126,4 @@ def _page(request_id: str, form: LedgerForm, status: int = 200) -> Response:
 
 
 def _back(request_id: str) -> str:
-    return f"/requests/{request_id}"
+    return url_for("requests.show", request_id=request_id)

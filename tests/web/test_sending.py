@@ -13,6 +13,8 @@ from portal.errors import Problem
 from portal.models import AuditLine, FulfillmentRequest, Integration, SendingStop, Source, Submission
 from portal.outbox import claim, collect, settle, stops, story, ways
 from portal.outbox.leaving import leaving, parts_of
+from portal.requests import answers
+from tests.ordered import lines_of
 from tests.outgoing import due_now, members_of, states, submissions, tries, turn_on, wants
 
 DROPPED = Problem("connection_lost", "The line dropped before they answered", "Whether they have it nobody saw.")
@@ -130,6 +132,13 @@ def test_a_stop_of_ours_ends_by_itself_once_everything_was_found(source: Source)
         assert hold is not None and hold.purpose == "look"
         settle.looked(hold, 1, "They list it", their_id="7")
         assert (stops.of(source) is None) is (left == 0)
+
+
+def test_an_answer_of_theirs_proves_that_they_have_it_and_all_that_left_with_it(source: Source) -> None:
+    one, two = in_doubt(source, "10442", "10443")
+    answers.acknowledge(one, [answers.Answer(line=lines_of(one)[0].public_id, accepted=3)], origin=answers.Origin("file"))
+    assert states(one, two) == [("acknowledged", "confirmed"), ("processed", "confirmed")]
+    assert [(row.state, row.settled_by) for row in submissions(source)] == [("confirmed", "their answer")]
 
 
 def post(client: Any, page: str, path: str, **values: str) -> Any:
