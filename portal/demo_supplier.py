@@ -1,7 +1,7 @@
 """A practice supplier in a process of its own: a real SFTP server and a file link on loopback.
 
 goods ─ each minute ─▶ root/outbound/stock_YYYYMMDD_HHMM.csv ─▶ SFTP, and /stock.csv over HTTP
-orders dropped by SFTP stay in root/orders
+orders dropped by SFTP into root/orders are answered and shipped: see portal.demo_warehouse
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from email.utils import formatdate
@@ -27,10 +28,11 @@ import asyncssh
 
 from portal import clock, demo_goods
 from portal.config import Config
+from portal.demo_warehouse import Warehouse
 
 HOST = "127.0.0.1"
 USER = "acme01"
-FOLDER, ORDERS, SHIPMENTS = "/outbound", "/orders", "/shipments"
+FOLDER, ORDERS, ANSWERS, SHIPMENTS = "/outbound", "/orders", "/acknowledgements", "/shipments"
 KEPT_FILES = 5
 CANNOT_LISTEN = 1
 
@@ -61,6 +63,7 @@ class _Demo:
         self.home = config.demo_account_file.parent
         self.root = self.home / "root"
         self.stock = Stock(self.root / FOLDER[1:])
+        self.warehouse = Warehouse(self.root, self.home / "warehouse.json", self.stock.available, _write)
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -77,7 +80,7 @@ class _Demo:
 
     def _prepare(self) -> None:
         os.umask(0o077)  # also for the orders that come by SFTP
-        for folder in (FOLDER, ORDERS, SHIPMENTS):
+        for folder in (FOLDER, ORDERS, ANSWERS, SHIPMENTS):
             (self.root / folder[1:]).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.password = _kept(self.home / "password", lambda: secrets.token_hex(8))
         self.host_key = asyncssh.import_private_key(_kept(self.home / "host_key", _new_host_key))
@@ -89,18 +92,20 @@ class _Demo:
         account = {
             "sftp_host": HOST, "sftp_port": self.config.demo_sftp_port, "user": USER, "password": self.password,
             "fingerprint": self.host_key.get_fingerprint(), "folder": FOLDER, "orders_folder": ORDERS, "shipments_folder": SHIPMENTS,
+            "answers_folder": ANSWERS,
             "http_host": HOST, "http_port": self.config.demo_http_port,
             "http_url": f"http://{http_place}/stock.csv", "http_signed_url": f"http://{http_place}/signed/stock.csv", "pid": os.getpid(),
         }  # fmt: skip
         _write(self.config.demo_account_file, json.dumps(account, indent=1).encode())
 
     async def _live(self, parent: int) -> None:
-        """A new file each minute; the end of the parent ends it too."""
+        """A new file each minute, orders looked at twice a second; the end of the parent ends it too."""
         loop = asyncio.get_running_loop()
         due = loop.time() + self.seconds_between
         while not self.stopping.is_set() and os.getppid() == parent:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), min(0.5, self.seconds_between))
+            await asyncio.to_thread(self.warehouse.look, time.time())
             if loop.time() >= due:
                 due += self.seconds_between
                 await asyncio.to_thread(self.stock.publish_next)
@@ -146,6 +151,10 @@ class Stock:
         self.items = demo_goods.build(count, seed)
         self.random = Random(seed)
         self.content, self.modified = b"", 0.0
+
+    def available(self) -> dict[str, int]:
+        """Units in both warehouses by item, of those that have a number."""
+        return {item.sku: item.east + item.west for item in self.items if item.sku}
 
     def publish_next(self) -> None:
         """One minute of trade, then a new file."""

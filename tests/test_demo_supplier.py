@@ -260,10 +260,10 @@ def test_a_wrong_sign_in_is_refused_by_the_link(demo, auth, password, code):
     assert caught.value.problem.code == code
 
 
-def test_the_user_sees_the_three_folders_and_nothing_of_this_machine(demo):
+def test_the_user_sees_the_four_folders_and_nothing_of_this_machine(demo):
     with closing(demo.paramiko()) as line:
         files = paramiko.SFTPClient.from_transport(line)
-        assert sorted(files.listdir("/")) == sorted(files.listdir("/../..")) == ["orders", "outbound", "shipments"]
+        assert sorted(files.listdir("/")) == sorted(files.listdir("/../..")) == ["acknowledgements", "orders", "outbound", "shipments"]
         for outside in ("/../password", "../host_key", "/etc/passwd", "/orders/../../account.json"):
             with pytest.raises(FileNotFoundError):
                 files.stat(outside)

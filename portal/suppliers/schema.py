@@ -19,6 +19,7 @@ ACCOUNT_KEYS = frozenset(
         "folder",
         "orders_folder",
         "shipments_folder",
+        "answers_folder",
         "http_host",
         "http_port",
         "http_url",
