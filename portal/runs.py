@@ -143,6 +143,11 @@ def find(merchant: Merchant, public_id: str) -> Run:
     return run
 
 
+def find_of(merchant: Merchant, run_id: int | None) -> Run | None:
+    """The merchant's run of that number in the table, where there is one."""
+    return Run.get_or_none(Run.merchant == merchant, Run.id == run_id) if run_id is not None else None
+
+
 def listing(merchant: Merchant, source: Source | None = None, limit: int = 50) -> list[Run]:
     """The newest runs of the merchant, or of one source."""
     query = Run.select().where(Run.merchant == merchant)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from portal.shipments.recording import Cause, Notice, Recorded, attach, ignore, record, void
+from portal.shipments.recording import Cause, Notice, Recorded, add, attach, ignore, record, void
 
-__all__ = ["Cause", "Notice", "Recorded", "attach", "ignore", "record", "void"]
+__all__ = ["Cause", "Notice", "Recorded", "add", "attach", "ignore", "record", "void"]

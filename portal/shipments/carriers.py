@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 CARRIERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -85,6 +86,11 @@ def by_name(told: str) -> str:
 def name_of(key: str) -> str:
     """The carrier's name, "" of an unknown one."""
     return CARRIERS[key][0] if key in CARRIERS else ""
+
+
+def carrier_of(shipment: Any) -> str:
+    """The carrier of a shipment in words: its own name, or as it was told."""
+    return name_of(shipment.carrier_key) or str(shipment.carrier)
 
 
 def link(key: str, number: str) -> str:

@@ -88,6 +88,18 @@ def record(source: Source, notice: Notice, cause: Cause) -> Recorded:
             return _waiting(source, notice, key, seen, cause, why)
 
 
+def add(request: FulfillmentRequest, notice: Notice, cause: Cause) -> Recorded:
+    """A shipment of this very request. Raises Unmatched where its lines cannot take it; nothing was kept then."""
+    key = carriers.plain(notice.tracking_number)
+    with database.atomic():
+        events.lock_order(request.order_id)
+        request = FulfillmentRequest.get_by_id(request.id)
+        if not key:
+            raise Unmatched("It has no tracking number.")
+        matching.check_state(request)
+        return _matched(request.source, request, notice, key, carriers.recognise(notice.tracking_number, notice.carrier), cause)
+
+
 def attach(shipment: Shipment, request: FulfillmentRequest, who: str) -> Recorded:
     """A person says which request a waiting shipment is of. Raises Unmatched where its lines cannot take it; nothing changed then."""
     with database.atomic():

@@ -50,6 +50,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "directory",
     "connections",
     "mappings",
+    "parcels",
     "requests",
     "request_acts",
     "routing",

@@ -21,7 +21,7 @@ IRREGULAR = {"entry": "entries", "try": "tries", "query": "queries", "property":
 
 def install(app: Flask) -> None:
     """Register every filter of this module."""
-    for filter_ in (number, when, moment, clock_time, day_time, at_time, money, size, seconds, plural, browser):
+    for filter_ in (number, when, moment, day, clock_time, day_time, at_time, money, size, seconds, plural, browser):
         app.jinja_env.filters[filter_.__name__] = filter_
 
 
@@ -30,6 +30,11 @@ def number(value: int | float | None) -> str:
     if value is None:
         return NONE
     return f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
+
+
+def day(value: datetime | None) -> str:
+    """A date that somebody told, which has no hour and no zone: "24 Nov 2026"."""
+    return NONE if value is None else f"{value.day} {value:%b %Y}"
 
 
 def plural(count: int | None, noun: str, several: str = "") -> str:

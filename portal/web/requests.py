@@ -13,6 +13,8 @@ from portal.requests import answers, events, listing, process, why
 from portal.requests.counts import BUCKETS
 from portal.requests.listing import REASONS, VIEWS, Asked
 from portal.requests.states import SENDING, SHIPPED, STATES, may
+from portal.shipments import listing as parcels
+from portal.shipments.carriers import carrier_of
 from portal.web import guards
 from portal.web.filters import plural
 from portal.web.render import render, saved
@@ -74,7 +76,8 @@ def show(request_id: str) -> Response:
         "requests/show.html", one=one, source=one.source, order=one.order, lines=lines, timeline=events.timeline(one), looks=LOOKS,
         states=STATES, shipped=SHIPPED, sending=SENDING, buckets=BUCKETS, skus={line.public_id: line.sku for line in lines},
         why_not=why.not_sent(one, why.facts(g.merchant.time_zone, [one.source_id])), acts=_acts(one, lines),
-        reason=listing.needs_of(one), reasons=REASONS, problems=answers.open_problems(g.merchant, one),
+        parcels=parcels.of_request(one),
+        carrier_of=carrier_of, reason=listing.needs_of(one), reasons=REASONS, problems=answers.open_problems(g.merchant, one),
     )  # fmt: skip
 
 
@@ -113,7 +116,7 @@ def _acts(one: Any, lines: list[Any]) -> list[str]:
     if told and sum(line.open for line in lines):
         acts.append("acknowledge")
     if told and held:
-        acts.append("cancel")
+        acts += ["ship", "cancel"]
     return acts + (["void"] if may("void", one.state) and held else [])
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from werkzeug.routing import Rule
 
 from portal import sources
-from portal.models import TABLES, Document, FormToken, InventoryItem, Merchant, OrderFile, Run, Session, database
+from portal.models import TABLES, Document, FormToken, InventoryItem, Merchant, OrderFile, Run, Session, Shipment, database
 from tests.ordered import ask, place
 
 MISSING = "a" * 22  # shaped as an id, and nobody's
-IDS = ("source_id", "run_id", "item_id", "order_id", "request_id", "order_file_id")  # parts of addresses that name an object
+IDS = ("source_id", "run_id", "item_id", "order_id", "request_id", "order_file_id", "shipment_id")  # parts of addresses that name an object
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 BOOKKEEPING = (Session, FormToken)  # when it was seen, and which form was sent: not the merchant's data
 
@@ -27,6 +27,7 @@ class Belongings:
     order_id: str
     request_id: str
     order_file_id: str
+    shipment_id: str
     others: dict[str, str] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
@@ -39,7 +40,7 @@ NOTHING = Belongings(*[MISSING] * len(IDS))
 
 
 def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
-    """A live source with its integrations, a finished run with a file, one item, and an order with a request that waits."""
+    """A live source with its integrations, a finished run with a file, one item, an order with a request that waits, and a shipment."""
     source = sources.create(merchant, name, "dropship_supplier", "owner")
     source.supplier, source.state = "sftp-file", "live"
     source.setup_done = ["supplier", "connection", "file", "inventory", "orders", "shipments", "skus", "review"]
@@ -60,7 +61,11 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     order = place(merchant, [("KS-00194", 2)])
     request = ask(order, source, state="unprocessed")
     file = OrderFile.create(merchant=merchant, name="orders.csv", stored_name="orders/gone", size=4, sha256="0" * 64)
-    return Belongings(source.public_id, run.public_id, item.public_id, order.public_id, request.public_id, file.public_id)
+    parcel = Shipment.create(
+        merchant=merchant, source=source, state="unmatched", reference="77", tracking_number="T-1", tracking_key="T1", came_by="file"
+    )  # fmt: skip
+    ids = (source, run, item, order, request, file, parcel)
+    return Belongings(*[one.public_id for one in ids])
 
 
 def rules(app: Any, with_ids: bool | None = None) -> list[Rule]:
