@@ -5,14 +5,17 @@ unprocessed, failed, flagged ─▶ number, shipping code and order looked at ag
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from portal import clock
 from portal.errors import Invalid, Refused
 from portal.models import FulfillmentRequest, Merchant, Order, ShippingCode, Source, database
-from portal.requests import creating, rules, shipping_codes, windows
+from portal.models.database import is_postgres
+from portal.requests import creating, rules, sending, shipping_codes, windows
 from portal.requests.events import lock_order, record
 from portal.requests.states import FLAGGED, STATES, may
 
@@ -33,40 +36,57 @@ def process(requests: Sequence[FulfillmentRequest], who: str, cause: str = "pers
     ordered = sorted(requests, key=lambda one: (one.order_id, one.id))
     for start in range(0, len(ordered), CHUNK):
         with database.atomic():
-            for one in ordered[start : start + CHUNK]:
-                order = lock_order(one.order_id)
-                fresh = FulfillmentRequest.get_by_id(one.id)
-                why = _process(fresh, order, who, cause)
-                if why:
-                    done.refused.append((fresh, why))
-                else:
-                    done.processed.append(fresh)
+            _process(ordered[start : start + CHUNK], who, cause, done)
     return done
 
 
-def _process(request: FulfillmentRequest, order: Order, who: str, cause: str) -> str:
-    """Why it may not, or "" and it is done. The order is held."""
+def _process(some: Sequence[FulfillmentRequest], who: str, cause: str, done: Done) -> None:
+    """Those of one transaction: their orders are held, then each is looked at as it is now."""
+    query = Order.select().where(Order.id << sorted({one.order_id for one in some})).order_by(Order.id)
+    orders = {one.id: one for one in (query.for_update() if is_postgres() else query)}
+    fresh = list(FulfillmentRequest.select().where(FulfillmentRequest.id << [one.id for one in some]).order_by(FulfillmentRequest.id))
+    sources = {one.id: one for one in Source.select().where(Source.id << {one.source_id for one in fresh})}
+    taken = {key: creating.had(source, [one.number for one in fresh if one.source_id == key]) for key, source in sources.items()}
+    codes, now, groups = shipping_codes.Book(), clock.now(), defaultdict[tuple[int, str, bool], list[FulfillmentRequest]](list)
+    for one in fresh:
+        one.source, order = sources[one.source_id], orders[one.order_id]
+        others = taken[one.source_id].setdefault(one.number, set())
+        flagged, why = _why_not(one, order, bool(others - {one.id}), codes)
+        if why:
+            done.refused.append((one, why))
+            if may("process", one.state):
+                _write(one, state=flagged or ("unprocessed" if one.state in FLAGGED else one.state), said=why, changed_by=who)
+            continue
+        others.add(one.id)
+        groups[one.source_id, shipping_codes.fold(order.shipping_text), one.state == "failed"].append(one)
+    for (source_id, _, again), group in groups.items():
+        code = codes.of(sources[source_id], orders[group[0].order_id].shipping_text)
+        _put_in_line(group, code, again, now, who, cause)
+        done.processed += group
+
+
+def _why_not(request: FulfillmentRequest, order: Order, taken: bool, codes: shipping_codes.Book) -> tuple[str, str]:
+    """(the state that flags it or "", why it may not); ("", "") when it may."""
     if not may("process", request.state):
-        return f"It is {STATES[request.state]} already."
+        return "", f"It is {STATES[request.state]} already."
     if order.state not in ("open", "closed"):
-        return "Its order is not open."
-    source = request.source
-    flagged, why = creating.flag(source, request.number, apart_from=request.id)
-    if not why:
-        why = shipping_codes.missing(source, order.shipping_text)
-    if why:
-        _write(request, state=flagged or ("unprocessed" if request.state in FLAGGED else request.state), said=why, changed_by=who)
-        return why
-    now = clock.now()
-    not_before = windows.next_open(rules.of_source(source).window, now)
+        return "", "Its order is not open."
+    flagged, why = creating.flag(request.source, request.number, taken)
+    return flagged, why or codes.missing(request.source, order.shipping_text)
+
+
+def _put_in_line(group: Sequence[FulfillmentRequest], code: ShippingCode | None, again: bool, now: datetime, who: str, cause: str) -> None:
+    """Requests of one source and one way of shipping: their columns, and a line in the timeline of each."""
+    not_before = windows.next_open(rules.of_source(group[0].source).window, now)
     columns: dict[str, Any] = {"state": "processing", "processed_at": now, "not_before": not_before, "said": "", "changed_by": who}
-    if (code := shipping_codes.of(source, order.shipping_text)) is not None:
+    if code is not None:
         columns |= {"shipping_code": code.code, "carrier": code.carrier, "method": code.method}
-    again = request.state == "failed"
-    _write(request, **columns)
-    words = "Auto Process is on, so nobody had to press Process." if cause == "rule" else ""
-    record(request, "resent" if again else "processed", cause=cause, who=who, words=words)
-    return ""
+    stamped = {**columns, "changed_at": now, "version": FulfillmentRequest.version + 1}
+    FulfillmentRequest.update(stamped).where(FulfillmentRequest.id << [one.id for one in group]).execute()
+    sending.note([one.id for one in group], "resent" if again else "processed", creating.BY_RULE if cause == "rule" else "", who, cause)
+    for one in group:
+        for name, value in columns.items():
+            setattr(one, name, value)
 
 
 def renumber(request: FulfillmentRequest, number: str, who: str) -> FulfillmentRequest:
@@ -82,11 +102,11 @@ def renumber(request: FulfillmentRequest, number: str, who: str) -> FulfillmentR
         forbidden = sorted(set(number) & set(rules.of_source(fresh.source).number.forbidden))
         if forbidden:
             raise Invalid({"number": f"{fresh.source.name} does not take {' '.join(forbidden)} in a number."})
-        _, why = creating.flag(fresh.source, number, apart_from=fresh.id)
+        _, why = creating.flag(fresh.source, number, bool(creating.had(fresh.source, [number]).get(number, set()) - {fresh.id}))
         if why:
             raise Invalid({"number": why})
         before = fresh.number
-        said = shipping_codes.missing(fresh.source, fresh.order.shipping_text)
+        said = shipping_codes.Book().missing(fresh.source, fresh.order.shipping_text)
         _write(fresh, number=number, state="unprocessed", said=said, changed_by=who)
         return record(fresh, "note", cause="person", who=who, words=f"Its number was {before} and is {number} now. It waits for Process.")
 
@@ -109,10 +129,11 @@ def by_itself() -> int:
     request = FulfillmentRequest
     coded = ShippingCode.select(ShippingCode.source).where(ShippingCode.code != "")
     query = request.select().where(request.state == "unprocessed", request.said.contains("has no shipping code"), request.source << coded)
+    codes = shipping_codes.Book()
     ready = [
         one
         for one in query.order_by(request.id)
-        if rules.auto_process(one.source, one.source.merchant) and not shipping_codes.missing(one.source, one.order.shipping_text)
+        if rules.auto_process(one.source, one.source.merchant) and not codes.missing(one.source, one.order.shipping_text)
     ]
     return len(process(ready, "", "rule").processed)
 

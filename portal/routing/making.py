@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from peewee import fn
+
 from portal import clock
 from portal.errors import Refused
 from portal.models import FulfillmentRequest, InventoryItem, Merchant, Order, OrderLine, database
 from portal.models.database import is_postgres
 from portal.requests import creating, stock
-from portal.requests.creating import NewLine
+from portal.requests.creating import New, NewLine
 from portal.requests.rules import of_workspace
 from portal.routing import offers
 from portal.routing.deciding import Decision, Need, Pick, decide, in_words
@@ -81,7 +83,22 @@ def route_many(merchant: Merchant, order_ids: Sequence[int], who: str = "", agai
         skus = {line.sku for of_order in lines.values() for line in of_order}
         stock.lock(merchant.id, skus)
         market, been = offers.read(merchant, skus, hold=True), {} if again else offers.been_there([order.id for order in held])
-        return [_route(order, lines.get(order.id, []), market, been.get(order.id, {}), who) for order in held]
+        decided = []
+        for order in held:
+            told = _decide(order, lines.get(order.id, []), market, been.get(order.id, {}))
+            market.take(told.picks)
+            decided.append((order, lines.get(order.id, []), told))
+        made = _make(decided, market, who)
+        _write_orders(decided, made, who)
+        return [Routed(order, made.get(order.id, []), _words(told, some, market)) for order, some, told in decided]
+
+
+Decided = Sequence[tuple[Order, Sequence[OrderLine], Decision]]
+"""Orders with the lines that were open, and what was decided of them."""
+
+
+def _words(told: Decision, lines: Sequence[OrderLine], market: Market) -> str:
+    return in_words(told, lambda place: market.sources[place].name) if lines else "Everything of it is at a source already."
 
 
 def _lock(merchant: Merchant, order_ids: Sequence[int]) -> list[Order]:
@@ -105,42 +122,64 @@ def _decide(order: Order, lines: Sequence[OrderLine], market: Market, been: Mapp
     return decide(needs, market.places(order.currency), market.of({line.sku for line in lines}, been), of_workspace(order.merchant).policy)
 
 
-def _route(order: Order, lines: Sequence[OrderLine], market: Market, been: Mapping[tuple[int, str], str], who: str) -> Routed:
-    decision = _decide(order, lines, market, been)
-    made = _make(order, {line.id: line for line in lines}, decision, market, who)
-    market.take(decision.picks)
-    for line in lines:
-        why = decision.unroutable.get(line.id, "")[:500]
-        done = {} if why else {"routed": OrderLine.routed + line.unrouted, "unrouted": 0}
-        if done or line.unroutable != why:
-            OrderLine.update({"unroutable": why, **done}).where(OrderLine.id == line.id).execute()
-    said = " ".join(dict.fromkeys(decision.unroutable.values()))
+def _make(decided: Decided, market: Market, who: str) -> Mapping[int, list[FulfillmentRequest]]:
+    """{order: its new requests}: one for each source that was picked, in the order of the lines."""
+    wanted = [pick.offer.item for _, _, told in decided for pick in told.picks]
+    items = {one.id: one for start in range(0, len(wanted), 10_000) for one in _items(wanted[start : start + 10_000])}
+    before = _counts([order.id for order, _, told in decided if told.picks])
+    news = []
+    for order, lines, told in decided:
+        by_id, by_place = {line.id: line for line in lines}, _by_place(told)
+        first = before.get(order.id, 0)
+        alone = first + len(by_place) == 1
+        for n, (place, picks) in enumerate(by_place.items(), 1):
+            parts = [NewLine(by_id[pick.line], items[pick.offer.item], pick.quantity) for pick in picks]
+            because = _because(order, by_id, picks, told)
+            news.append(New(order, market.sources[place], parts, 0 if alone else first + n, because))
+    found: dict[int, list[FulfillmentRequest]] = {}
+    for request in creating.create(news, who):
+        found.setdefault(request.order_id, []).append(request)
+    return found
+
+
+def _items(ids: Sequence[int]) -> Any:
+    return InventoryItem.select().where(InventoryItem.id << list(set(ids)))
+
+
+def _counts(order_ids: Sequence[int]) -> Mapping[int, int]:
+    request = FulfillmentRequest
+    query: Any = request.select(request.order, fn.COUNT(request.id)).where(request.order << list(order_ids)).group_by(request.order)
+    return dict(query.tuples())
+
+
+def _by_place(told: Decision) -> Mapping[int, list[Pick]]:
+    found: dict[int, list[Pick]] = {}
+    for pick in told.picks:
+        found.setdefault(pick.place, []).append(pick)
+    return found
+
+
+def _write_orders(decided: Decided, made: Mapping[int, Sequence[FulfillmentRequest]], who: str) -> None:
+    """The orders' own lines and states after that."""
     now = clock.now()
-    columns: dict[str, Any] = {"routing": "problem" if said else "", "routing_said": _short(said), "routed_at": now}
-    if made or said != order.routing_said:
-        columns |= {"version": Order.version + 1, "changed_at": now, "changed_by": who}
-    Order.update(columns).where(Order.id == order.id).execute()
-    words = in_words(decision, lambda place: market.sources[place].name) if lines else "Everything of it is at a source already."
-    return Routed(order, made, words)
-
-
-def _make(order: Order, lines: Mapping[int, OrderLine], decision: Decision, market: Market, who: str) -> list[FulfillmentRequest]:
-    """A request for each source that was picked, in the order of the lines."""
-    by_place: dict[int, list[Pick]] = {}
-    for pick in decision.picks:
-        by_place.setdefault(pick.place, []).append(pick)
-    if not by_place:
-        return []
-    items = {one.id: one for one in InventoryItem.select().where(InventoryItem.id << [pick.offer.item for pick in decision.picks])}
-    before = FulfillmentRequest.select().where(FulfillmentRequest.order == order.id).count()
-    alone = before + len(by_place) == 1
-    return [
-        creating.create(
-            order, market.sources[place], [NewLine(lines[pick.line], items[pick.offer.item], pick.quantity) for pick in picks],
-            0 if alone else before + n, _because(order, lines, picks, decision), who,
-        )
-        for n, (place, picks) in enumerate(by_place.items(), 1)
-    ]  # fmt: skip
+    whole = [line.id for _, lines, told in decided for line in lines if line.id not in told.unroutable]
+    if whole:
+        moved = {"routed": OrderLine.routed + OrderLine.unrouted, "unrouted": 0, "unroutable": ""}
+        OrderLine.update(moved).where(OrderLine.id << whole).execute()
+    for _, lines, told in decided:
+        for line in lines:
+            why = told.unroutable.get(line.id, "")[:500]
+            if why and why != line.unroutable:
+                OrderLine.update(unroutable=why).where(OrderLine.id == line.id).execute()
+    groups: dict[tuple[str, bool], list[int]] = {}
+    for order, _, told in decided:
+        said = _short(" ".join(dict.fromkeys(told.unroutable.values())))
+        groups.setdefault((said, order.id in made or said != order.routing_said), []).append(order.id)
+    for (said, changed), ids in groups.items():
+        columns: dict[str, Any] = {"routing": "problem" if said else "", "routing_said": said, "routed_at": now}
+        if changed:
+            columns |= {"version": Order.version + 1, "changed_at": now, "changed_by": who}
+        Order.update(columns).where(Order.id << ids).execute()
 
 
 def _because(order: Order, lines: Mapping[int, OrderLine], picks: Sequence[Pick], decision: Decision) -> Mapping[str, Any]:
