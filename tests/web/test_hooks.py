@@ -194,7 +194,7 @@ def test_other_kinds_have_addresses_once_they_are_ticked(client: Any, anonymous:
     assert copied(page, "address-3").endswith("/shipments") and copied(page, "address-2").endswith("/acknowledgements")
     assert answer_of(program.send({"po": 1}, below="/shipments")) == (202, "accepted")
     page = client.get(path(connected, "/deliveries")).text
-    assert "Kept until orders move" in page and "Orders do not move yet" in page and "1 delivery is kept until orders move" in page
+    assert "Kept, not read yet" in page and "no order was changed" in page and "1 delivery is kept and not read yet" in page
     assert "Use the newest stock delivery" not in client.get(path(connected, "/webhook")).text, "a shipment is no sample of stock"
 
 
