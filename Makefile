@@ -26,6 +26,7 @@ bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run; BENCH=
 	@$(MAKE) -s .venv-bench/.done || echo "The packages of some peers could not be installed."
 	@$(BIN)/python -m tests.bench.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.pages
+	@$(BIN)/python -m tests.bench.orders
 
 fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
 	@$(BIN)/python -m tests.fuzz.campaign
