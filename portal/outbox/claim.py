@@ -75,8 +75,9 @@ def due(source_id: int | None = None, looks_only: bool = False) -> Any:
     flying = (Submission.state << IN_FLIGHT) & free & (Submission.lease_until.is_null(False) | at)
     asked = (Submission.state == "check_needed") & free & (Submission.next_at <= now)
     fresh = (Submission.state == "waiting") & at
+    opened = Submission.state << (*IN_FLIGHT, "check_needed", "waiting")  # what the index finds, however much was sent before
     which = (flying & left) | asked if looks_only else flying | asked | fresh
-    return Submission.select().where(which, *([Submission.source == source_id] if source_id is not None else []))
+    return Submission.select().where(opened, which, *([Submission.source == source_id] if source_id is not None else []))
 
 
 def claim(source_id: int, looks_only: bool = False) -> Hold | None:

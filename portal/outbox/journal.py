@@ -52,7 +52,10 @@ def key(number: str, generation: int) -> str:
 
 @dataclass
 class Known:
-    """What was read so far. `left`: how often each submission may have left; `by_request`: (source, key) -> its submission."""
+    """What was read so far. `left`: how often each submission may have left; `by_request`: (source, key) -> its submission.
+
+    `fresh`: read, and not yet compared with the database; `missing`: of which it knows less; `accepted`: a person saw that.
+    """
 
     file: Path
     offset: int = 0
@@ -61,8 +64,9 @@ class Known:
     source_of: dict[str, str] = field(default_factory=dict)
     by_request: dict[tuple[str, str], str] = field(default_factory=dict)
     references: dict[str, set[str]] = field(default_factory=dict)
-    open: set[str] = field(default_factory=set)
+    fresh: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)
     last: str = ""
 
 
@@ -82,10 +86,11 @@ def unknown_here() -> set[str]:
     """
     with _lock:
         known = _read()
-        if known.last and known.last not in known.missing and _lacking(known, [known.last]):
-            known.open |= set(known.left)
-        known.missing |= _lacking(known, sorted(known.open & set(known.left)))
-        return known.missing & known.open
+        if known.last and known.last not in known.missing | known.fresh and _lacking(known, [known.last]):
+            known.fresh |= set(known.left)
+        known.missing |= _lacking(known, sorted(known.fresh))
+        known.fresh.clear()
+        return known.missing - known.accepted
 
 
 def left_before(source: str, numbers: Sequence[str]) -> set[str]:
@@ -156,14 +161,14 @@ def _take(known: Known, raw: bytes) -> None:
     except orjson.JSONDecodeError:  # torn by a kill, before its fsync: nothing had left by then
         return
     if "accepted" in line:
-        known.open.clear()
+        known.accepted |= set(known.left)
     elif "ended" in line:
         known.ended.add(line["ended"])
-        known.open.add(line["ended"])
+        known.fresh.add(line["ended"])
     elif "leaves" in line:
         name, source = line["leaves"], line["source"]
         known.left[name] += 1
-        known.open.add(name)
+        known.fresh.add(name)
         known.source_of[name] = source
         known.references.setdefault(source, set()).add(line["reference"])
         known.by_request.update({(source, one): name for one in line["requests"]})

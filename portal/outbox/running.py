@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from typing import Any
 
-from portal import connection_parts, connections, runs
+from portal import clock, connection_parts, connections, runs
 from portal.connection_values import place_of
 from portal.errors import Problem
 from portal.leases import Work
-from portal.models import FulfillmentRequest, Integration, Source, Submission
-from portal.outbox import calls, claim, collect, deciding, files, journal, others, settle, stops, testing, ways
+from portal.models import FulfillmentRequest, Integration, Run, Source, Submission
+from portal.outbox import calls, claim, collect, deciding, files, journal, others, settle, stops, testing, ways, witnesses
 from portal.outbox.claim import Hold, LostClaim
 from portal.outbox.leaving import parts_of
 from portal.outbox.ways import CALLS, FILES, Way
@@ -31,6 +32,8 @@ def perform(work: Work) -> Outcome:
     way = ways.of(source, integration)
     stop = stops.mind_the_journal() or stops.of(source)
     collected = 0
+    if runs.is_by_hand(work.run):
+        _bring_forward(source)
     if stop is None and way.transport != "pull":
         collected = collect.collect(source, integration, way, work.run.started_by)
     counts: Counter[str] = Counter()
@@ -39,6 +42,12 @@ def perform(work: Work) -> Outcome:
     finally:
         work.save(counts={"collected": collected, **_told(counts)})
     return _outcome(counts, collected, stop)
+
+
+def _bring_forward(source: Source) -> None:
+    """A person asks for it now: what only waits for its next try is tried now. What is in doubt keeps its times."""
+    waits = (Submission.source == source) & (Submission.state << ("waiting", "uploaded")) & Submission.unknown_at.is_null()
+    Submission.update(next_at=clock.now()).where(waits, Submission.next_at > clock.now()).execute()
 
 
 def _whose(work: Work) -> tuple[Source, Integration]:
@@ -151,9 +160,11 @@ def start_due() -> int:
 
 
 def _with_something_due() -> list[Integration]:
-    ids = {source for (source,) in claim.due().select(Submission.source).distinct().tuples()}
-    stopped = stops.everywhere() is not None
-    new = set() if stopped else {source for (source,) in collect.due().select(FulfillmentRequest.source).distinct().tuples()}
+    ids = _sources_of(claim.due(), Submission.source)
+    new = _sources_of(collect.due(), FulfillmentRequest.source)
+    if resting := stops.resting(ids | new):
+        ids = (ids - resting) | _sources_of(claim.due(looks_only=True), Submission.source)
+        new -= resting
     if not ids | new:
         return []
     rows = Integration.select(Integration, Source).join(Source).where(
@@ -161,8 +172,24 @@ def _with_something_due() -> list[Integration]:
         Source.state == "live", Integration.source << (ids | new),
     )  # fmt: skip
     return [
-        one for one in rows if connection_parts.sign_in_standing(one.source) != "needed" and (one.source_id in ids or _sends_by_itself(one))
+        one
+        for one in rows
+        if connection_parts.sign_in_standing(one.source) != "needed"
+        and (one.source_id in ids or _sends_by_itself(one))
+        and not _waits_after_failures(one)
     ]
+
+
+def _sources_of(query: Any, column: Any) -> set[int]:
+    return {source for (source,) in query.select(column).distinct().tuples()}
+
+
+def _waits_after_failures(integration: Integration) -> bool:
+    """Whether the last runs failed as a whole, so lately that the next one would only fail again."""
+    last = list(Run.select().where(Run.integration == integration, Run.kind == KIND).order_by(Run.id.desc()).limit(5))
+    failed = len(list(takewhile(lambda run: run.state == "failed", last)))
+    ended = last[0].finished_at if failed else None
+    return ended is not None and ended + witnesses.back_off(failed) > clock.now()
 
 
 def _sends_by_itself(integration: Integration) -> bool:

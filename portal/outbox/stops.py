@@ -28,6 +28,13 @@ def everywhere() -> SendingStop | None:
     return SendingStop.get_or_none(SendingStop.source.is_null())
 
 
+def resting(source_ids: set[int]) -> set[int]:
+    """Of these sources those to which nothing is sent now."""
+    if everywhere() is not None:
+        return set(source_ids)
+    return {one.source_id for one in SendingStop.select().where(SendingStop.source << source_ids)}
+
+
 def note_unknown(source: Source) -> SendingStop | None:
     """Stop the source where this was the third unknown within the hour. Joins the open transaction."""
     since = clock.now() - WITHIN
