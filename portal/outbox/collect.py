@@ -19,7 +19,7 @@ from portal.models import FulfillmentRequest, Integration, Source, Submission, S
 from portal.models.database import is_postgres
 from portal.outbox import journal, messages
 from portal.outbox.ways import Way
-from portal.requests import sending
+from portal.requests import rules, sending
 from portal.requests.document import Line, order_lines_of
 
 MOST_IN_A_FILE = 500
@@ -34,8 +34,10 @@ def due(source_id: int | None = None) -> Any:
     at = FulfillmentRequest.not_before.is_null() | (FulfillmentRequest.not_before <= now)
     in_time = FulfillmentRequest.cancel_after.is_null() | (FulfillmentRequest.cancel_after > now)
     wanted = (FulfillmentRequest.state == "processing") & (FulfillmentRequest.sending << AGAIN) & at & in_time
+    closed = rules.closed_now()
     return FulfillmentRequest.select().where(
-        wanted, *([FulfillmentRequest.source == source_id] if source_id is not None else [])
+        wanted, *([FulfillmentRequest.source == source_id] if source_id is not None else []),
+        *([FulfillmentRequest.source.not_in(closed)] if closed else []),
     )  # fmt: skip
 
 

@@ -111,17 +111,24 @@ def renumber(request: FulfillmentRequest, number: str, who: str) -> FulfillmentR
         return record(fresh, "note", cause="person", who=who, words=f"Its number was {before} and is {number} now. It waits for Process.")
 
 
+def all_waiting(merchant: Merchant, source: Source | None = None) -> Any:
+    """The query of the merchant's requests that only wait for Process; of one source where it is given."""
+    request = FulfillmentRequest
+    live = Source.select(Source.id).where(Source.merchant == merchant.id, Source.state != "deleted")
+    whose = request.source == source.id if source is not None else request.source << live
+    return (
+        request.select()
+        .where(request.merchant == merchant.id, whose, request.state == "unprocessed", request.said == "")
+        .order_by(request.id)
+    )
+
+
 def would_leave(merchant: Merchant, source: Source | None = None) -> Any:
     """The query of requests that turning Auto Process on puts in line at once: of one source, or of all that follow the global setting."""
-    request = FulfillmentRequest
-    whose = (
-        request.source == source.id
-        if source is not None
-        else request.source << Source.select(Source.id).where(Source.merchant == merchant.id, Source.override_global == False)  # noqa: E712
-    )
-    live = Source.select(Source.id).where(Source.merchant == merchant.id, Source.state != "deleted")
-    waits = (request.state == "unprocessed") & (request.said == "") & (request.source << live)
-    return request.select().where(request.merchant == merchant.id, whose, waits).order_by(request.id)
+    if source is not None:
+        return all_waiting(merchant, source)
+    following = Source.select(Source.id).where(Source.merchant == merchant.id, Source.override_global == False)  # noqa: E712
+    return all_waiting(merchant).where(FulfillmentRequest.source << following)
 
 
 def by_itself() -> int:

@@ -56,6 +56,13 @@ def of_source(source: Source) -> OfSource:
     return OfSource(numbering.read(kept.get("number")), windows.read(kept.get("window")), kept.get("cancel_after_days"))
 
 
+def closed_now() -> list[int]:
+    """The ids of the sources whose hours are over, or have not begun: nothing is collected for them."""
+    now = clock.now()
+    query = Source.select(Source.id, Source.order_rules).where(Source.state == "live", Source.order_rules != {})
+    return [one.id for one in query if not windows.is_open(windows.read(one.order_rules.get("window")), now)]
+
+
 def auto_process(source: Source, merchant: Merchant) -> bool:
     """Whether requests of the source go out unattended: its own setting where it overrides the global one."""
     return bool(source.auto_process if source.override_global else merchant.auto_process)

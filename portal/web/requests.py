@@ -9,7 +9,7 @@ from htmx_flask import request
 
 import tasks
 from portal import sources
-from portal.requests import answers, events, listing, process, why
+from portal.requests import answers, auto_process, events, listing, process, why
 from portal.requests.counts import BUCKETS
 from portal.requests.listing import REASONS, VIEWS, Asked
 from portal.requests.states import SENDING, SHIPPED, STATES, may
@@ -18,6 +18,7 @@ from portal.shipments.carriers import carrier_of
 from portal.web import guards
 from portal.web.filters import plural
 from portal.web.render import render, saved
+from portal.web.typed import whole_number
 
 blueprint = Blueprint("requests", __name__)
 
@@ -64,6 +65,30 @@ def process_chosen() -> Response:
     if not chosen:
         return saved(back, "Nothing was ticked, so nothing was processed.")
     return saved(back, _said(process.process(chosen, g.user.email)))
+
+
+@blueprint.get("/requests/waiting")
+@guards.signed_in
+def waiting() -> Response:
+    """How many wait for Process, by source, before all of them are processed."""
+    source = _asked_source()
+    counted = auto_process.by_source(process.all_waiting(g.merchant, source))
+    return render("requests/waiting.html", counted=counted, total=sum(counted.values()), source=source)
+
+
+@blueprint.post("/requests/waiting")
+@guards.signed_in
+@guards.once
+def process_waiting() -> Response:
+    """Process all that wait, at most as many as the page said: what came since waits for the next look."""
+    most = whole_number(request.form.get("total", ""), 0)
+    done = process.process(list(process.all_waiting(g.merchant, _asked_source()).limit(most)), g.user.email)
+    return saved(url_for("requests.index"), _said(done) or "Nothing waited for Process any more.")
+
+
+def _asked_source() -> Any:
+    wanted = request.values.get("source", "")
+    return sources.find(g.merchant, wanted) if wanted else None
 
 
 @blueprint.get("/requests/<request_id>")

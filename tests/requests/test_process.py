@@ -9,6 +9,7 @@ import pytest
 from portal import clock, routing
 from portal.errors import Invalid, Refused
 from portal.models import FulfillmentRequest, Integration, Merchant, SendingStop, ShippingCode, Source
+from portal.outbox import collect
 from portal.requests import events, process, why
 from tests.ordered import ask, place
 from tests.stocked import stock_up
@@ -59,6 +60,9 @@ def test_it_waits_for_the_hours_of_the_source(waiting, north):
     change(FulfillmentRequest, waiting, not_before=None)
     change(Source, north, order_rules={"window": {**week, "days": [5], "closes": "", "cut_off": ""}})
     assert said(waiting) == "Northwind takes orders Saturday, 06:00 to 24:00 (UTC); it is outside of that now."
+    assert not collect.due().exists()
+    change(Source, north, order_rules={"window": {**week, "closes": "", "cut_off": ""}})
+    assert [one.id for one in collect.due(north.id)] == [waiting.id]
 
 
 def test_each_state_in_one_sentence(waiting, north, merchant):

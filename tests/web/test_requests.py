@@ -192,3 +192,17 @@ def test_source_item_and_ledger_show_what_is_committed(client, merchant, north, 
     answers.void(waiting, None, who="ana", confirmed=False)
     assert "Nothing is committed" in page(client, at) and ": voided" in page(client, f"{at}?which=all")
     assert "No entry matches" in page(client, f"{at}?q=ZZ")
+
+
+def test_all_that_wait_are_processed_after_a_look_at_how_many(client, merchant, north, make_source, waiting, other_client):
+    south = stock_up(make_source("Southgate"), {"HX-9": 5})
+    routing.route(place(merchant, [("HX-9", 1)], "2"), "o")
+    assert "2 fulfillment requests will be sent now" in page(client, "/requests/waiting")
+    assert "1 fulfillment request will be sent now" in page(client, f"/requests/waiting?source={south.public_id}")
+    assert "Nothing waits for Process" in page(other_client, "/requests/waiting")
+    assert other_client.get(f"/requests/waiting?source={south.public_id}").status_code == 404
+    fields = client.form_values(page(client, "/requests/waiting"), "/requests/waiting")
+    routing.route(place(merchant, [("HX-9", 1)], "3"), "o")
+    answer = client.post("/requests/waiting", data=fields)
+    assert "2 fulfillment requests in line for sending." in page(client, answer.headers["Location"])
+    assert [one.state for one in FulfillmentRequest.select().order_by(FulfillmentRequest.id)] == ["processing"] * 2 + ["unprocessed"]
