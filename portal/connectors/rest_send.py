@@ -52,7 +52,8 @@ def _ended(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, answer: A
     if answer.status == 401:
         auth.token = None  # the next request signs in anew; this one is not repeated
     if outcome == "unknown":
-        return Sent("unknown", reference, problem=sending.not_known(_host(answer)), answer=_plain(answer, settings))
+        told, problem = _plain(answer, settings), sending.not_known(_host(answer))
+        return Sent("unknown", reference, problem=problem, answer=told, status=answer.status)
     if outcome != "sent":
         problem = refused(answer, caller, str(settings.get("user") or "")).problem
         return Sent(outcome, reference, problem=problem, answer=_plain(answer, settings))

@@ -39,7 +39,7 @@ class Sent:
     """How a send ended. `outcome`: a key of OUTCOMES. `their_id`: the supplier's own name of it, "" where it gave none.
 
     `problem` says what happened unless it was sent; `answer` is what the supplier said, as plain values, for comparing it with what was
-    sent (None where nothing readable came).
+    sent (None where nothing readable came). `status`: of the answer of a web server, 0 where none came or it says nothing more.
     """
 
     outcome: str
@@ -47,6 +47,7 @@ class Sent:
     their_id: str = ""
     problem: Problem | None = None
     answer: Any = None
+    status: int = 0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ from portal.outbox.ways import Way
 BLAMED = ("sign_in_refused", "sign_in_ended", "key_refused", "user_locked", "sign_in_paused", "plain_not_allowed")
 
 
+TAKEN_BEFORE = 409
+"""Something with this reference is there already, they say."""
+
+
 class Sends(Protocol):
     """What hands a document over, and may be able to look for it: a connector, a webhook's poster or a post office."""
 
@@ -81,6 +85,8 @@ def _settle(hold: Hold, ended: Sent, way: Way, earlier: object) -> None:
                 settle.not_sent(hold, problem, state="uploading")
             else:
                 settle.not_sent(hold, problem, left_at=earlier)
+        elif ended.status == TAKEN_BEFORE and earlier is None and not doubted:
+            settle.check_needed(hold, problem, _NOT_OURS)
         else:
             _unknown(hold, way, problem)
     except LostClaim:
@@ -114,5 +120,6 @@ def _look(hold: Hold, server: Sends, way: Way) -> None:
         settle.looked(hold, 1, f"They list it{number}: it had arrived", their_id=found.their_id, settle=way.settle)
 
 
+_NOT_OURS = "They say that they have an order with this reference, and nothing of ours had left before: it may be somebody else's."
 _TOOK = {"email": "The mail server took it on, which does not prove that they read it", "webhook": "Their address took it"}
 _NO_WORDS = Problem("protocol_error", "It may have arrived", "We do not know how it ended.")
