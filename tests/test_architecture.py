@@ -63,6 +63,8 @@ def layer_of(module: str) -> str:
         return "tasks"
     if noun in PLAIN:
         return "plain"
+    if noun == "api":
+        return "web"  # the same rules: it reads requests and renders answers
     if noun in PURE:
         return "pure"
     return noun if noun in MAY_IMPORT else "domain"

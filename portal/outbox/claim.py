@@ -77,6 +77,7 @@ def due(source_id: int | None = None, looks_only: bool = False) -> Any:
     fresh = (Submission.state == "waiting") & at
     opened = Submission.state << (*IN_FLIGHT, "check_needed", "waiting")  # what the index finds, however much was sent before
     which = (flying & left) | asked if looks_only else flying | asked | fresh
+    which = which & (Submission.transport != "pull")  # those are fetched by the supplier: portal.outbox.pulling
     return Submission.select().where(opened, which, *([Submission.source == source_id] if source_id is not None else []))
 
 

@@ -91,4 +91,5 @@ def build(config: Config, open_database: Callable[[], bool], close_database: Cal
     render.install(app)
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(f"portal.web.{name}").blueprint)
+    app.register_blueprint(import_module("portal.api.routes").blueprint)
     return app

@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, render_template
 from htmx_flask import request
 from werkzeug.exceptions import HTTPException
 
+from portal.api.problem import problem
 from portal.errors import Forbidden, Invalid, NotFound, Refused, Stale
 from portal.web import filters
 from portal.web.guards import Forged
@@ -72,7 +73,7 @@ def http_error(error: HTTPException) -> Response:
     code = error.code or 500
     if code < 400:
         return error.get_response()  # type: ignore[return-value]
-    response = answer(code)
+    response = problem(code) if request.path.startswith("/api/") else answer(code)
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value

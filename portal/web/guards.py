@@ -153,6 +153,8 @@ def require_sign_in() -> Response | None:
     view = current_app.view_functions.get(request.endpoint or "")
     if g.session is not None or getattr(view, "is_public", False):
         return None
+    if request.url_rule is None and request.path.startswith("/api/"):
+        return None  # nothing is there; a program is told so, not shown the way to the sign-in page
     if request.method == "POST" and (request.headers.get("Origin") or request.headers.get("Referer")) and _from_us():
         raise Ended
     return to_sign_in()
