@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from peewee import fn
 
-from portal import routing
+from portal import removals, routing
 from portal.errors import Refused
 from portal.models import CommittedStock, FulfillmentRequest, InventoryItem, Merchant, Order, OrderLine, RequestLine, ShippingCode, Source
 from portal.requests import events, record, stock
@@ -129,3 +129,20 @@ def test_one_order_routed_eight_times_at_once_is_routed_once(merchant, north):
     order = place(merchant, [("NW-1", 3)])
     made = eight_at_once(lambda: len(routing.route(order, "").requests))
     assert sorted(made) == [0] * 7 + [1] and requests_of(order)[0].state == "unprocessed"
+
+
+def test_a_source_is_never_deleted_under_an_order_that_goes_there(merchant, north):
+    todo = [place(merchant, [("NW-1", 1)], str(number)) for number in range(7)]
+    turns = iter(["route"] * 3 + ["delete"] + ["route"] * 4)
+
+    def act():
+        if next(turns) == "delete":
+            try:
+                removals.delete(north, "Northwind", "ana")
+            except Refused:
+                return 0
+            return 1
+        return len(routing.route(todo.pop(), "").requests)
+
+    eight_at_once(act)
+    assert (Source.get_by_id(north.id).state == "deleted") == (not FulfillmentRequest.select().count())
