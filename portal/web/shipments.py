@@ -19,6 +19,7 @@ from portal.web.render import go, render, wants_fragment
 from portal.web.typed import TypedErrors, whole_number
 
 KIND = "get_shipments"
+DEMO_PATTERN = "tracking_*.csv"
 
 
 @blueprint.get("/shipments")
@@ -145,15 +146,16 @@ def _page(
 ) -> Response:  # fmt: skip
     sent, found, kept = request.method == "POST", dict(errors or {}), integration.settings
     mapped = _mapped(integration, _typed_rules() if sent and not proposed and "s.tracking_number.column" in request.form else None)
-    ids = {field.key: f"s-{field.key}" for field in SHIPMENT_FIELDS} | {"use": "use-yes", "match": "match-newest", "sample": "pasted"}
+    ids = {field.key: f"s-{field.key}" for field in SHIPMENT_FIELDS} | {"use": "use-yes", "match": "match-all", "sample": "pasted"}
     supplier = connections.supplier_of(source)
+    usual = DEMO_PATTERN if supplier.needs_demo else ""
     return render(
         "mappings/shipments.html", "mappings/_shipments.html", status, source=source, errors=found, focus=focus,
         problems=TypedErrors(operations.placed(found, ids), stale), version=integration.version if version is None else version,
         back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
         folder=typed("folder") if sent else order_setup.place(source, integration),
         match=typed("match") if sent else kept.get("match", "all"), matches=order_setup.MATCHES,
-        pattern=typed("pattern") if sent else kept.get("pattern", ""), is_link=supplier.protocol == "http",
+        pattern=typed("pattern") if sent else kept.get("pattern", usual), is_link=supplier.protocol == "http",
         pasted=request.form.get("pasted", "") if sent else demo_goods.SHIPMENTS.decode() if supplier.needs_demo else "",
         fields=SHIPMENT_FIELDS, **_columns(source), **mapped,
     )  # fmt: skip
