@@ -52,6 +52,12 @@ class Hold:
         for name, value in columns.items():
             setattr(self.submission, name, value)
 
+    def check(self) -> None:
+        """Raises LostClaim when the submission is no longer ours."""
+        mine = (Submission.id == self.submission.id) & (Submission.token == self.token)
+        if not Submission.select(Submission.id).where(mine).exists():
+            raise LostClaim(self.submission.public_id)
+
     def keep(self, **columns: Any) -> None:
         """Write the attempt's steps and more of its columns: the story is this worker's own, whoever holds the submission."""
         columns = {"steps": self.attempt.steps, **columns}

@@ -48,37 +48,43 @@ def _upload(hold: Hold, server: DropsFiles) -> None:
     before = [(part.folder, part.temp_name) for part in parts if part.temp_name]
     for part in parts:
         part.temp_name = f"{begin}{hold.token}{f'.{part.place}' if len(parts) > 1 else ''}.part"
-    _reach(server, parts)
+    places = {part.folder: _place(server, part.folder) for part in parts}  # reached and signed in, before anything counts as leaving
+    for part in parts:
+        hold.say(f"Writing {part.size:,} bytes to {places[part.folder]} as {part.temp_name}")
     leaving(hold, parts, "uploading")
     failpoints.reach("sending-leaving")
-    mine = frozenset(part.temp_name for part in parts)
-    old = [name for folder, name in before if server.discard(_place(server, folder), name)]
-    for folder in sorted({part.folder for part in parts}):
-        old += server.clear(_place(server, folder), begin, ".part", mine)
-    if old:
-        hold.say(f"Cleared {len(old)} unfinished {'file' if len(old) == 1 else 'files'} of an earlier try")
+    if hold.submission.tries > 1:
+        _clear_before(hold, server, before, frozenset(part.temp_name for part in parts))
     for part in parts:
-        _write(hold, server, part, part.temp_name)
+        _write(server, part, part.temp_name)
     failpoints.reach("sending-written")
     hold.say("The server has all of it, still under its temporary name")
     hold.save(state="uploaded")  # only if the token is still ours: else another worker has cleared what we wrote
     failpoints.reach("sending-uploaded")
 
 
-def _write(hold: Hold, server: DropsFiles, part: SubmissionPart, name: str) -> None:
-    place, content = _place(server, part.folder), bytes(part.content)
-    hold.say(f"Writing {part.size:,} bytes to {place} as {name}")
-    hold.save()
-    there = server.write(place, name, content)
+def _clear_before(hold: Hold, server: DropsFiles, before: list[tuple[str, str]], mine: frozenset[str]) -> None:
+    """Take away what earlier claims left unfinished: by name what we know of, and what the folder lists."""
+    old = [name for folder, name in before if server.discard(_place(server, folder), name)]
+    for folder in sorted({folder for folder, _ in before}):
+        old += server.clear(_place(server, folder), temp_begin(hold.submission.reference), ".part", mine)
+    if old:
+        hold.say(f"Cleared {len(old)} unfinished {'file' if len(old) == 1 else 'files'} of an earlier try")
+
+
+def _write(server: DropsFiles, part: SubmissionPart, name: str) -> None:
+    there = server.write(_place(server, part.folder), name, bytes(part.content))
     if there != part.size:
         raise problems.cut_upload(part.name, there, part.size)
 
 
 def _rename(hold: Hold, server: DropsFiles) -> None:
-    for part in parts_of(hold.submission):
+    parts = parts_of(hold.submission)
+    for part in parts:
         if part.state == "sent":
             continue
         place = _place(server, part.folder)
+        hold.check()  # a person may have decided meanwhile that it is sent again
         ended = server.rename(place, part.temp_name, part.name)
         failpoints.reach("sending-renamed")
         if ended == "taken" and server.sizes(place).get(part.name) != part.size:
@@ -90,13 +96,15 @@ def _rename(hold: Hold, server: DropsFiles) -> None:
             _cleaned(hold, part, place)
             return
         hold.say(_SAID[ended].format(temp=part.temp_name, name=part.name, place=place))
-        SubmissionPart.update(state="sent").where(SubmissionPart.id == part.id).execute()
-        hold.save()
-    names = ", ".join(part.name for part in parts_of(hold.submission))
+        if len(parts) > 1:
+            SubmissionPart.update(state="sent").where(SubmissionPart.id == part.id).execute()
+            hold.save()
+    names = ", ".join(part.name for part in parts)
     settle.sent(hold, f"Delivered as {names}")
     failpoints.reach("sending-sent")
-    for part in parts_of(hold.submission):
-        _clear_after(hold, server, part)
+    if hold.submission.tries > 1:
+        for part in parts:
+            _clear_after(hold, server, part)
 
 
 _SAID = {
@@ -140,10 +148,12 @@ def _write_in_place(hold: Hold, server: DropsFiles) -> None:
         return
     failpoints.reach("sending-claimed")
     _reach(server, parts)
+    for part in parts:
+        hold.say(f"Writing {part.size:,} bytes to {_place(server, part.folder)} as {part.name}")
     leaving(hold, parts, "uploading")
     failpoints.reach("sending-leaving")
     for part in parts:
-        _write(hold, server, part, part.name)
+        _write(server, part, part.name)
         failpoints.reach("sending-written")
     settle.sent(hold, f"Written whole as {', '.join(part.name for part in parts)}")
 

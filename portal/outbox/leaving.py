@@ -22,7 +22,7 @@ def leaving(hold: Hold, parts: Iterable[SubmissionPart], state: str) -> None:
     """Say in the database and in the journal that the bytes may leave from now on. Raises LostClaim."""
     row = hold.submission
     with database.atomic():
-        hold.save(state=state, left_at=row.left_at or clock.now())
+        hold.save(state=state, left_at=row.left_at or clock.now(), server=row.server)
         for part in parts:
             SubmissionPart.update(temp_name=part.temp_name, state="uploading").where(SubmissionPart.id == part.id).execute()
     digest = hashlib.sha256("".join(part.sha256 for part in parts).encode()).hexdigest()

@@ -93,7 +93,7 @@ def one(hold: Hold, server: Any, address: str, way: Way) -> None:
         )
         return
     if not row.server or row.left_at is None:
-        hold.save(server=address[:300])
+        row.server = address[:300]  # written with the moment from which it may leave
     if row.transport != way.transport:
         words = Problem("refused", "Orders leave another way now", f"It was made to leave by {row.transport}, and nothing of it has left.")
         if row.left_at is not None:
