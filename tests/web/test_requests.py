@@ -58,6 +58,7 @@ def test_the_list_says_what_needs_a_person_first(client, merchant, north, waitin
     assert "No request matches" in page(client, "/requests?q=nothing") and "No request matches" in page(client, "/requests?shipped=shipped")
 
 
+@pytest.mark.one_database
 def test_an_empty_list_says_when_one_is_made(client):
     assert "No fulfillment requests yet" in page(client, "/requests")
 
@@ -73,6 +74,7 @@ def test_pages_of_many(client, merchant, north):
     assert page(client, "/requests?after=nonsense").count('class="row-link') == 50
 
 
+@pytest.mark.one_database
 def test_bulk_process_says_what_was_not_taken(client, merchant, north, waiting):
     other = routing.route(place(merchant, number="88"), "o").requests[0]
     Source.update(order_rules={"number": {"longest": 3}}).execute()
@@ -85,6 +87,7 @@ def test_bulk_process_says_what_was_not_taken(client, merchant, north, waiting):
     assert "Nothing was ticked, so nothing was processed." in page(client, answer.headers["Location"])
 
 
+@pytest.mark.one_database
 def test_one_request_from_process_to_void(client, waiting):
     text = page(client, path(waiting))
     for words in (
@@ -117,6 +120,7 @@ def test_their_answer_by_hand(client, waiting):
     assert FulfillmentRequest.get().state == "acknowledged" and Order.get().routing == "waiting"
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
@@ -135,6 +139,7 @@ def test_an_answer_that_cannot_be_is_refused_and_kept(client, waiting, typed, wo
     assert now(waiting) == [(5, 0, 0, 0, 0), (1, 0, 0, 0, 0)] and not AnswerProblem.select().count()
 
 
+@pytest.mark.one_database
 def test_cancel_with_kill_and_void_with_their_word(client, waiting):
     sent(waiting)
     one, two = lines_of(waiting)
@@ -149,6 +154,7 @@ def test_cancel_with_kill_and_void_with_their_word(client, waiting):
     assert too_many.status_code == 422 and "It is Canceled" in too_many.text
 
 
+@pytest.mark.one_database
 def test_another_number(client, merchant, north, waiting):
     Source.update(order_rules={"number": {"longest": 3}}).execute()
     client.send_form(path(waiting, "/process"), page=path(waiting))
@@ -158,6 +164,7 @@ def test_another_number(client, merchant, north, waiting):
     assert "It is 101 now, and waits for Process." in page(client, path(waiting))
 
 
+@pytest.mark.one_database
 def test_answers_that_could_not_be_used_are_seen_and_settled(client, merchant, waiting):
     assert "Every answer could be used" in page(client, "/requests/answers")
     sent(waiting)
@@ -172,6 +179,7 @@ def test_answers_that_could_not_be_used_are_seen_and_settled(client, merchant, w
     assert not answers.open_problems(merchant)
 
 
+@pytest.mark.one_database
 def test_another_merchants_problem_is_not_settled(client, other_client, waiting, other_merchant, make_source):
     sent(waiting)
     answers.acknowledge(waiting, [Answer(sku="HX-1", code="ZZ")], origin=Origin("file"))

@@ -46,6 +46,7 @@ def test_the_preview_says_who_and_why_not_and_routes(client, merchant, north, so
     assert "It is on hold, so it is not routed." in page(client, at)
 
 
+@pytest.mark.one_database
 def test_an_order_that_was_held_meanwhile_is_not_routed(client, merchant, north):
     order = place(merchant, [("HX-1", 3)])
     at = f"/orders/{order.public_id}/routing"
@@ -55,6 +56,7 @@ def test_an_order_that_was_held_meanwhile_is_not_routed(client, merchant, north)
     assert refused.status_code == 409 and "It is on hold" in refused.text and not FulfillmentRequest.select().count()
 
 
+@pytest.mark.one_database
 def test_how_orders_are_routed(client, member_client, merchant, north, south):
     at = "/settings/routing"
     typed = {
@@ -108,10 +110,12 @@ def test_turning_auto_process_on_for_the_workspace_says_what_leaves_first(client
     assert {one.state for one in FulfillmentRequest.select()} == {"processing"} and Merchant.get().auto_process
 
 
+@pytest.mark.one_database
 def test_nothing_waits_so_it_is_simply_turned_on(client, merchant):
     assert client.send_form("/settings", {"auto_process": "y"}).headers["Location"] == "/settings" and Merchant.get().auto_process
 
 
+@pytest.mark.one_database
 def test_turning_it_on_for_a_source_by_its_own_setting_or_by_dropping_the_override(client, merchant, north):
     orders(merchant, 2)
     Source.update(override_global=True).execute()
@@ -128,6 +132,7 @@ def test_turning_it_on_for_a_source_by_its_own_setting_or_by_dropping_the_overri
     assert not Source.get().override_global and {one.state for one in FulfillmentRequest.select()} == {"processing"}
 
 
+@pytest.mark.one_database
 def test_only_owners_turn_it_on_and_nobody_on_an_old_page(client, member_client, merchant, north):
     orders(merchant, 1)
     assert member_client.get("/settings/auto-process").status_code == 403
@@ -138,6 +143,7 @@ def test_only_owners_turn_it_on_and_nobody_on_an_old_page(client, member_client,
     assert FulfillmentRequest.get().state == "unprocessed"
 
 
+@pytest.mark.one_database
 def test_deleting_a_source_with_open_requests_is_refused_with_a_link(client, merchant, north):
     orders(merchant, 1)
     at = f"/sources/{north.public_id}/deletion"
