@@ -136,7 +136,7 @@ def _raw() -> bytes:
 
 def _body(operation: Operation, raw: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(raw.decode(), object_pairs_hook=_once_each, parse_constant=_no_number)
+        body = json.loads(raw.decode(), object_pairs_hook=_once_each, parse_constant=_no_number, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise Unreadable(400, f"The body is no JSON that can be read: {str(error)[:120]}. Nothing was done.") from None
     assert operation.body is not None
@@ -150,6 +150,12 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name stands twice in one object")
     return found
+
+
+def _number(text: str) -> int | float:
+    """3.0 is a whole number to JSON Schema, so it is one here."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 10**15 else value
 
 
 def _no_number(name: str) -> Any:

@@ -11,11 +11,15 @@ Shape = Mapping[str, Any]
 _TYPES: Mapping[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "null": type(None)}
 _WORDS = {"object": "an object", "array": "a list", "string": "a text", "integer": "a whole number", "null": "null"}
 MOST_TOLD = 20
+_SIGNS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_PLAIN = f"[^{_SIGNS}]"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def text(longest: int, shortest: int = 0, **more: Any) -> Shape:
-    """A text."""
+    """A text of one line; where it must not be empty, blanks alone are not enough."""
+    if not more:
+        more = {"pattern": rf"^{_PLAIN}*[^\s{_SIGNS}]{_PLAIN}*$" if shortest else f"^{_PLAIN}*$"}
     return {"type": "string", "maxLength": longest, **({"minLength": shortest} if shortest else {}), **more}
 
 
@@ -76,7 +80,7 @@ def _check_list(value: list[Any], shape: Shape, at: str, found: dict[str, str]) 
 def _wrong_text(value: str, shape: Shape) -> str:
     if len(value) > shape["maxLength"]:
         return f"It has {len(value):,} characters; {shape['maxLength']:,} at most."
-    if len(value) < shape.get("minLength", 0):
+    if len(value.strip()) < min(1, shape.get("minLength", 0)) or len(value) < shape.get("minLength", 0):
         return "It must not be empty."
     if _CONTROL.search(value):
         return "It holds a line break or control character."

@@ -40,6 +40,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "order_page",
     "order_new",
     "order_files",
+    "api_tokens",
     "exchanges",
     "hooks",
     "signing_in",

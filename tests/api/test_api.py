@@ -78,6 +78,7 @@ def test_what_cannot_be_used_is_told_at_its_place_and_nothing_is_kept(caller: An
         ({"lines": [{**line, "price": "1e3"}]}, "lines.0.price", "An amount as a text"),
         ({"lines": [line] * 501}, "lines", "1 to 500"),
         ({"number": ""}, "number", "must not be empty"),
+        ({"number": "  "}, "number", "must not be empty"),
         ({"number": None}, "number", "a text"),
         ({"colour": "red"}, "colour", "no such field"),
         ({"ordered_at": "2026-11-27"}, "ordered_at", "with its zone"),

@@ -1,4 +1,4 @@
-"""The pages of orders in a real browser: axe in light and dark, small screens, large text, and typing one in with scripts."""
+"""The pages of orders and API tokens in a real browser: axe in light and dark, small screens, large text, typing an order in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal import clock
+from portal import api_tokens, clock
 from portal.models import Order, OrderFile, Shipment, ShipmentItem
 from portal.orders import files
 from tests.browser.conftest import axe_problems, keyboard_on, sideways
@@ -47,6 +47,8 @@ def pages(merchant: Any, make_source: Any) -> list[str]:
     text = "Order number,SKU,Qty,City\nA-1,HX-1,2,Bath\nA-2,HX-1,0,Bath\n"
     read = files.begin(merchant, io.BytesIO(text.encode()), "orders.csv", "ana@harbor.example")
     ends += ["/orders/from-file", f"/orders/from-file/{read.public_id}", f"/orders/from-file/{taken.public_id}"]
+    token, _ = api_tokens.make(merchant, "Till " * 16, ["orders:read"], None, "90", "ana@harbor.example")
+    ends += ["/api-tokens", "/api-tokens/new", f"/api-tokens/{token.public_id}/revocation"]
     return ["/orders", "/orders?view=all", "/orders?q=nothing", "/orders/new", *ends]
 
 

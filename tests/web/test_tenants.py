@@ -32,6 +32,8 @@ ENTRIES: dict[str, dict[str, str]] = {
     "shipments.void": {},
     "routing.preview": {},
     "routing.route": {},
+    "api_tokens.revocation": {},
+    "api_tokens.revoke": {},
     "columns.choose": {},
     "columns.show": {},
     "connections.check_again": {},

@@ -7,12 +7,22 @@ from typing import Any
 
 from werkzeug.routing import Rule
 
-from portal import sources
+from portal import api_tokens, sources
 from portal.models import TABLES, Document, FormToken, InventoryItem, Merchant, OrderFile, Run, Session, Shipment, database
 from tests.ordered import ask, place
 
 MISSING = "a" * 22  # shaped as an id, and nobody's
-IDS = ("source_id", "run_id", "item_id", "order_id", "request_id", "order_file_id", "shipment_id")  # parts of addresses that name an object
+# parts of addresses that name an object
+IDS = (
+    "source_id",
+    "run_id",
+    "item_id",
+    "order_id",
+    "request_id",
+    "order_file_id",
+    "shipment_id",
+    "token_id",
+)
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 BOOKKEEPING = (Session, FormToken)  # when it was seen, and which form was sent: not the merchant's data
 
@@ -28,6 +38,7 @@ class Belongings:
     request_id: str
     order_file_id: str
     shipment_id: str
+    token_id: str
     others: dict[str, str] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
@@ -64,7 +75,8 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     parcel = Shipment.create(
         merchant=merchant, source=source, state="unmatched", reference="77", tracking_number="T-1", tracking_key="T1", came_by="file"
     )  # fmt: skip
-    ids = (source, run, item, order, request, file, parcel)
+    token, _ = api_tokens.make(merchant, "Till", ["orders:read"], None, "90", "owner")
+    ids = (source, run, item, order, request, file, parcel, token)
     return Belongings(*[one.public_id for one in ids])
 
 
