@@ -193,6 +193,7 @@ def _elsewhere(source: Any) -> list[Elsewhere]:
             "freshness", "When a file counts as late", "By when the next file has to be accepted; past that the source shows as Late.",
             "When the supplier promised a time, or one interval is too long to wait.", *_freshness(source),
         ),
+        *_second_freshness(source),
         Elsewhere(
             "guards", "Guard limits", "What a file has to pass before it may change your stock. One that looks wrong is refused or held.",
             "When one asks you too often, or lets too much through.", *_guards(source),
@@ -255,6 +256,18 @@ def _freshness(source: Any) -> tuple[str, str, str]:
     if one is None:
         return freshness.in_words(Rule()), "", ""
     return freshness.in_words(rule(one)), "Edit the rule", url_for("freshness.edit", source_id=source.public_id, kind=one.kind)
+
+
+def _second_freshness(source: Any) -> list[Elsewhere]:
+    """A row for the second file, which has a rule of its own."""
+    one = next((one for one in sources.integrations(source) if one.kind == sources.SECONDARY), None)
+    if one is None:
+        return []
+    there = url_for("freshness.edit", source_id=source.public_id, kind=one.kind)
+    what = "By when the next second file has to be accepted; past that the source shows as Late."
+    when = "When the second file comes at other times than the first."
+    name = f"When a file of {sources.INTEGRATION_KINDS[one.kind]} counts as late"
+    return [Elsewhere("freshness-second", name, what, when, freshness.in_words(rule(one)), "Edit the rule", there)]
 
 
 def _schedule(source: Any) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portal import clock
+from portal import clock, sources
 from portal.models import AuditLine, Integration, Merchant, SealedSecret, Source, User
 
 HTMX = {"HX-Request": "true"}
@@ -167,3 +167,13 @@ def test_a_setting_that_does_not_exist_is_not_found(client: Any, source: Source)
 def test_a_draft_has_settings_and_a_deleted_source_none(client: Any, make_source: Any) -> None:
     draft, gone = make_source("Draft"), make_source("Gone", state="deleted")
     assert client.get(at(draft)).status_code == 200 and client.get(at(gone)).status_code == 404
+
+
+def test_the_second_files_rule_for_late_is_linked_once_there_is_one(client, make_source):
+    source = make_source()
+    sources.add_integration(source, "get_inventory_primary", "owner")
+    at = f"/sources/{source.public_id}/integrations/get_inventory_secondary/freshness"
+    assert at not in client.get(f"/sources/{source.public_id}/settings").text
+    sources.add_integration(source, "get_inventory_secondary", "owner")
+    text = client.get(f"/sources/{source.public_id}/settings").text
+    assert at in text and "Get Inventory Secondary counts as late" in text
