@@ -15,6 +15,8 @@ from tests.connected import chosen, loopback  # noqa: F401
 from tests.faults.senders import Api
 from tests.outgoing import due_now, send, states, submissions, tries, turn_on, wants
 
+pytestmark = pytest.mark.one_database  # the files' and the pages' tests go over both
+
 Shop = Callable[..., tuple[Source, Api]]
 
 

@@ -15,6 +15,8 @@ from tests.outbox.mail_server import Mail
 from tests.outbox.test_other_ways import mail, source  # noqa: F401
 from tests.outgoing import send, states, submissions, turn_on, wants
 
+pytestmark = pytest.mark.one_database  # the files' and the pages' tests go over both
+
 
 @pytest.fixture
 def later(monkeypatch: Any) -> Iterator[Callable[[timedelta], None]]:

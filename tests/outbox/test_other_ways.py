@@ -24,6 +24,8 @@ from tests.outbox.mail_server import Mail, mail_server
 from tests.outgoing import due_now, send, states, submissions, tries, turn_on, wants
 from tests.servers import LOOPBACK
 
+pytestmark = pytest.mark.one_database  # the files' and the pages' tests go over both
+
 
 @pytest.fixture
 def source(config: Any, app: Any, make_source: Callable[..., Source]) -> Source:  # noqa: ARG001 - it sets the settings, too
