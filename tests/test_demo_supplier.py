@@ -280,3 +280,15 @@ def test_files_are_all_that_it_serves(demo):
             channel.exec_command("id")
         with pytest.raises(paramiko.SSHException):
             line.open_channel("direct-tcpip", (LOOPBACK, demo.account["http_port"]), (LOOPBACK, 1), timeout=5)
+
+
+def test_an_order_file_is_handed_over_under_a_temporary_name_and_never_over_another(demo):
+    with demo.by_sftp() as connector:
+        place = connector.place_of("/orders")
+        assert connector.write(place, ".7.a.part", b"po,sku\r\n") == 8
+        assert connector.rename(place, ".7.a.part", "orders_7.csv") == "done"
+        assert connector.rename(place, ".7.a.part", "orders_7.csv") == "gone"
+        connector.write(place, ".8.b.part", b"po,sku\r\nother\r\n")
+        assert connector.rename(place, ".8.b.part", "orders_7.csv") == "taken"
+        assert connector.sizes(place)["orders_7.csv"] == 8
+        assert connector.clear(place, ".8.", ".part") == [".8.b.part"]
