@@ -170,7 +170,7 @@ def test_a_draft_has_settings_and_a_deleted_source_none(client: Any, make_source
 
 
 def test_the_second_files_rule_for_late_is_linked_once_there_is_one(client, make_source):
-    source = make_source()
+    source = make_source(state="live", supplier="sftp-file")
     sources.add_integration(source, "get_inventory_primary", "owner")
     at = f"/sources/{source.public_id}/integrations/get_inventory_secondary/freshness"
     assert at not in client.get(f"/sources/{source.public_id}/settings").text
