@@ -11,16 +11,17 @@ from wtforms import BooleanField, RadioField, SelectField, SelectMultipleField, 
 
 from portal import sources
 from portal.errors import Invalid, Stale
-from portal.requests import ledger, numbering, rules, windows
+from portal.requests import ledger, numbering, rules, shipping_codes, windows
 from portal.requests.rules import OfSource
 from portal.requests.windows import Window
 from portal.spoken import DAYS
 from portal.web import guards
 from portal.web.forms import VersionedForm
 from portal.web.render import render, saved
-from portal.web.typed import whole_number
+from portal.web.typed import TypedErrors, whole_number
 
 blueprint = Blueprint("order_rules", __name__, url_prefix="/sources/<source_id>")
+COLUMNS = {"code": "Their code", "carrier": "Carrier", "method": "Method"}
 SAMPLE = ("#10442/A", "SHOP-77-10442")
 
 
@@ -81,6 +82,50 @@ def committed(source_id: str) -> Response:
         release_after_days=rules.of_workspace(g.merchant).release_after_days,
         next_url=url_for("order_rules.committed", source_id=source_id, after=page.next, **kept) if page.next else "",
     )  # fmt: skip
+
+
+@blueprint.get("/shipping-methods")
+@guards.signed_in
+def methods(source_id: str) -> Response:
+    """What the channel's ways of shipping are called at this source; what was seen and is not mapped comes first."""
+    return _methods(sources.find(g.merchant, source_id), TypedErrors())
+
+
+@blueprint.post("/shipping-methods")
+@guards.signed_in
+@guards.once
+def save_methods(source_id: str) -> Response:
+    """Keep the map; requests that waited for a code go on by themselves where Auto Process is on."""
+    source = sources.find(g.merchant, source_id)
+    typed = {one.text_key: {name: request.form.get(f"{name}-{one.id}", "") for name in COLUMNS} for one in shipping_codes.listing(source)}
+    added = {name: request.form.get(f"{name}-new", "") for name in ("text", *COLUMNS)}
+    try:
+        shipping_codes.save(source, typed, added, g.user.email)
+    except Invalid as refused:
+        ids = {one.text_key: str(one.id) for one in shipping_codes.listing(source)} | {"new": "new"}
+        parts = [(*at.partition("-"), words) for at, words in refused.errors.items()]
+        placed = [(f"{name}-{ids[key]}", words) for name, _, key, words in parts]
+        return _methods(source, TypedErrors(placed), 422)
+    return saved(url_for("order_rules.methods", source_id=source_id))
+
+
+def _methods(source: Any, form: TypedErrors, status: int = 200) -> Response:
+    rows = shipping_codes.listing(source)
+    typed = {
+        f"{name}-{one.id}": request.form.get(f"{name}-{one.id}", getattr(one, name)) for one in rows for name in COLUMNS
+    } | {f"{name}-new": request.form.get(f"{name}-new", "") for name in ("text", *COLUMNS)}  # fmt: skip
+    return render(
+        "order_rules/methods.html", "order_rules/_methods.html", status, source=source, form=form, rows=rows, typed=typed, columns=COLUMNS,
+        lengths=shipping_codes.LENGTHS, wrong=dict(form.problems()), unmapped=sum(not one.code for one in rows),
+    )  # fmt: skip
+
+
+def methods_in_words(source: Any) -> str:
+    """The map in a few words, for the table of settings."""
+    rows = shipping_codes.listing(source)
+    mapped = sum(bool(one.code) for one in rows)
+    left = f"; {len(rows) - mapped:,} seen and not mapped" if len(rows) > mapped else ""
+    return f"{mapped:,} mapped{left}" if rows else "None seen yet"
 
 
 def in_words(source: Any) -> str:

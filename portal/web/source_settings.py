@@ -209,6 +209,11 @@ def _elsewhere(source: Any) -> list[Elsewhere]:
             "Edit order rules", url_for("order_rules.edit", source_id=source.public_id),
         ),
         Elsewhere(
+            "methods", "Shipping methods", "What the ways of shipping that your channels ask for are called at this source.",
+            "When the supplier wants its own codes, such as UPSG for Ground.", order_rules.methods_in_words(source),
+            "Edit shipping methods", url_for("order_rules.methods", source_id=source.public_id),
+        ),
+        Elsewhere(
             "credentials", "Credentials", "What we sign in with at the supplier. It is sealed and never shown again.",
             "When the supplier gave you a new password or key.", _credentials(source), "Edit connection", _step_at(source, "connection"),
         ),

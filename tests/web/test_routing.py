@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from portal import routing
-from portal.models import FulfillmentRequest, Merchant, Order, Source
-from portal.requests import rules
+from portal.models import FulfillmentRequest, Merchant, Order, ShippingCode, Source
+from portal.requests import process, rules
 from portal.requests.policies import Policy
 from tests.ordered import place
 from tests.stocked import stock_up
@@ -150,3 +150,25 @@ def test_deleting_a_source_with_open_requests_is_refused_with_a_link(client, mer
     assert "1 fulfillment request is still open here" in page(client, at)
     refused = client.send_form(at, {"typed_name": "Northwind"})
     assert refused.status_code == 409 and "Northwind has 1 open fulfillment request." in refused.text and Source.get().state == "live"
+
+
+@pytest.mark.one_database
+def test_shipping_methods_are_mapped_and_what_waited_goes_on(client, merchant, north):
+    at = f"/sources/{north.public_id}/shipping-methods"
+    assert "While nothing is mapped" in page(client, at)
+    Merchant.update(auto_process=True).execute()
+    assert client.send_form(at, {"text-new": " Ground ", "code-new": "UPSG", "carrier-new": "UPS"}).status_code == 303
+    merchant.auto_process = True
+    (request,) = routing.route(place(merchant, [("HX-1", 1)], shipping_text="Overnight Air"), "").requests
+    assert "go-methods" in page(client, f"/requests/{request.public_id}")
+    assert "1 mapped; 1 seen and not mapped" in page(client, f"/sources/{north.public_id}/settings")
+    ground, air = ShippingCode.select().order_by(ShippingCode.id)
+    refused = client.send_form(at, {f"code-{air.id}": "x" * 41, "text-new": "GROUND", "code-new": "G2"})
+    assert (
+        refused.status_code == 422 and "Enter at most 40 characters." in refused.text and "“GROUND” is in the list already." in refused.text
+    )
+    assert "Enter what your channel calls it" in client.send_form(at, {"code-new": "Q"}).text
+    assert client.send_form(at, {f"code-{air.id}": "ND1"}).status_code == 303
+    assert process.by_itself() == 1 and FulfillmentRequest.get().shipping_code == "ND1"
+    assert client.send_form(at, {f"code-{ground.id}": "", f"carrier-{ground.id}": ""}).status_code == 303
+    assert [one.text for one in ShippingCode.select()] == ["Overnight Air"], "nobody asked for Ground, so it is gone"
