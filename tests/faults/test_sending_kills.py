@@ -34,6 +34,7 @@ SHORT = "KILLS" not in os.environ
 POINTS = ("sending-claimed", "sending-leaving", "sending-written", "sending-uploaded", "sending-renamed", "sending-sent")
 CALLED = ("sending-claimed", "sending-leaving", "sending-answered")
 KILLED = -signal.SIGKILL
+pytestmark = pytest.mark.timeout(300 if SHORT else 3_600)
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tests.faults.worker", "tests.faults.senders"])
