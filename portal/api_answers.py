@@ -14,7 +14,6 @@ from portal.errors import Refused
 from portal.models import ApiAnswer, ApiToken, database
 
 KEPT_FOR = timedelta(days=7)
-LONGEST_KEY = 200
 
 
 class OtherBody(Refused):

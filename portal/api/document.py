@@ -18,7 +18,14 @@ ROOT = "/api/v1"
 MOST_ON_A_PAGE = 200
 ID = text(32, 1, pattern="^[a-z0-9]+$")
 MONEY = text(20, 1, pattern=r"^[0-9]{1,9}(\.[0-9]{1,4})?$", description="An amount as a text, such as 4.90; at most 4 decimals")
-TIME = text(40, format="date-time", description="With its zone, such as 2026-11-27T09:30:00Z")
+_DAY = r"(19[7-9]|20[0-9])[0-9]-[01][0-9]-[0-3][0-9]"
+_CLOCK, _ZONE = r"[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?", r"(Z|[+-][01][0-9]:[0-5][0-9])"
+TIME = text(
+    40,
+    format="date-time",
+    pattern=f"^{_DAY}T{_CLOCK}{_ZONE}$",
+    description="A time with its zone, 1970 to 2099, such as 2026-11-27T09:30:00Z",
+)
 ADDRESS = record({key: text(500 if longest > 60 else 250) for key, (_, longest) in FIELDS.items()})
 ORDER = record(
     {
@@ -59,6 +66,7 @@ SHIPMENT = record(
 LEASE = record({"source_id": ID, "count": whole(1, MOST), "seconds": whole(SHORTEST, LONGEST_LEASE)})
 CONFIRM = record({"source_id": ID})
 
+KEY = text(200, 1, pattern="^[!-~]+$")
 CURSOR = ("cursor", text(20, 1, pattern="^c[0-9]{1,18}$"), "next_cursor of the page before")
 LIMIT = ("limit", whole(1, MOST_ON_A_PAGE, default=50), "How many on a page")
 LEASE_ID = text(32, 32, pattern="^[0-9a-f]{32}$")
@@ -108,7 +116,7 @@ BY_NAME = {one.name: one for one in OPERATIONS}
 
 _EVERY = {400: "The request cannot be read", 401: "No token, or one that opens nothing", 403: "The token may not do this",
           404: "Not here", 422: "Something in it cannot be used", 429: "Too many requests"}  # fmt: skip
-_OF_BODY = {413: "It is too large", 415: "It is not JSON"}
+_OF_BODY = {409: "The Idempotency-Key came before with another content", 413: "It is too large", 415: "It is not JSON"}
 
 
 def openapi(server: str) -> dict[str, Any]:
@@ -170,5 +178,5 @@ def _parameters(one: Operation) -> list[dict[str, Any]]:
     told += [{"name": name, "in": "query", "required": False, "schema": shape, "description": words} for name, shape, words in one.query]
     if one.method == "POST":
         words = "The same key with the same content gets the first answer again, for 7 days"
-        told.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": text(200, 1), "description": words})
+        told.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": KEY, "description": words})
     return told

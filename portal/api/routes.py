@@ -72,8 +72,8 @@ def _done(operation: Operation, token: Any, asked: acts.Asked) -> Response:
     raw = _raw()
     body = _body(operation, raw)
     key = request.headers.get("Idempotency-Key", "")
-    if len(key) > api_answers.LONGEST_KEY or not key.isprintable():
-        raise Unreadable(400, f"An Idempotency-Key has at most {api_answers.LONGEST_KEY} printable characters.")
+    if "Idempotency-Key" in request.headers and shapes.problems(key, document.KEY):
+        raise Unreadable(400, "An Idempotency-Key has 1 to 200 letters, digits and signs of ASCII, no blanks. Nothing was done.")
     place = f"{request.method} {request.path}"
     answer = api_answers.once(token, place, key, raw, lambda: _written(act(asked, body)), whole=operation.name != "confirm_lease")
     tasks.ring_if_it_works()
@@ -118,7 +118,9 @@ def _query(operation: Operation) -> dict[str, Any]:
         for text in typed:
             digits = shape["type"] == "integer" and text.isascii() and text.isdigit() and len(text) < 10
             found[name] = int(text) if digits else text
-    wrong: dict[str, str] = {}
+    known = [name for name, _, _ in operation.query]
+    words = f"There is no such filter here. Known: {', '.join(known) or 'none'}."
+    wrong = {name[:60]: words for name in list(request.args)[: shapes.MOST_TOLD] if name not in known}
     for name, shape, _ in operation.query:
         if name in found:
             wrong |= shapes.problems(found[name], shape, name)
@@ -185,7 +187,7 @@ def _invalid(error: Invalid) -> Response:
 
 @blueprint.errorhandler(Refused)
 def _refused(error: Refused) -> Response:
-    return problem(422 if isinstance(error, api_answers.OtherBody) else 409, str(error))
+    return problem(409, str(error))
 
 
 @blueprint.errorhandler(api_reading.OtherSource)

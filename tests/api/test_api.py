@@ -45,7 +45,7 @@ def test_the_same_key_gets_the_same_answer_and_another_content_is_refused(caller
     assert again.status_code == 201 and again.data == first.data and again.headers["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in first.headers
     other = call("POST", "/orders", {**ORDER, "number": "1002"}, "k1")
-    assert other.status_code == 422 and "came before with another content" in other.json["detail"]
+    assert other.status_code == 409 and "came before with another content" in other.json["detail"]
     assert Order.select().count() == 1
     assert caller()("POST", "/orders", {**ORDER, "number": "1002"}, "k1").status_code == 201, "keys are each token's own"
 
@@ -82,6 +82,9 @@ def test_what_cannot_be_used_is_told_at_its_place_and_nothing_is_kept(caller: An
         ({"number": None}, "number", "a text"),
         ({"colour": "red"}, "colour", "no such field"),
         ({"ordered_at": "2026-11-27"}, "ordered_at", "with its zone"),
+        ({"ordered_at": "0001-01-01T00:00:00+02:00"}, "ordered_at", "1970 to 2099"),
+        ({"ordered_at": "2026-02-30T00:00:00Z"}, "ordered_at", "with its zone"),
+        ({"ordered_at": "2026-02-03T00:00:00"}, "ordered_at", "with its zone"),
         ({"ship_to": {"name": "a\ud800"}}, "ship_to.name", "control character"),
     ):
         refused = call("POST", "/orders", {**ORDER, **changed})
@@ -99,10 +102,13 @@ def test_what_cannot_be_read_is_told(caller: Any) -> None:
         assert send(data).status_code == 400, data[:20]
     assert send(b"[]").status_code == 422 and send(b"a=b", "application/x-www-form-urlencoded").status_code == 415
     assert send(b" " * 1_000_001).status_code == 413
-    assert call("POST", "/orders", ORDER, "k" * 201).status_code == 400
+    for key in ("k" * 201, "a b", "\u00e9"):
+        assert call("POST", "/orders", ORDER, key).status_code == 400, key
     assert call("GET", "/orders?limit=0").status_code == 422 and call("GET", "/orders?limit=x").status_code == 422
     assert call("GET", "/orders?cursor=x").status_code == 422 and call("GET", "/orders?limit=1&limit=2").status_code == 422
     assert call("GET", "/orders?number=%00").status_code == 422 and call("GET", "/orders/%00").status_code == 404
+    misspelt = call("GET", "/orders?stat=open")
+    assert misspelt.status_code == 422 and "Known: cursor, limit, number, state" in told(misspelt)["stat"]
     for path, method, status in (("/nowhere", "GET", 404), ("/orders", "DELETE", 405), ("/fulfillment-requests/lease", "GET", 404)):
         answer = call(method, path)
         assert answer.status_code == status and answer.content_type == "application/problem+json", path
