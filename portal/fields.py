@@ -141,3 +141,19 @@ SHIPMENT_FIELDS: tuple[Field, ...] = (
           ("sku", "item", "itemno", "itemnumber", "partnumber")),
     Field("quantity", "Quantity", "quantity", False, "", 0, ("quantity", "qty", "qtyshipped", "shippedqty")),
 )  # fmt: skip
+
+ANSWER_FIELDS: tuple[Field, ...] = (
+    Field("order_reference", "Order reference", "identifier", True, "The PO number we sent", 60,
+          ("ponumber", "po", "orderreference", "ordernumber", "orderno", "reference", "customerpo")),
+    Field("sku", "SKU", "identifier", False, "Empty: the answer is for the whole request", 120,
+          ("sku", "item", "itemno", "itemnumber", "partnumber")),
+    Field("code", "Status", "text", False, "Accepted, rejected, or their code for it", 60,
+          ("status", "code", "statuscode", "ackcode", "answer", "result", "ack")),
+    Field("accepted", "Quantity accepted", "quantity", False, "In all, of that SKU", 0,
+          ("qtyaccepted", "acceptedqty", "acceptedquantity", "quantityaccepted", "qtyconfirmed", "confirmedqty", "quantity", "qty")),
+    Field("rejected", "Quantity rejected", "quantity", False, "In all, of that SKU", 0,
+          ("qtyrejected", "rejectedqty", "rejectedquantity", "quantityrejected", "qtycancelled", "cancelledqty")),
+    Field("reason", "Reason", "text", False, "", 200, ("reason", "message", "comment", "note", "reasoncode")),
+    Field("their_id", "Their order number", "identifier", False, "", 120,
+          ("vendororder", "vendorordernumber", "salesorder", "theirnumber")),
+)  # fmt: skip

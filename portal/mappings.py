@@ -26,7 +26,7 @@ LOOKED_AT = 1_000  # rows that a proposal and the first values are read from
 COUNTED = 100_000  # rows that counts are made over; a larger sample says so
 PREVIEW_ROWS = 20
 MOST_VALUES = 200  # of one column, offered for a value table
-STEP_OF = {"get_inventory_primary": "inventory", "send_orders": "orders", "get_shipments": "shipments"}
+STEP_OF = {"get_inventory_primary": "inventory", "send_orders": "orders", "get_shipments": "shipments", "get_acknowledgements": "shipments"}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "purge_source": (("purge", "Erase"),),
     "send_orders": (("send", "Send"),),
     "get_shipments": (("fetch", "Download"), ("parse", "Read and record")),
+    "get_acknowledgements": (("fetch", "Download"), ("parse", "Read and record")),
 }
 
 TITLES = {
@@ -36,6 +37,7 @@ TITLES = {
     "purge_source": "Erase a deleted source",
     "send_orders": "Send Orders",
     "get_shipments": "Get Shipments",
+    "get_acknowledgements": "Get Acknowledgements",
 }
 FILTERS = {kind: INTEGRATION_KINDS[kind] for kind in INVENTORY_KINDS} | {kind: TITLES[kind] for kind in TITLES if kind != "inventory"}
 """The kinds that a list of runs can be narrowed to."""
@@ -94,7 +96,18 @@ SHIPMENT_LABELS = (
     ("set_aside", "Set aside"),
     ("noted", "Values left out"),
 )
-LABELS = {"dry_run": PLANNED_LABELS, "send_orders": SENDING_LABELS, "get_shipments": SHIPMENT_LABELS}
+ANSWER_LABELS = (
+    ("rows", "Rows read"),
+    ("accepted", "Units accepted"),
+    ("canceled", "Units canceled"),
+    ("known", "Requests already answered so"),
+    ("problems", "Wait for you"),
+    ("set_aside", "Set aside"),
+    ("noted", "Values left out"),
+)
+LABELS = {
+    "dry_run": PLANNED_LABELS, "send_orders": SENDING_LABELS, "get_shipments": SHIPMENT_LABELS, "get_acknowledgements": ANSWER_LABELS,
+}  # fmt: skip
 """Of kinds that count other things than Get Inventory."""
 
 ALWAYS_SHOWN = ("rows", "new", "changed", "unchanged", "missing", "set_aside")

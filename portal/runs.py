@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 
 MOST_INTERRUPTIONS = 5
 RETRY_MINUTES = (2, 5, 15, 30, 60)  # after the first, second … temporary failure; then the run has failed
-RETRIED_KINDS = ("inventory", "get_shipments")
+RETRIED_KINDS = ("inventory", "get_shipments", "get_acknowledgements")
 SYNC_KINDS = {
     "get_inventory_primary": "inventory", "get_inventory_secondary": "inventory", "send_orders": "send_orders",
-    "get_shipments": "get_shipments",
+    "get_shipments": "get_shipments", "get_acknowledgements": "get_acknowledgements",
 }  # fmt: skip
 WRITERS = ("inventory", "accept_removals", "fixed_rows", "revert", "silence", "remove_inventory")
 """Kinds of which one at a time works on a source: two feeds of it, or a feed and a revert, never write side by side."""
@@ -129,6 +129,8 @@ def start_sync(
         raise Refused("Send Orders is not turned on for this source. Nothing was sent.")
     if kind == "get_shipments" and not integration.enabled:
         raise Refused("Get Shipments is not turned on for this source. Nothing was read.")
+    if kind == "get_acknowledgements" and not integration.enabled:
+        raise Refused("Get Acknowledgements is not turned on for this source. Nothing was read.")
     if integration.source.state == "deleted":
         raise Refused("This source was deleted. Restore it first.")
     source = integration.source

@@ -211,6 +211,8 @@ def _take_mapping(one: Integration, table: Mapping[str, Any]) -> None:
         order_mapping.check_layout(rules)
     elif one.kind == "get_shipments":
         order_mapping.check_shipment_rules(rules, headers)
+    elif one.kind == "get_acknowledgements":
+        order_mapping.check_answer_rules(rules, headers)
     else:
         mappings.check(one, rules, headers)
     MappingVersion.create(integration=one, number=1, rules=rules, headers=headers, made_at=clock.now())

@@ -27,9 +27,10 @@ INTEGRATION_KINDS = {
     PRIMARY: "Get Inventory Primary",
     SECONDARY: "Get Inventory Secondary",
     "send_orders": "Send Orders",
+    "get_acknowledgements": "Get Acknowledgements",
     "get_shipments": "Get Shipments",
 }
-OPTIONAL_KINDS = ("get_inventory_secondary",)
+OPTIONAL_KINDS = ("get_inventory_secondary", "get_acknowledgements")
 """Integrations that a source has only once a person added them."""
 
 LONGEST_NAME = 80

@@ -8,7 +8,7 @@ from portal import connection_checks, removals
 from portal.inventory import apply, dry_run, fixes, revert, silence, sync
 from portal.outbox import running
 from portal.runs import Handler
-from portal.shipments import reading
+from portal.shipments import answering, reading
 
 HANDLERS: Mapping[str, Handler] = {
     "inventory": sync.perform,
@@ -23,4 +23,5 @@ HANDLERS: Mapping[str, Handler] = {
     "purge_source": removals.purge_source,
     "send_orders": running.perform,
     "get_shipments": reading.perform,
+    "get_acknowledgements": answering.perform,
 }

@@ -62,7 +62,7 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
 
 def _link_of(integration: Integration) -> str:
     """The link of a file that is not the connection's own: of a second feed, or of tracking files behind a link."""
-    if integration.kind == "get_shipments" and connections.supplier_of(integration.source).protocol == "http":
+    if integration.kind in ("get_shipments", "get_acknowledgements") and connections.supplier_of(integration.source).protocol == "http":
         return str(integration.settings.get("pattern") or "")
     return str(integration.settings.get("link") or "")
 

@@ -108,7 +108,8 @@ class SealedSecret(Table):
 
 
 class Integration(Table):
-    """One operation of one source. `kind`: get_inventory_primary, get_inventory_secondary, send_orders or get_shipments.
+    """One operation of one source. `kind`: get_inventory_primary, get_inventory_secondary, send_orders, get_shipments or
+    get_acknowledgements.
 
     `settings` for files: {"folder", "match": "newest"|"exact", "pattern", "format": {FeedFormat fields}};
     for send_orders also {"auto_send", "layout", "file_name"}.

@@ -24,12 +24,19 @@ from portal.order_mapping.layout import (
     reshape,
 )
 from portal.order_mapping.samples import SAMPLE_ORDER
-from portal.order_mapping.shipments import check_shipment_rules, compile_shipments, needed_shipment_columns
+from portal.order_mapping.shipments import (
+    MEANINGS,
+    check_answer_rules,
+    check_shipment_rules,
+    compile_answers,
+    compile_shipments,
+    needed_shipment_columns,
+)
 from portal.order_mapping.texts import ENCODINGS
 
 __all__ = [
     "ALIGNS", "DATE_FORMS", "DELIMITERS", "ENCODINGS", "FORMATS", "KINDS", "LINE_ENDS", "LINE_FIELDS", "LINE_JOINS", "NESTED", "PADS",
-    "QUOTING", "SAMPLE_ORDER", "SHAPES", "TOKENS", "OrderFile",
-    "check_layout", "check_shipment_rules", "column_sets", "compile_shipments", "file_name", "files", "likely_form",
-    "needed_shipment_columns", "propose_layout", "render", "reshape",
+    "MEANINGS", "QUOTING", "SAMPLE_ORDER", "SHAPES", "TOKENS", "OrderFile", "check_answer_rules", "check_layout", "check_shipment_rules",
+    "column_sets", "compile_answers", "compile_shipments", "file_name", "files", "likely_form", "needed_shipment_columns",
+    "propose_layout", "render", "reshape",
 ]  # fmt: skip

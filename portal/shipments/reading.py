@@ -6,11 +6,11 @@ fetch ─▶ rows (by the process that reads feeds) ─▶ mapping ─▶ notice
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from portal import connections, documents, failpoints, file_looks, order_mapping, read_files, readers
 from portal.errors import Problem, Refused, SupplierError
@@ -28,6 +28,27 @@ MOST_SHOWN = 50  # doubts and waiting parcels said in the run's story
 _ASIDE = ("run_id", "row_number", "sku", "fatal", "problems", "cells")
 
 
+class Told(Protocol):
+    """The rows of a file that belong together, from the first of them on."""
+
+    row: int
+
+    def add(self, row: int, values: Mapping[str, Any]) -> None:
+        """One more row."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What files of one kind tell. `key`: rows with the same one belong together; `record`: takes one of them, and counts it."""
+
+    title: str
+    compile: Callable[..., Callable[[Row], tuple[dict[str, Any] | None, list[CellProblem]]]]
+    key: Callable[[Mapping[str, Any]], tuple[str, ...]]
+    begin: Callable[[int, Mapping[str, Any]], Told]
+    record: Callable[[Work, MappingVersion, Document, Any, Counter[str]], None]
+    waits: str = "unmatched"
+
+
 @dataclass
 class Parcel:
     """The rows of a file that speak of one parcel: our reference, its number, and units by SKU (None: all of it)."""
@@ -37,7 +58,7 @@ class Parcel:
     items: dict[str, int | None] = field(default_factory=dict)
     whole: bool = False
 
-    def add(self, values: Mapping[str, Any]) -> None:
+    def add(self, row: int, values: Mapping[str, Any]) -> None:  # noqa: ARG002 -- a parcel is of its first row
         """One more row. A row without a SKU says that the whole request went."""
         sku, quantity = values["sku"], values["quantity"]
         if not sku:
@@ -59,11 +80,16 @@ class Parcel:
 
 def perform(work: Work) -> Outcome:
     """Run handler of Get Shipments. Raises SupplierError for a file that cannot be read; what came before it stays recorded."""
+    return read(work, SHIPMENTS)
+
+
+def read(work: Work, reader: Reader) -> Outcome:
+    """Bring what is new and record it. Raises SupplierError."""
     readers.make_ready()
     integration = Integration.get_by_id(work.run.integration_id)
     if connections.is_given(integration.source) and not work.run.settings.get("document"):
-        raise Refused("Nothing can be fetched from this source: tracking files are uploaded on its page Shipments.")
-    version = _version(work, integration)
+        raise Refused("Nothing can be fetched from this source: its files are uploaded.")
+    version = _version(work, integration, reader)
     work.stage("fetch", "bytes")
     files = [file for file in fetching.files(work, integration) if file.kind == "file"]
     if not files or _same_as_last(work, integration, files, version):
@@ -74,18 +100,18 @@ def perform(work: Work) -> Outcome:
     counts: Counter[str] = Counter(work.checkpoint.get("counts") or {})
     work.stage("parse")
     for file in files:
-        _read(work, integration, version, file, counts)
-    return _outcome(counts)
+        _read(work, reader, version, file, counts)
+    return _outcome(counts, reader)
 
 
-def _version(work: Work, integration: Integration) -> MappingVersion:
+def _version(work: Work, integration: Integration, reader: Reader) -> MappingVersion:
     """The mapping that the run began with."""
     if not work.run.mapping_version:
         work.save(mapping_version=integration.mapping_version)
     found = MappingVersion.get_or_none(MappingVersion.integration == integration, MappingVersion.number == work.run.mapping_version)
     if found is None:
-        body = "It is not set up: we do not know which column holds what. Open Get Shipments and save it once."
-        raise SupplierError(Problem("not_set_up", "Get Shipments has no mapping", body, "Edit mapping", "mapping"), permanent=True)
+        body = f"It is not set up: we do not know which column holds what. Open {reader.title} and save it once."
+        raise SupplierError(Problem("not_set_up", f"{reader.title} has no mapping", body, "Edit mapping", "mapping"), permanent=True)
     return found
 
 
@@ -101,14 +127,14 @@ def _same_as_last(work: Work, integration: Integration, files: Sequence[RunFile]
     return same
 
 
-def _read(work: Work, integration: Integration, version: MappingVersion, file: RunFile, counts: Counter[str]) -> None:
-    """One file, from the parcel that an interruption left it at."""
+def _read(work: Work, reader: Reader, version: MappingVersion, file: RunFile, counts: Counter[str]) -> None:
+    """One file, from the parcel (or request) that an interruption left it at."""
     done = dict(work.checkpoint.get("parcels") or {})
     begun = int(done.get(str(file.place), -1))
     document = file.document
     assert document is not None
     base = int(RunFile.select(RunFile.rows_before).where(RunFile.id == file.id).scalar())
-    parcels, aside, rows = _parcels(work, integration, version, document, base)
+    parcels, aside, rows = _parcels(work, reader, version, document, base)
     if begun < 0:
         with work.transaction():
             bulk.insert("set_aside_row", _ASIDE, [tuple(row.values()) for row in aside])
@@ -121,14 +147,14 @@ def _read(work: Work, integration: Integration, version: MappingVersion, file: R
         work.check_stop()
         with work.transaction():
             for parcel in chunk:
-                _record(work, document, parcel, counts)
+                reader.record(work, version, document, parcel, counts)
             done[str(file.place)] = int(done[str(file.place)]) + len(chunk)
             work.save_checkpoint(parcels=done, counts=dict(counts))
         failpoints.reach("shipments-chunk")
         work.progress(int(done[str(file.place)]), len(parcels))
 
 
-def _record(work: Work, document: Document, parcel: Parcel, counts: Counter[str]) -> None:
+def _record(work: Work, _: MappingVersion, document: Document, parcel: Parcel, counts: Counter[str]) -> None:
     assert work.source is not None
     cause = Cause("file", document_id=document.id, run_id=work.run.id, row=parcel.row)
     with database.atomic():
@@ -143,25 +169,25 @@ def _record(work: Work, document: Document, parcel: Parcel, counts: Counter[str]
 
 
 def _parcels(
-    work: Work, integration: Integration, version: MappingVersion, document: Document, base: int
-) -> tuple[list[Parcel], list[dict[str, Any]], int]:
+    work: Work, reader: Reader, version: MappingVersion, document: Document, base: int
+) -> tuple[list[Told], list[dict[str, Any]], int]:
     """(the parcels of a file in the order of their first rows, rows to set aside or noted, rows in all). Raises SupplierError."""
     path = documents.path_of(document)
-    kept = integration.settings.get("format")
+    kept = Integration.get_by_id(work.run.integration_id).settings.get("format")
     form = FeedFormat(**kept) if kept else file_looks.detect(path, document.name).format
-    found: dict[tuple[str, str], Parcel] = {}
+    found: dict[tuple[str, ...], Told] = {}
     aside: list[dict[str, Any]] = []
     count = 0
     with file_looks.rows_of(path, form, 0) as (headers, rows):
-        mapper = order_mapping.compile_shipments(version.rules, headers, form.decimal_mark)
+        mapper = reader.compile(version.rules, headers, form.decimal_mark)
         for row in _bounded(rows, document):
             count += 1
             values, problems = mapper(row)
             if problems:
                 aside.append(_aside(work, row, base, values, problems))
             if values is not None:
-                key = (values["order_reference"], values["tracking_number"])
-                found.setdefault(key, Parcel(row.number + base, values)).add(values)
+                at = row.number + base
+                found.setdefault(reader.key(values), reader.begin(at, values)).add(at, values)
             if not count % 1_000:
                 work.progress(count)
     return list(found.values()), aside, count
@@ -170,8 +196,8 @@ def _parcels(
 def _bounded(rows: Iterator[Row], document: Document) -> Iterator[Row]:
     for n, row in enumerate(rows):
         if n >= MOST_ROWS:
-            body = f"{document.name} has more than {MOST_ROWS:,} rows. Ask the supplier for files of what shipped lately."
-            raise SupplierError(Problem("too_large", "The tracking file is too long", body, "Choose the files", "file"), permanent=True)
+            body = f"{document.name} has more than {MOST_ROWS:,} rows. Ask the supplier for files of what is new."
+            raise SupplierError(Problem("too_large", "The file is too long", body, "Choose the files", "file"), permanent=True)
         yield row
 
 
@@ -192,6 +218,11 @@ def _number_on(work: Work, file: RunFile, base: int) -> None:
     RunFile.update(rows_before=base).where(RunFile.run == work.run.id, RunFile.place > file.place).execute()
 
 
-def _outcome(counts: Counter[str]) -> Outcome:
-    state = "warnings" if counts["set_aside"] or counts["unmatched"] else "finished"
+def _outcome(counts: Counter[str], reader: Reader) -> Outcome:
+    state = "warnings" if counts["set_aside"] or counts[reader.waits] else "finished"
     return Outcome(state, dict(counts), accepted=True)
+
+
+SHIPMENTS = Reader(
+    "Get Shipments", order_mapping.compile_shipments, lambda values: (values["order_reference"], values["tracking_number"]), Parcel, _record
+)

@@ -28,6 +28,7 @@ MAPPING_STEPS = {
     "get_inventory_secondary": "inventory",
     "send_orders": "orders",
     "get_shipments": "shipments",
+    "get_acknowledgements": "acknowledgements",
 }
 KIND_HINTS = {
     "dropship_supplier": "Ships your orders from its own stock",

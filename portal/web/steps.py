@@ -17,6 +17,7 @@ PAGES = {
     "inventory": "mappings.inventory",
     "orders": "mappings.orders",
     "shipments": "mappings.shipments",
+    "acknowledgements": "acknowledgements.edit",
     "skus": "setup.skus",
     "review": "setup.review",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,24 +12,16 @@ from tasks.work import HANDLERS
 from tests.connected import chosen, loopback  # noqa: F401
 from tests.ordered import ask, lines_of, place
 from tests.outgoing import connected
-from tests.servers import Server, sshd, system_user
+from tests.servers import Server
 
 HEAD = "po_number,tracking_no,carrier,ship_date,sku,qty\n"
 UPS = "1Z999AA10123456784"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with system_user() as user, sshd(user) as running:
-        yield running
-
-
 @pytest.fixture
-def source(chosen: Any, server: Server) -> Source:  # noqa: F811
+def source(chosen: Any, server: Server, emptied: Any) -> Source:  # noqa: F811
     made: Source = connected(chosen("sftp-file"), server)
-    server.user.put("tracking/.keep", b"")
-    for one in (server.user.home / "tracking").iterdir():
-        one.unlink()
+    emptied("tracking")
     fields = ("order_reference", "tracking_number", "carrier", "shipped_at", "sku", "quantity")
     columns = dict(zip(fields, HEAD.strip().split(","), strict=True))
     rules = {"fields": {key: {"columns": [column], "steps": []} for key, column in columns.items()}, "date_form": ""}
