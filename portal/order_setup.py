@@ -111,7 +111,7 @@ def save_shipments(
     if use:
         sample = mappings.sample_of(sources.integration(source, "get_shipments"))
         headers = sample.headers if sample else ()
-        errors |= _place_errors(settings) | _pattern_errors(source, settings)
+        errors |= place_errors(source, settings)
         errors |= _errors_of(lambda: order_mapping.check_shipment_rules(rules, headers)) if sample else {"sample": _NO_SAMPLE}
     if errors:
         raise Invalid(errors)
@@ -167,6 +167,11 @@ def _use_errors(source: Source, kind: str, use: bool | None) -> dict[str, str]:
     if use and (words := cannot(source, kind)):
         raise Refused(words)
     return {"use": "Choose yes or no. You can change it later."} if use is None and not cannot(source, kind) else {}
+
+
+def place_errors(source: Source, settings: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with where files are looked for, by field."""
+    return _place_errors(settings) | _pattern_errors(source, settings)
 
 
 def _place_errors(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -49,6 +49,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "store_apps",
     "history",
     "directory",
+    "acknowledgements",
     "connections",
     "mappings",
     "parcels",

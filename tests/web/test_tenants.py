@@ -27,6 +27,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "request_acts.void": {},
     "requests.process_one": {},
     "requests.show": {},
+    "acknowledgements.edit": {},
     "shipments.ignore": {},
     "shipments.new": {},
     "shipments.show": {},

@@ -1,0 +1,79 @@
+"""Whether and how acknowledgement files are read: answered, checked and kept; reading them is portal.shipments.answering's work."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from portal import activation, audit, clock, connections, mappings, order_mapping, order_setup, schedules, sources
+from portal.errors import Invalid, Refused, Stale
+from portal.models import Integration, Source, User, database
+from portal.shipments.answering import fold
+
+KIND = "get_acknowledgements"
+PROTOCOLS = ("sftp", "ftp", "http")
+
+
+def of(source: Source) -> Integration | None:
+    """The source's Get Acknowledgements, None before it was set up."""
+    return next((one for one in sources.integrations(source) if one.kind == KIND), None)
+
+
+def cannot(source: Source) -> str:
+    """Why the source has no acknowledgement files to read; "" when it may."""
+    if source.state == "draft":
+        return "This source is a draft. Finish its set-up first."
+    if connections.supplier_of(source).protocol not in PROTOCOLS:
+        return "Acknowledgement files are fetched by SFTP, FTP or a file link. Answers are entered on each request's page here."
+    return ""
+
+
+def headers_of(line: str) -> list[str]:
+    """The column names in a line of a CSV file, its sign between them found by counting."""
+    first = next((text for text in line.splitlines() if text.strip()), "").lstrip("\ufeff")
+    delimiter = max(order_mapping.DELIMITERS, key=first.count)
+    return [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+
+
+def codes_of(text: str) -> dict[str, str]:
+    """{code, folded: accept, partial or reject} of lines such as "10 = accepted". Raises Invalid."""
+    found = {}
+    for number, line in enumerate((one for one in text.splitlines() if one.strip()), 1):
+        code, sign, means = line.rpartition("=")
+        word = {"accepted": "accept", "rejected": "reject"}.get(fold(means), fold(means))
+        if not sign or not fold(code) or word not in order_mapping.MEANINGS:
+            raise Invalid({"codes": f"Line {number}: write it as 10 = accepted; after the sign stands accepted, partial or rejected."})
+        found[fold(code)] = word
+    return found
+
+
+def save(
+    source: Source, use: bool | None, settings: Mapping[str, Any], rules: Mapping[str, Any], headers: Sequence[str], version: int,
+    who: str, user: User | None,
+) -> None:  # fmt: skip
+    """Keep the answers ({"folder", "match", "pattern"} and the rules); read hourly from then on. Raises Invalid, Refused, Stale."""
+    if why := cannot(source):
+        raise Refused(why)
+    if use is None:
+        raise Invalid({"use": "Choose yes or no. You can change it later."})
+    if use:
+        if errors := order_setup.place_errors(source, settings):
+            raise Invalid(errors)
+        order_mapping.check_answer_rules(rules, headers)
+    with database.atomic():
+        integration = sources.add_integration(source, KIND, who)
+        schedule = integration.schedule or activation.default_schedule(source)
+        due = schedules.next_times(schedule, source.merchant.time_zone, 1)
+        columns: dict[str, Any] = {
+            "enabled": use, "settings": {**integration.settings, **settings} if use else integration.settings,
+            "policies": {**integration.policies, "feed": "delta"}, "schedule": schedule,
+            "next_run_at": due[0] if use and due else None, "version": Integration.version + 1,
+            "changed_at": clock.now(), "changed_by": who,
+        }  # fmt: skip
+        if not Integration.update(columns).where(Integration.id == integration.id, Integration.version == (version or 1)).execute():
+            raise Stale(integration.changed_by, integration.changed_at)
+        before, after = {"on": integration.enabled, **integration.settings}, {"on": use, **columns["settings"]}
+        audit.write(source.merchant, who, "integration.answer", "integration", integration.public_id, before=before, after=after)
+        if use:
+            mappings.save(integration, rules, headers, who, user)
