@@ -9,11 +9,12 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from portal import feeds, mapping, matching
+from portal import feeds, mapping, matching, order_mapping
 from portal.connectors import answers, open_connector, paging
 from portal.connectors.network import Guard
 from portal.connectors.soap_files import Files, sort_uploads
@@ -30,6 +31,7 @@ PLAYED = frozenset({"rest", "shopify", "soap"})
 FILES = frozenset({"sftp", "ftp", "http", "upload", "webhook"})
 _PATHS = ("items", "error_at", "cursor", "total", "pages", "sent_id", "children_items", "join_items", "join_key", "join_on")
 LARGEST = 50_000_000
+_DAY = datetime(2026, 11, 27, tzinfo=UTC)
 
 
 @dataclass
@@ -70,6 +72,11 @@ def _plain_faults(operation: Operation) -> Iterator[str]:
     yield from (f"{key}: {words}" for key, text in paths.items() if (words := answers.check_path(text)))
     if texts.get("paging", "none") not in paging.STYLES:
         yield f"paging {texts['paging']!r} is not one of {', '.join(paging.STYLES)}"
+    if operation.layout:
+        try:
+            order_mapping.check_layout(operation.layout)
+        except Invalid as refused:
+            yield f"layout: {refused}"
     if operation.mapping:
         try:
             mapping.check_rules(operation.rules(operation.columns), operation.columns)
@@ -158,8 +165,14 @@ def _items_wrong(path: Path, operation: Operation | None, sample: Mapping[str, A
 
 
 def _told_send(supplier: Supplier, whole: Mapping[str, Any], sample: Mapping[str, Any]) -> list[str]:
-    """Whether a document is sent as the sample says, and found again by the witness."""
+    """Whether order lines become the document, whether that is sent as the sample says, and found again by the witness."""
     wrong = []
+    if "lines" in sample:
+        (made,) = order_mapping.files(supplier.operations["send_orders"].layout, sample["lines"], at=_DAY, number="1")
+        if (found := json.loads(made.content)) != sample["document"]:
+            wrong.append(f"request: the document is {json.dumps(found)}")
+    elif whole.get("operation") == "send_orders" and supplier.operations["send_orders"].layout:
+        wrong.append("request: no sample of order lines that become the document")
     if "document" in sample:
         document = json.dumps(sample["document"]).encode()
         with playing(sample["exchanges"]) as player, _open(supplier, whole, sample, player) as connector:

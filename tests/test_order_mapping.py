@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 from datetime import date, datetime
 
 import pytest
@@ -556,3 +557,57 @@ def test_an_unknown_date_form_is_told():
     with pytest.raises(Invalid) as caught:
         order_mapping.check_shipment_rules(rules, HEADERS)
     assert caught.value.errors == {"date_form": "Choose a date form"}
+
+
+# one order as a store's API takes it
+
+
+def one_order(*columns, lines=(LINE,), **options):
+    made = layout(*columns, format="json", one=True, **options)
+    return json.loads(order_mapping.render(made, lines))
+
+
+def test_places_in_a_path_make_lists_and_places_without_a_value_close_up():
+    made = one_order(
+        {"header": "to.0.city", "kind": "field", "field": "ship_city"}, {"header": "meta.0.key", "kind": "fixed", "text": "po"},
+        {"header": "meta.0.value", "kind": "field", "field": "po_number"}, {"header": "meta.2.key", "kind": "fixed", "text": "last"},
+        {"header": "tags.0", "kind": "fixed", "text": "a", "level": "line"}, lines=[{**LINE, "ship_city": "Austin"}],
+    )  # fmt: skip
+    assert made["to"] == [{"city": "Austin"}] and made["meta"] == [{"key": "po", "value": "PO-1"}, {"key": "last"}]
+    assert made["lines"] == [{"SKU": "A-1", "Qty": 3, "tags": ["a"]}]
+    assert "columns.3" in errors_of({"format": "json", "file_name": "{po}.json", "columns": [PO, SKU, QTY, {**PO, "header": "0.a"}]})
+
+
+def test_lines_stand_where_their_path_says():
+    number = {"header": "Order.number", "kind": "field", "field": "po_number"}
+    assert one_order(number, line_tag="Order.Lines.Line")["Order"] == {"number": "PO-1", "Lines": {"Line": [{"SKU": "A-1", "Qty": 3}]}}
+    with pytest.raises(Refused, match="“PO.Lines” lies inside a column that is a value itself"):
+        one_order(line_tag="PO.Lines")
+
+
+@pytest.mark.parametrize(("text", "value"), [("11", 11), ("-2.5", -2.5), ("true", True), ("false", False)])
+def test_a_fixed_value_can_be_a_number_or_true_or_false(text, value):
+    assert one_order({"header": "x", "kind": "fixed", "text": text, "literal": True})["x"] == value
+    assert one_order({"header": "x", "kind": "fixed", "text": text})["x"] == text
+
+
+@pytest.mark.parametrize("text", ["", "007", "1e5", "yes", "1,5", "null", '"', "٣"])
+def test_no_other_text_stands_without_quotes(text):
+    column = {"header": "x", "kind": "fixed", "text": text, "literal": True}
+    assert errors_of({"format": "json", "file_name": "{po}.json", "columns": [PO, SKU, QTY, column]}) == {
+        "columns.3": "Enter a number, true or false"
+    }
+
+
+VARIANT = {"header": "variant", "kind": "custom", "custom": "Store variant", "literal": True}
+
+
+def test_an_items_own_id_at_the_supplier_comes_from_its_custom_field():
+    assert one_order(VARIANT, lines=[{**LINE, "custom": {"Store variant": "77"}}])["lines"] == [{"SKU": "A-1", "Qty": 3, "variant": 77}]
+    with pytest.raises(Refused, match="A-1 of order PO-1 has no “Store variant”.*Nothing was sent"):
+        one_order(VARIANT)
+    with pytest.raises(Refused, match="is “7x”, and the supplier takes a number"):
+        one_order(VARIANT, lines=[{**LINE, "custom": {"Store variant": "7x"}}])
+    assert errors_of({"format": "json", "file_name": "{po}.json", "columns": [PO, SKU, QTY, {**VARIANT, "custom": ""}]}).keys() == {
+        "columns.3"
+    }

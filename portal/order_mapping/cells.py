@@ -21,6 +21,8 @@ LINE_FIELDS = frozenset({"line_number", "sku", "upc", "mpn", "title", "quantity"
 """Fields of a line; all others are of its order."""
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+LITERAL = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,9})?|true|false", re.ASCII)
+"""What may stand in JSON without quotes, beside our own numbers."""
 _Write = Callable[[Line], str]
 
 
@@ -53,14 +55,16 @@ def writers(layout: Layout, columns: Sequence[Column]) -> list[Writer]:
 
 
 def is_number(column: Column) -> bool:
-    """Whether the column holds a quantity or an amount."""
-    return column["kind"] == "field" and BY_KEY[column["field"]].kind in ("quantity", "money")
+    """Whether the column holds a quantity or an amount, or stands as it is ("literal": a number, true or false)."""
+    return bool(column.get("literal")) or column["kind"] == "field" and BY_KEY[column["field"]].kind in ("quantity", "money")
 
 
 def is_of_line(column: Column) -> bool:
     """Whether the column says something of a line: a text that is the same in every row does only where it is told to."""
     if column["kind"] == "fixed":
         return column.get("level") == "line"
+    if column["kind"] == "custom":
+        return True
     fields = column["fields"] if column["kind"] == "joined" else [column["field"]]
     return not LINE_FIELDS.isdisjoint(fields)
 
@@ -78,11 +82,31 @@ def _writer(column: Column, mark: str) -> _Write:
     if kind == "fixed":
         text = str(column.get("text", ""))
         return lambda _line: text
+    if kind == "custom":
+        return _custom_writer(str(column["custom"]), bool(column.get("literal")))
     if kind == "joined":
         parts = [_field_writer(BY_KEY[key], "YYYY-MM-DD", mark) for key in column["fields"]]
         join = str(column.get("join", " "))
         return lambda line: join.join([text for part in parts if (text := part(line))])
     return _field_writer(BY_KEY[column["field"]], column.get("date_form", "YYYY-MM-DD"), mark)
+
+
+def _custom_writer(name: str, literal: bool) -> _Write:
+    """The supplier's own id of an item, as the inventory feed kept it. Raises Refused where the item has none."""
+
+    def write(line: Line) -> str:
+        value = str((line.get("custom") or {}).get(name) or "")
+        item, order = line.get("sku", ""), line.get("po_number", "")
+        if not value:
+            raise Refused(
+                f"{item} of order {order} has no “{name}”, by which the supplier knows it. Map that custom field in Get Inventory, run it, "
+                "and process the order again. Nothing was sent."
+            )
+        if literal and not LITERAL.fullmatch(value):
+            raise Refused(f"“{name}” of {item} in order {order} is “{value}”, and the supplier takes a number. Nothing was sent.")
+        return value
+
+    return write
 
 
 def _field_writer(field: Field, form: str, mark: str) -> _Write:

@@ -57,7 +57,7 @@ def render(layout: Layout, lines: Sequence[Line]) -> bytes:
     if form == "xml":
         return trees.xml(layout, writers(layout, layout["columns"]), lines)
     if form == "json":
-        return trees.json(layout, writers(layout, layout["columns"]), lines)
+        return trees.json(layout, writers(layout, layout["columns"]), lines, one=bool(layout.get("one")))
     return _rows(layout, layout["columns"], lines, layout.get("shape") == "pair")
 
 

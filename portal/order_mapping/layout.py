@@ -12,7 +12,7 @@ from typing import Any
 
 from portal.errors import Invalid
 from portal.fields import ORDER_FIELDS, Field
-from portal.order_mapping.cells import BY_KEY, CONTROL, Column, Layout
+from portal.order_mapping.cells import BY_KEY, CONTROL, LITERAL, Column, Layout
 from portal.order_mapping.dates import DATE_FORMS
 from portal.order_mapping.texts import ENCODINGS
 from portal.order_mapping.trees import XML_STEP, json_problem, xml_problem
@@ -27,7 +27,7 @@ SHAPES = {
 NESTED = ("xml", "json")
 """Formats that hold the lines of an order inside it, whatever the shape says."""
 
-KINDS = {"field": "A field", "fixed": "A fixed value", "joined": "Joined fields", "date": "A date"}
+KINDS = {"field": "A field", "fixed": "A fixed value", "joined": "Joined fields", "date": "A date", "custom": "A custom field of the item"}
 QUOTING = {"minimal": "Only where needed", "all": "Every value", "none": "Never"}
 LINE_ENDS = {"crlf": "Windows (CR LF)", "lf": "Unix (LF)"}
 DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Pipe"}
@@ -154,7 +154,7 @@ def _fields(columns: Sequence[Column]) -> set[Any]:
 
 def _absent(columns: Sequence[Column]) -> str:
     """What no order can do without: which request it is, what to ship, and how many."""
-    used = _fields(columns)
+    used = _fields(columns) | ({"sku"} if any(column["kind"] == "custom" for column in columns) else set())
     groups = (("po_number", "order_number"), ("sku", "upc", "mpn"), ("quantity",))
     return " and ".join(BY_KEY[group[0]].label for group in groups if not used & set(group))
 
@@ -176,6 +176,10 @@ def _header_problem(column: Column, layout: Layout) -> str | None:
 
 def _held_problem(column: Column) -> str | None:
     kind = column["kind"]
+    if kind == "fixed" and column.get("literal") and not LITERAL.fullmatch(str(column.get("text", ""))):
+        return "Enter a number, true or false"
+    if kind == "custom":
+        return None if column.get("custom") and _is_text(column["custom"]) else "Name the custom field, as Get Inventory keeps it"
     if kind == "fixed":
         return None if _is_text(column.get("text", "")) else f"Use at most {LONGEST_TEXT} characters, without line breaks"
     if kind == "joined":

@@ -26,8 +26,13 @@ def xml_problem(name: str) -> str | None:
 
 
 def json_problem(name: str) -> str | None:
-    """Why a column cannot have that name in JSON; it is key.key."""
-    return None if all(JSON_STEP.fullmatch(step) for step in name.split(".")) else "Give the column a key, such as shipTo.city"
+    """Why a column cannot have that name in JSON; it is key.key, or key.0.key for the first of a list."""
+    steps = name.split(".")
+    return (
+        None
+        if all(JSON_STEP.fullmatch(step) for step in steps) and not steps[0].isdecimal()
+        else "Give the column a key, such as shipTo.city"
+    )
 
 
 def xml(layout: Layout, columns: Sequence[Writer], lines: Sequence[Line]) -> bytes:
@@ -65,16 +70,20 @@ def _put_element(place: Any, column: Writer, line: Line, layout: Layout) -> None
 def json(layout: Layout, columns: Sequence[Writer], lines: Sequence[Line], one: bool = False) -> bytes:
     """{"orders": [{…, "lines": [{…}]}]}; a bare list where "order_tag" is "-"; the single order where `one`. UTF-8. Raises Refused.
 
-    Quantities and amounts are numbers, to the digit; empty values have no key.
+    Quantities and amounts are numbers, to the digit; empty values have no key. A step that is a number is a place in a list, and
+    places without a value close up. "line_tag" may be a path.
     """
-    made = []
+    made: list[Any] = []
+    line_tag = str(layout.get("line_tag") or "lines")
+    *above, tag = line_tag.split(".")
+    listed = any(step.isdecimal() for column in columns for step in column.header.split("."))
     for order in by_order(lines):
         whole: dict[str, Any] = {}
         for column in columns:
             if not column.of_line:
                 _put_key(whole, column, order[0])
-        whole[layout.get("line_tag") or "lines"] = [_line_of(columns, line) for line in order]
-        made.append(whole)
+        _place(whole, above, line_tag)[tag] = [_line_of(columns, line) for line in order]
+        made.append(_with_lists(whole) if listed else whole)
     name = layout.get("order_tag") or "orders"
     content = made[0] if one and len(made) == 1 else made if name == "-" else {name: made}
     return orjson.dumps(content, option=orjson.OPT_INDENT_2)
@@ -93,10 +102,27 @@ def _put_key(place: dict[str, Any], column: Writer, line: Line) -> None:
     if not value:
         return
     *steps, last = column.header.split(".")
-    for step in steps:
-        place = place.setdefault(step, {})
-        if not isinstance(place, dict):
-            raise Refused(f"“{column.header}” lies inside a column that is a value itself. Rename one of them.")
+    place = _place(place, steps, column.header)
     if last in place:
         raise Refused(f"“{column.header}” stands twice. Rename one of them.")
     place[last] = orjson.Fragment(value.replace(",", ".")) if column.number else value
+
+
+def _place(place: dict[str, Any], steps: Sequence[str], header: str) -> dict[str, Any]:
+    for step in steps:
+        place = place.setdefault(step, {})
+        if not isinstance(place, dict):
+            raise Refused(f"“{header}” lies inside a column that is a value itself. Rename one of them.")
+    return place
+
+
+def _with_lists(value: Any) -> Any:
+    """The same with a list for each object whose keys are places."""
+    if isinstance(value, list):
+        return [_with_lists(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    made = {key: _with_lists(one) for key, one in value.items()}
+    if made and all(key.isdecimal() for key in made):
+        return [made[key] for key in sorted(made, key=int)]
+    return made

@@ -18,7 +18,7 @@ from portal.errors import Refused
 from portal.models import FulfillmentRequest, Integration, Source, Submission, SubmissionMember, SubmissionPart, database
 from portal.models.database import is_postgres
 from portal.outbox import journal, messages
-from portal.outbox.ways import Way
+from portal.outbox.ways import CALLS, Way
 from portal.requests import rules, sending
 from portal.requests.document import Line, order_lines_of
 
@@ -121,7 +121,7 @@ def render(
     source: Source, integration: Integration, way: Way, group: Sequence[FulfillmentRequest], lines: Mapping[int, list[Line]]
 ) -> tuple[str, list[order_mapping.OrderFile]]:  # fmt: skip
     """(our reference, the files or bodies) of these requests. Raises Refused for what cannot be written."""
-    layout = order_setup.layout_of(integration)
+    layout = way.layout or order_setup.layout_of(integration)
     number = group[0].number if way.one_each else next_number(source)
     rows = [line for one in group for line in lines[one.id]]
     if any(not lines[one.id] for one in group):
@@ -137,6 +137,8 @@ def documents(
     at = local_now(source)
     if way.transport == "webhook":
         return [messages.webhook(rows, reference=number, test=test)]
+    if way.transport in CALLS:
+        layout = {**layout, "one": True}  # a call is one order
     made = order_mapping.files(layout, rows, at=at, number=number)
     if way.transport != "email":
         return made

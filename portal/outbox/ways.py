@@ -31,7 +31,7 @@ class Way:
     """`transport`: a value of Submission.transport; `witness`: a key of witnesses.KINDS; `proof`: how a call is found again.
 
     `folder`: where files go, or the addresses of e-mail, or the address of a webhook; `one_each`: each request leaves by itself.
-    `settings`: those of Send Orders.
+    `settings`: those of Send Orders. `layout`: of the order document, where the supplier's API prescribes it.
     """
 
     transport: str
@@ -40,6 +40,7 @@ class Way:
     one_each: bool = False
     proof: Witness = field(default_factory=Witness)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    layout: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def settle(self) -> int:
@@ -68,7 +69,7 @@ def of(source: Source, integration: Integration) -> Way:
     operation = supplier.operations.get("send_orders")
     if supplier.protocol in CALLS and operation is not None:
         proof = Witness(**operation.witness) if operation.witness else Witness()
-        return Way(supplier.protocol, proof.proves, one_each=True, proof=proof, settings=settings)
+        return Way(supplier.protocol, proof.proves, one_each=True, proof=proof, settings=settings, layout=operation.layout)
     why = supplier.cannot.get("orders") or f"{supplier.name} takes no orders by its connection."
     raise Refused(f"{why} Choose another way under How orders leave.")
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal.fields import INVENTORY_BY_KEY
-from portal.suppliers.schema import API_OPERATIONS, MAPPING_KEYS, OPERATION_TEXTS, PLACES, WITNESS_KEYS, check_keys
+from portal.suppliers.schema import (
+    API_OPERATIONS,
+    COLUMN_KEYS,
+    LAYOUT_KEYS,
+    MAPPING_KEYS,
+    OPERATION_TEXTS,
+    PLACES,
+    WITNESS_KEYS,
+    check_keys,
+)
 
 PROOFS = ("key", "unique", "listed", "nothing")
 NAMED = re.compile(r"{(\w+)}")
@@ -23,12 +32,14 @@ MOST_WAREHOUSES, LONGEST_NAME = 100, 80  # as many, and as long, as a mapping ta
 class Operation:
     """One operation. `texts` are laid over the supplier's fixed settings; `mapping`: the entries as they stand in the file.
 
-    `witness`: the settings of sending.Witness, empty where nothing is sent.
+    `witness`: the settings of sending.Witness, empty where nothing is sent. `layout`: of the order document that the supplier's API
+    takes (see order_mapping.check_layout), one order each; empty where the merchant says how it looks.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     mapping: Sequence[Mapping[str, Any]] = ()
     witness: Mapping[str, Any] = field(default_factory=dict)
+    layout: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -84,7 +95,7 @@ def read(where: str, protocol: str, tables: Mapping[str, Any]) -> Mapping[str, O
 
 
 def _operation(at: str, name: str, protocol: str, table: Mapping[str, Any]) -> Operation:
-    texts = {key: value for key, value in table.items() if key not in ("mapping", "witness")}
+    texts = {key: value for key, value in table.items() if key not in ("mapping", "witness", "layout")}
     for key, value in texts.items():
         if key not in OPERATION_TEXTS.get(protocol, ()):
             raise ValueError(f"{at}: unknown key {key!r}")
@@ -94,12 +105,30 @@ def _operation(at: str, name: str, protocol: str, table: Mapping[str, Any]) -> O
         raise ValueError(f"{at}: mapping belongs to get_inventory")
     if ("witness" in table) != (name == "send_orders"):
         raise ValueError(f"{at}: send_orders has a witness, and nothing else has")
+    if "layout" in table and name != "send_orders":
+        raise ValueError(f"{at}: layout belongs to send_orders")
     mapping = table.get("mapping", [])
     if not isinstance(mapping, list) or not all(isinstance(one, dict) for one in mapping):
         raise ValueError(f"{at}: mapping must be a list of tables")
     for one in mapping:
         _check_rule(f"{at}: mapping", one)
-    return Operation(texts, tuple(mapping), _witness(f"{at}: witness", table["witness"]) if "witness" in table else {})
+    witness = _witness(f"{at}: witness", table["witness"]) if "witness" in table else {}
+    return Operation(texts, tuple(mapping), witness, _layout(f"{at}: layout", table["layout"]) if "layout" in table else {})
+
+
+def _layout(at: str, table: Any) -> Mapping[str, Any]:
+    """The layout of one order a document; whether it can be written at all `check-supplier` says. Raises ValueError."""
+    if not isinstance(table, dict):
+        raise ValueError(f"{at} must be a table")
+    check_keys(at, {key: value for key, value in table.items() if key != "columns"}, LAYOUT_KEYS)
+    if table["format"] not in ("json", "xml"):
+        raise ValueError(f"{at}: format {table['format']!r} is neither json nor xml")
+    columns = table.get("columns")
+    if not isinstance(columns, list) or not columns or not all(isinstance(one, dict) for one in columns):
+        raise ValueError(f"{at}: columns must be a list of tables")
+    for one in columns:
+        check_keys(f"{at}: column {one.get('header', '?')}", {key: value for key, value in one.items() if key != "fields"}, COLUMN_KEYS)
+    return {"file_name": "{po}." + str(table["format"]), **table, "one": True}
 
 
 def _check_rule(at: str, one: Mapping[str, Any]) -> None:

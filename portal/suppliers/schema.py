@@ -76,6 +76,11 @@ WITNESS_KEYS = Keys(
     needed={"proves": str},
     optional={"path": str, "query": str, "items": str, "field": str, "id": str, "settle_seconds": int, "key": str, "window_seconds": int},
 )
+LAYOUT_KEYS = Keys(needed={"format": str}, optional={"root": str, "order_tag": str, "line_tag": str})
+COLUMN_KEYS = Keys(
+    needed={"header": str, "kind": str},
+    optional={"field": str, "text": str, "level": str, "custom": str, "literal": bool, "date_form": str, "join": str},
+)
 PLACES = frozenset({"page", "offset", "cursor", "size", "id", "reference", "since", "who", "secret"})
 """Names in curly braces that a request fills in by itself."""
 NEED_KEYS = Keys(needed={"what": str, "who": str})
