@@ -5,6 +5,7 @@ python app.py [all|web|worker|demo]
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def _for_a_command() -> bool:
 
 
 def _commands() -> Any:
+    gc.set_threshold(20_000)  # what is loaded now stays: looking through it for circles is a tenth of the start
     if "import-feed" in sys.argv:
         early_digest.begin(sys.argv[-1])  # while the program is still being loaded
     return create_commands()

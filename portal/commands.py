@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 from flask import Flask
+from flask.cli import AppGroup
 
 from portal import accounts, audit, config, migrations, passwords, vault
 from portal.errors import Invalid, NotFound, Refused
@@ -17,14 +19,33 @@ from portal.models import Merchant
 from portal.models.database import database
 
 REFUSED = 4
+ELSEWHERE = {
+    "import-feed": "portal.feed_commands", "sync": "portal.feed_commands", "check-supplier": "portal.supplier_commands",
+    "sending": "portal.sending_commands",
+}  # fmt: skip
+"""Verbs of other modules: a program that does one of them does not wait for the others to be loaded."""
 
 
 def install(app: Flask) -> None:
     """Add every verb to the application."""
-    from portal import feed_commands, sending_commands, supplier_commands  # which build on what stands here
-
-    for command in [*COMMANDS, *feed_commands.COMMANDS, *supplier_commands.COMMANDS, *sending_commands.COMMANDS]:
+    app.cli = _Verbs(app.cli.name, app.cli.commands)
+    for command in COMMANDS:
         app.cli.add_command(command)
+
+
+class _Verbs(AppGroup):
+    """The verbs that stand here, and those of ELSEWHERE, whose modules are loaded when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all verbs, in order."""
+        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name; None when there is none."""
+        if cmd_name in ELSEWHERE and cmd_name not in self.commands:
+            for command in importlib.import_module(ELSEWHERE[cmd_name]).COMMANDS:
+                self.add_command(command)
+        return super().get_command(ctx, cmd_name)
 
 
 def as_json(function: Callable[..., Any]) -> Callable[..., Any]:

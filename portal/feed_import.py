@@ -1,4 +1,4 @@
-"""A file from the operator's disk through the whole path of a run; and a source made for it, mapped by its headers."""
+"""A file from the operator's disk through the whole path of a run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from portal import after_read, clock, directory, documents, file_looks, mappings, matching, runs, setup_steps, sources
-from portal.errors import NotFound, Problem, Refused, SupplierError
-from portal.fields import INVENTORY_FIELDS
-from portal.inventory import dry_run, sync
-from portal.models import Document, Integration, Merchant, Run, Source, database
+from portal import after_read, clock, documents, runs, sources
+from portal.errors import NotFound, Problem, Refused
+from portal.inventory import sync
+from portal.models import Document, Integration, Merchant, Run, Source
 
 COUNTED = ("rows", "new", "changed", "unchanged", "missing", "set_aside", "held")
 WHO = "command line"
 KIND = "get_inventory_primary"
 SHORT = {"primary": "get_inventory_primary", "secondary": "get_inventory_secondary"}
-SAMPLED = 200
 ACTIONS = ("add", "change", "zero", "missing", "back")
-HANDLERS = {"inventory": sync.perform, runs.DRY_RUN: dry_run.perform}
 GOOD = ("finished", "warnings", "no_change", "applied")
 
 
@@ -49,26 +46,30 @@ def import_file(merchant: Merchant, name_or_id: str, path: Path, create: bool = 
     """
     try:
         integration = sources.integration(find_source(merchant, name_or_id), KIND)
-        document = documents.store_file(integration.source, path, dry_run.ORIGIN if dry else "uploaded")
+        document = documents.store_file(integration.source, path, runs.DRY_RUN if dry else "uploaded")
     except NotFound:
         if not create:
             raise
-        integration, document = _create(merchant, name_or_id, path)
+        from portal import feed_source  # who imports into a source that is there needs none of it
+
+        integration, document = feed_source.create(merchant, name_or_id, path, WHO)
     return perform_dry(integration, document) if dry else perform(integration, {"document": document.id})
 
 
 def perform(integration: Integration, settings: Mapping[str, Any] | None = None) -> Run:
     """Start the integration's run and do it in this process; the run as it ended. Raises Refused, AlreadyRunning."""
     run = runs.start_sync(integration, cause="command", started_by=WHO, settings=settings, claimed=True)
-    runs.perform(run, HANDLERS)
+    runs.perform(run, {"inventory": sync.perform})
     after_read.settle_due(run)
     return Run.get_by_id(run.id)
 
 
 def perform_dry(integration: Integration, document: Document | None = None) -> Run:
     """Dry run the document, or what is there now, in this process; the run as it ended. Raises Refused, AlreadyRunning."""
+    from portal.inventory import dry_run
+
     run = dry_run.start(integration, dry_run.Choice(document), WHO, cause="command", claimed=True)
-    runs.perform(run, HANDLERS)
+    runs.perform(run, {runs.DRY_RUN: dry_run.perform})
     return Run.get_by_id(run.id)
 
 
@@ -122,38 +123,6 @@ def _planned(told: Mapping[str, Any]) -> str:
         f"Plan {told['plan_hash']}",
     ]
     return "\n".join(lines)
-
-
-def _create(merchant: Merchant, name: str, path: Path) -> tuple[Integration, Document]:
-    """A live File upload source whose columns are matched by header and look, all or nothing."""
-    with database.atomic():
-        source = sources.create(merchant, name, "dropship_supplier", WHO)
-        directory.select(source, "file-upload", True, source.version, WHO)
-        integration = sources.integration(source, KIND)
-        document = documents.store_file(source, path)
-        _map(integration, document, path)
-        for step in setup_steps.STEPS:
-            setup_steps.mark(source, step)
-        fresh = sources.find(merchant, source.public_id)
-        live = sources.change(fresh, fresh.version, WHO, "source.activate", state="live", activated_at=clock.now())
-        Integration.update(enabled=True).where(Integration.id == integration.id).execute()
-    return sources.integration(live, KIND), document
-
-
-def _map(integration: Integration, document: Document, path: Path) -> None:
-    """Read the file as detected, and map it by what its headers and values look like. Raises SupplierError without a SKU column."""
-    form = file_looks.detect(path, document.name).format
-    headers, rows = file_looks.preview(path, form, SAMPLED)
-    cells = [row.cells for row in rows]
-    matches = matching.propose(INVENTORY_FIELDS, headers, cells)
-    if not any(match.field == "sku" and match.column for match in matches):
-        body = f"{path.name} has: {', '.join(headers)[:200]}. Create the source in the portal and map it there."
-        raise SupplierError(Problem("columns_missing", "No column looks like a SKU", body, "Edit the mapping", "mapping"))
-    Integration.update(settings={**integration.settings, "format": asdict(form)}, sample_document_id=document.id).where(
-        Integration.id == integration.id
-    ).execute()
-    rules = matching.rules_from(matches, headers, cells, form.decimal_mark)
-    mappings.save(sources.integration(integration.source, KIND), rules, headers, WHO)
 
 
 def runnable(source: Source, kind: str) -> Integration:

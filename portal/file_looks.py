@@ -10,15 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from portal import readers
 from portal.errors import Problem, SupplierError
-from portal.feeds import Branch
-from portal.intake.looks import Look, row_of
+from portal.intake.asking import Look, row_of
 from portal.mapping import Tally
 from portal.mapping.columns import Column
 from portal.records import Damage, Detection, FeedFormat, Row
+
+if TYPE_CHECKING:
+    from portal.feeds import Branch
 
 SECONDS = 10  # of processor time, and one more for each BYTES_A_SECOND of the file
 MOST_SECONDS, MOST_SECONDS_TO_DETECT = 30, 90
@@ -43,6 +45,8 @@ def preview(path: Path, form: FeedFormat, rows: int) -> tuple[list[str], list[Ro
 
 def options(path: Path, form: FeedFormat) -> tuple[list[str], list[str], list[Branch]]:
     """(sheets, names in the archive, paths of the document). Raises SupplierError."""
+    from portal.feeds import Branch  # all readers of files come with it, and a run needs none
+
     sheets, members, tree = _answer("options", path, form)
     return sheets, members, [Branch(**one) for one in tree]
 

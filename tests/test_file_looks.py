@@ -16,7 +16,8 @@ import pytest
 
 from portal import file_looks
 from portal.errors import FAILURE_CODES, SupplierError
-from portal.intake.looks import ANSWERS, Look
+from portal.intake.asking import Look
+from portal.intake.looks import ANSWERS
 from portal.records import FeedFormat
 from tests.connecting import check
 from tests.feeds import corpus

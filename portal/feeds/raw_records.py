@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from portal.records import FeedFormat
 
 BLOCK = 1 << 20
@@ -80,6 +78,8 @@ def _bare_returns(chunk: bytes, rest: bytes) -> bool:
     """Whether a CR is not followed by LF; a CR at the very end is judged with the next chunk, where it ends `rest`."""
     if rest.endswith(b"\r") and not chunk.startswith(b"\n"):
         return True
+    import numpy as np  # a program that only knows formats does without it
+
     letters = np.frombuffer(chunk, np.uint8)
     after = np.flatnonzero(letters[:-1] == _RETURN) + 1
     return bool((letters[after] != _FEED).any())

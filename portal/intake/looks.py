@@ -5,42 +5,23 @@ A look is short: it has little memory and seconds, and its cells are cut where a
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from portal import feeds, mapping
 from portal.feeds import damage
+from portal.intake.asking import Look, plain
 from portal.mapping import columns, counts
-from portal.records import CellProblem, FeedFormat, Row
+from portal.records import FeedFormat, Row
 
 LONGEST_CELL = 20_000  # characters of a cell that a look shows
 LARGEST_LOOK = 8_000_000  # characters of all the cells that one look shows
 BATCH = 500
 COUNTING_SECONDS = 6.0  # of processor time; what was not counted by then is not
-
-
-@dataclass(frozen=True)
-class Look:
-    """What is asked: `name` of ANSWERS, the file, how it is read ({} = not known yet) and what else the answer needs.
-
-    `memory` bytes and `seconds` of processor time are the most that the process may take.
-    """
-
-    name: str
-    path: str
-    format: Mapping[str, Any] = field(default_factory=dict)
-    asked: Mapping[str, Any] = field(default_factory=dict)
-    memory: int = 512 << 20
-    seconds: int = 10
-
-    def dump(self) -> bytes:
-        """As JSON."""
-        return json.dumps({"look": asdict(self)}).encode()
 
 
 def answer(told: Mapping[str, Any], emit: Callable[[str, Any], None]) -> None:
@@ -140,17 +121,6 @@ ANSWERS: dict[str, Callable[[Path, FeedFormat, Mapping[str, Any], Emit], Any]] =
     "with_columns": _with_columns, "sketch": _sketch, "tally": _tally, "values": _values, "skus": _skus,
     "damage": _damage,
 }  # fmt: skip
-
-
-def plain(row: Row) -> tuple[Any, ...]:
-    """A row as a frame carries it."""
-    return row.number, row.cells, [tuple(vars(problem).values()) for problem in row.problems]
-
-
-def row_of(told: Sequence[Any]) -> Row:
-    """The row that `plain` gave."""
-    number, cells, problems = told
-    return Row(number, list(cells), tuple(CellProblem(*one) for one in problems))
 
 
 def _shortened(rows: Iterable[Row]) -> Iterator[Row]:
