@@ -30,10 +30,11 @@ def sent(hold: Hold, words: str, *, their_id: str = "", outcome: str = "sent") -
         "confirm_by": due_at, "token": "",
     }  # fmt: skip
     with database.atomic():
+        ids = sending.members(hold.submission)
+        sending.hold_orders(ids)
         still = (Submission.id == hold.submission.id) & (Submission.state << OPEN)
         if Submission.update(columns).where(still).execute():
             SubmissionPart.update(state="sent").where(SubmissionPart.submission == hold.submission.id).execute()
-            ids = sending.members(hold.submission)
             sending.sent(ids, words, their_id=their_id if len(ids) == 1 else "", due_at=due_at)
         end(hold, outcome)
         stops.lift_if_found(hold.submission.source)

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from portal import clock
-from portal.models import FulfillmentRequest, RequestEvent, RequestLine, Submission, SubmissionMember
+from portal.models import FulfillmentRequest, Order, RequestEvent, RequestLine, Submission, SubmissionMember
+from portal.models.database import is_postgres
 from portal.requests.events import lock_order, settle, settle_order
 from portal.requests.states import ENDED
 
@@ -21,6 +22,15 @@ def members(submission: Submission) -> list[int]:
     """The ids of the requests in a submission."""
     rows = SubmissionMember.select(SubmissionMember.request).where(SubmissionMember.submission == submission.id)
     return [one.request_id for one in rows.order_by(SubmissionMember.id)]
+
+
+def hold_orders(ids: Sequence[int]) -> None:
+    """Hold the orders of these requests, the lowest first, before anything else is written: whoever records an answer does so too."""
+    if not is_postgres():
+        return
+    for some in _chunks(ids):
+        mine = FulfillmentRequest.select(FulfillmentRequest.order).where(FulfillmentRequest.id << some)
+        list(Order.select(Order.id).where(Order.id << mine).order_by(Order.id).for_update())
 
 
 def copy_state(ids: Sequence[int], state: str, **columns: Any) -> None:
