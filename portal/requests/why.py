@@ -29,7 +29,8 @@ def facts(zone: str, source_ids: Iterable[int]) -> Facts:
     ids = sorted(set(source_ids))
     stops = SendingStop.select().where(SendingStop.source.is_null() | (SendingStop.source << ids))
     rows = Integration.select().where(Integration.source << ids, Integration.kind == "send_orders", Integration.removed_at.is_null())
-    return Facts(zone or "UTC", {one.source_id: one.why for one in stops}, {one.source_id: one for one in rows})
+    integrations = {one.source_id: one for one in rows}
+    return Facts(zone or "UTC", {one.source_id: one.why for one in stops}, integrations, clock.now())
 
 
 def not_sent(request: FulfillmentRequest, known: Facts) -> str:
