@@ -112,7 +112,6 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/shipments", "add_shipment", "Tell a parcel. What matches no request is kept for a person.", "shipments:write",
               {201: "The shipment, matched or not", 200: "It was known already"}, SHIPMENT),
 )  # fmt: skip
-BY_NAME = {one.name: one for one in OPERATIONS}
 
 _EVERY = {400: "The request cannot be read", 401: "No token, or one that opens nothing", 403: "The token may not do this",
           404: "Not here", 422: "Something in it cannot be used", 429: "Too many requests"}  # fmt: skip

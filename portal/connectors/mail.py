@@ -22,7 +22,6 @@ from portal.connectors.sending import Found, Sent
 from portal.errors import SupplierError
 from portal.records import Secret
 
-SECURITY = {"starttls": "STARTTLS", "tls": "TLS from the first byte", "plain": "No encryption (a server beside this one)"}
 PORTS = {"starttls": 587, "tls": 465, "plain": 25}
 FAULTS = (OSError, smtplib.SMTPException, EOFError)
 

@@ -10,7 +10,6 @@ from peewee import fn
 from portal.models import CommittedStock, FulfillmentRequest, RequestLine, Source
 
 PAGE = 50
-RELEASED = {"shipment": "shipped", "cancel": "canceled", "void": "voided", "age": "too old"}
 
 
 @dataclass(frozen=True)

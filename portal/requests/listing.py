@@ -59,15 +59,6 @@ def find(merchant: Merchant, public_id: str) -> FulfillmentRequest:
     return found
 
 
-def find_order(merchant: Merchant, public_id: str) -> Order:
-    """The merchant's order of that id. Raises NotFound."""
-    found = Order.get_or_none(Order.merchant == merchant.id, Order.public_id == public_id)
-    if found is None:
-        raise NotFound("order")
-    found.merchant = merchant
-    return found
-
-
 def chosen(merchant: Merchant, public_ids: list[str]) -> list[FulfillmentRequest]:
     """Those of the merchant's requests with these ids; the rest is left out."""
     query = FulfillmentRequest.select().where(FulfillmentRequest.merchant == merchant.id, FulfillmentRequest.public_id << public_ids)

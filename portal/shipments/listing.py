@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from peewee import JOIN
+
 from portal.errors import Invalid, NotFound
-from portal.models import FulfillmentRequest, Merchant, Order, RequestLine, Shipment, ShipmentItem, Source
-from portal.shipments import carriers, matching
+from portal.models import FulfillmentRequest, Merchant, Shipment, ShipmentItem, Source
+from portal.shipments import carriers
 
 PAGE = 50
 VIEWS = {"unmatched": "Wait for you", "matched": "Matched", "all": "All"}
@@ -16,12 +17,15 @@ STATES = {"matched": "Matched", "unmatched": "Not matched", "voided": "Corrected
 
 @dataclass(frozen=True)
 class Page:
-    """`rows`: the newest first. `next`: the place of the next page, "" on the last. `waiting`: all that wait for a person."""
+    """`rows`: the newest first. `next`: the place of the next page, "" on the last.
+
+    `waiting`: all that wait for a person. `any`: whether there are shipments at all.
+    """
 
     rows: list[Shipment]
     next: str
     waiting: int
-    total: int
+    any: bool
 
 
 def find(merchant: Merchant, public_id: str) -> Shipment:
@@ -35,7 +39,8 @@ def find(merchant: Merchant, public_id: str) -> Shipment:
 def page(merchant: Merchant, view: str = "", text: str = "", source: Source | None = None, after: str = "") -> Page:
     """One page. `view`: a key of VIEWS; `text`: of a tracking number or reference, from its beginning; `after`: as `Page.next` gave it."""
     mine = Shipment.merchant == merchant
-    query = Shipment.select().where(mine)
+    query = Shipment.select(Shipment, FulfillmentRequest, Source).join(FulfillmentRequest, JOIN.LEFT_OUTER).switch(Shipment).join(Source)
+    query = query.where(mine)
     if source is not None:
         query = query.where(Shipment.source == source)
     if view in ("unmatched", "matched"):
@@ -46,8 +51,8 @@ def page(merchant: Merchant, view: str = "", text: str = "", source: Source | No
     if after.isascii() and after.isdigit() and len(after) < 19:
         query = query.where(Shipment.id < int(after))
     rows = list(query.order_by(Shipment.id.desc()).limit(PAGE + 1))
-    total, waiting = Shipment.select().where(mine).count(), waiting_of(merchant)
-    return Page(rows[:PAGE], str(rows[PAGE - 1].id) if len(rows) > PAGE else "", waiting, total)
+    there = bool(rows) or Shipment.select().where(mine).exists()
+    return Page(rows[:PAGE], str(rows[PAGE - 1].id) if len(rows) > PAGE else "", waiting_of(merchant), there)
 
 
 def waiting_of(merchant: Merchant) -> int:
@@ -65,12 +70,6 @@ def of_request(request: FulfillmentRequest) -> list[Shipment]:
     return list(Shipment.select().where(Shipment.request == request).order_by(Shipment.id))
 
 
-def of_order(order: Order) -> list[Shipment]:
-    """The shipments of an order that count."""
-    mine = FulfillmentRequest.select(FulfillmentRequest.id).where(FulfillmentRequest.order == order)
-    return list(Shipment.select().where(Shipment.request << mine, Shipment.state == "matched").order_by(Shipment.id))
-
-
 def request_for(shipment: Shipment, typed: str) -> FulfillmentRequest:
     """The request that a person means for a waiting shipment: of the same source, by public id or number. Raises Invalid."""
     wanted = typed.strip()
@@ -84,8 +83,3 @@ def request_for(shipment: Shipment, typed: str) -> FulfillmentRequest:
     raise Invalid(
         {"request": f"{shipment.source.name} has no request with the number “{wanted}”. Enter it as the request's page shows it."}
     )
-
-
-def of_line(lines: Sequence[RequestLine], sku: str) -> list[RequestLine]:
-    """The lines that a SKU of a shipment means."""
-    return matching.lines_of(lines, sku)

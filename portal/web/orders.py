@@ -19,6 +19,9 @@ from portal.web.typed import TypedErrors, whole_number
 KIND = "send_orders"
 DECIMAL_MARKS = {".": "Dot, as in 12.50", ",": "Comma, as in 12,50"}
 LONGEST_SHOWN = 20_000
+CELLS = {"format": "csv", "delimiter": "\t", "quoting": "minimal", "line_end": "lf", "encoding": "utf-8"}
+"""How a workbook's cells are shown."""
+
 COLUMNS_AT = {"c": "order-columns", "d": "order-details"}
 
 
@@ -142,20 +145,14 @@ def _options(layout: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, str
 
 
 def _made(layout: Mapping[str, Any]) -> dict[str, Any]:
-    """The files of the sample order as the page shows them, or why there are none yet."""
+    """The files of the sample order as the page shows them, or why there are none yet. Of a workbook, what stands in its cells."""
     try:
         made = order_setup.sample_files(g.merchant, layout)
+        as_text = order_setup.sample_files(g.merchant, {**layout, **CELLS}) if layout.get("format") == "xlsx" else made
     except Invalid as refused:
         return {"made": (), "unmade": " ".join(f"{words}." for words in list(refused.errors.values())[:1])}
     except Refused as refused:
         return {"made": (), "unmade": str(refused)}
-    return {"made": [(one.name, _shown(layout, one)) for one in made], "unmade": ""}
-
-
-def _shown(layout: Mapping[str, Any], file: order_mapping.OrderFile) -> str:
-    """The file's own text; of a workbook what stands in its cells."""
-    if layout.get("format") == "xlsx":
-        plain = {**layout, "format": "csv", "delimiter": "\t", "quoting": "minimal", "line_end": "lf", "encoding": "utf-8"}
-        second = file.name != order_setup.sample_files(g.merchant, layout)[0].name
-        return order_setup.sample_files(g.merchant, plain)[int(second)].content.decode()[:LONGEST_SHOWN]
-    return file.content.decode(str(layout.get("encoding", "utf-8")) if layout.get("format") != "json" else "utf-8")[:LONGEST_SHOWN]
+    encoding = str(layout.get("encoding", "utf-8")) if layout.get("format", "csv") not in ("xlsx", "json") else "utf-8"
+    shown = [one.content.decode(encoding)[:LONGEST_SHOWN] for one in as_text]
+    return {"made": [(one.name, text) for one, text in zip(made, shown, strict=True)], "unmade": ""}

@@ -9,7 +9,7 @@ from htmx_flask import request
 from wtforms import BooleanField, RadioField, StringField
 
 import tasks
-from portal import routing, workspaces
+from portal import orders, routing, workspaces
 from portal.errors import Invalid, Refused, Stale
 from portal.requests import listing, rules
 from portal.requests.policies import BY, SILENT, SPLITS, Policy
@@ -47,7 +47,7 @@ def preview(order_id: str) -> Response:
 @guards.once
 def route(order_id: str) -> Response:
     """Route what is unrouted, as the preview says."""
-    order = listing.find_order(g.merchant, order_id)
+    order = orders.find(g.merchant, order_id)
     try:
         done = routing.route(order, g.user.email, again=request.form.get("again") == "1")
     except Refused as refused:
@@ -82,7 +82,7 @@ def save_settings() -> Response:
 
 
 def _preview(order_id: str, problem: str = "", status: int = 200) -> Response:
-    order, again = listing.find_order(g.merchant, order_id), request.values.get("again") == "1"
+    order, again = orders.find(g.merchant, order_id), request.values.get("again") == "1"
     told = routing.preview(order, again)
     picks: dict[int, list[Any]] = {line.id: [] for line in told.lines}
     for pick in told.decision.picks:

@@ -124,3 +124,20 @@ def test_a_tracking_file_is_uploaded(client, north, asked, run_work):
     assert run.state == "finished" and [line.shipped for line in lines_of(asked)] == [1, 0]
     text = page(client, f"/runs/{run.public_id}")
     assert "New shipments" in text and "Get Shipments" in text
+
+
+def test_a_longer_list_asks_the_database_no_more_often(client, merchant, north, counting):
+    def asked_for() -> int:
+        with counting() as statements:
+            page(client, "/shipments")
+        return len(statements)
+
+    told(ask_for(merchant, north, "1").source, "1", "T-1")
+    few = asked_for()
+    for number in range(2, 12):
+        told(ask_for(merchant, north, str(number)).source, str(number), f"T-{number}")
+    assert asked_for() == few
+
+
+def ask_for(merchant, source, number):
+    return ask(place(merchant, [("HX-1", 1)], number), source, sending="sent")
