@@ -88,27 +88,27 @@ def test_an_error_inside_a_page_lands_in_its_notice_place(client: Any) -> None:
         (Stale("ana@example.com", NOW), 409, "ana@example.com saved this at"),
     ],
 )
-def test_each_refusal_of_the_domain_has_its_page(app: Any, owner: Any, error: Exception, status: int, words: str) -> None:
+def test_each_refusal_of_the_domain_has_its_page(own_app: Any, owner: Any, error: Exception, status: int, words: str) -> None:
     def view() -> None:
         raise error
 
-    app.add_url_rule("/refuses", "refuses", view)
+    own_app.add_url_rule("/refuses", "refuses", view)
     from tests.conftest import PASSWORD
 
-    browser = app.test_client().sign_in(owner.email, PASSWORD)
+    browser = own_app.test_client().sign_in(owner.email, PASSWORD)
     for headers in ({}, {"HX-Request": "true"}):
         answer = browser.get("/refuses", headers=headers)
         assert answer.status_code == status and words in answer.text
 
 
-def test_a_stale_form_gives_back_what_was_typed_but_no_secret(app: Any, owner: Any) -> None:
+def test_a_stale_form_gives_back_what_was_typed_but_no_secret(own_app: Any, owner: Any) -> None:
     def view() -> None:
         raise Stale("ana@example.com", NOW)
 
-    app.add_url_rule("/stale", "stale", view, methods=["POST"])
+    own_app.add_url_rule("/stale", "stale", view, methods=["POST"])
     from tests.conftest import PASSWORD
 
-    browser = app.test_client().sign_in(owner.email, PASSWORD)
+    browser = own_app.test_client().sign_in(owner.email, PASSWORD)
     token = browser.form_values(browser.get("/help").text, "/sign-out")["csrf_token"]
     typed = {"host": "sftp.<northwind>.example", "password": "hush-hush", "private_key": "BEGIN", "version": "3", "csrf_token": token}
     answer = browser.post("/stale", data=typed)

@@ -239,7 +239,7 @@ def test_the_same_form_sent_twice_is_done_once(client: Any, merchant: Any) -> No
     assert 2 in saved, "the second click must not save another version"
 
 
-def test_a_second_click_waits_for_the_first_ones_answer(app: Any, owner: Any) -> None:
+def test_a_second_click_waits_for_the_first_ones_answer(own_app: Any, owner: Any) -> None:
     calls: list[int] = []
 
     @guards.once
@@ -248,13 +248,13 @@ def test_a_second_click_waits_for_the_first_ones_answer(app: Any, owner: Any) ->
         time.sleep(0.4)
         return go(f"/done/{len(calls)}")
 
-    app.add_url_rule("/slow", "slow", slow, methods=["POST"])
-    client = app.test_client().sign_in(owner.email, PASSWORD)
+    own_app.add_url_rule("/slow", "slow", slow, methods=["POST"])
+    client = own_app.test_client().sign_in(owner.email, PASSWORD)
     fields = {"csrf_token": csrf(client), "form_token": "one"}
     cookie = client.get_cookie("quayside_session").value
 
     def click(_: int) -> str:
-        twin = app.test_client()
+        twin = own_app.test_client()
         twin.set_cookie("quayside_session", cookie)
         return str(twin.post("/slow", data=fields).headers["Location"])
 

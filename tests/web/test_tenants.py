@@ -244,17 +244,17 @@ def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
     assert machines == opened - {"auth.sign_in", "assets.show"}, "test_receiving, test_approvals and test_store_apps test them"
 
 
-def test_the_walk_catches_a_route_that_forgets_the_merchant(app: Any, owner: Any, other_merchant: Any) -> None:
+def test_the_walk_catches_a_route_that_forgets_the_merchant(own_app: Any, owner: Any, other_merchant: Any) -> None:
     def leak(source_id: str) -> str:
         found = Source.get_or_none(Source.public_id == source_id)
         return found.name if found else "nothing"
 
-    app.add_url_rule("/leak/<source_id>", "leak", leak)
-    client = app.test_client().sign_in(owner.email, PASSWORD)
+    own_app.add_url_rule("/leak/<source_id>", "leak", leak)
+    client = own_app.test_client().sign_in(owner.email, PASSWORD)
     with pytest.raises(AssertionError, match="add the new route"):
-        test_every_route_that_names_an_object_has_an_entry(app)
+        test_every_route_that_names_an_object_has_an_entry(own_app)
     with pytest.raises(AssertionError, match="GET /leak"):
-        test_another_merchants_id_is_byte_for_byte_a_missing_one(app, client, other_merchant)
+        test_another_merchants_id_is_byte_for_byte_a_missing_one(own_app, client, other_merchant)
 
 
 def walk(app: Any, client: Any, theirs: Any, headers: dict[str, str] | None = None) -> Any:
