@@ -24,6 +24,7 @@ from portal.order_mapping.layout import (
     reshape,
 )
 from portal.order_mapping.samples import SAMPLE_ORDER
+from portal.order_mapping.sheets import PDF, order_sheets
 from portal.order_mapping.shipments import (
     MEANINGS,
     check_answer_rules,
@@ -36,7 +37,8 @@ from portal.order_mapping.texts import ENCODINGS
 
 __all__ = [
     "ALIGNS", "DATE_FORMS", "DELIMITERS", "ENCODINGS", "FORMATS", "KINDS", "LINE_ENDS", "LINE_FIELDS", "LINE_JOINS", "NESTED", "PADS",
-    "MEANINGS", "QUOTING", "SAMPLE_ORDER", "SHAPES", "TOKENS", "OrderFile", "check_answer_rules", "check_layout", "check_shipment_rules",
-    "column_sets", "compile_answers", "compile_shipments", "file_name", "files", "likely_form", "needed_shipment_columns",
+    "MEANINGS", "PDF", "QUOTING", "SAMPLE_ORDER", "SHAPES", "TOKENS",
+    "OrderFile", "check_answer_rules", "check_layout", "check_shipment_rules",
+    "column_sets", "compile_answers", "compile_shipments", "file_name", "files", "likely_form", "needed_shipment_columns", "order_sheets",
     "propose_layout", "render", "reshape",
 ]  # fmt: skip

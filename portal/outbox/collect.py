@@ -139,13 +139,18 @@ def documents(
         return [messages.webhook(rows, reference=number, test=test)]
     if way.transport in CALLS:
         layout = {**layout, "one": True}  # a call is one order
-    made = order_mapping.files(layout, rows, at=at, number=number)
+    attached = str(way.settings.get("email_attach") or "file") if way.transport == "email" else "file"
+    made = order_mapping.files(layout, rows, at=at, number=number) if attached != "sheet" else []
     if way.transport != "email":
         return made
     sender, to = config.current().smtp_from, way.folder
     if not sender:
         raise Refused("This installation has no address to send e-mail from (SMTP_FROM). Only its operator can set one.")
     name = source.merchant.name
+    if attached != "file":
+        made.append(
+            order_mapping.OrderFile(f"{number}.pdf", order_mapping.PDF, order_mapping.order_sheets(rows, name=name, at=at, test=test))
+        )
     return [messages.mail(rows, made, sender=sender, to=to, reference=number, name=name, at=at, test=test)]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from portal.errors import Refused
-from portal.order_mapping import OrderFile
+from portal.order_mapping import PDF, OrderFile
 
 SHOWN = (("po_number", "PO number"), ("sku", "SKU"), ("title", "Title"), ("quantity", "Quantity"), ("ship_name", "Ship to"),
          ("ship_city", "City"), ("ship_postal", "Postal code"), ("ship_country", "Country"), ("shipping_code", "Ship by"))  # fmt: skip
@@ -40,7 +40,8 @@ def mail(
     digest = hashlib.sha256(f"{reference}:{at.isoformat()}".encode()).hexdigest()[:32]
     made["Message-ID"] = f"<{digest}@{sender.rpartition('@')[2]}>"
     made["X-Order-Reference"] = "".join(letter for letter in reference if letter.isascii() and letter.isprintable())
-    made.set_content(f"{what}. The order file is attached.\r\n")
+    noun = "order file is" if len(files) == 1 and files[0].content_type != PDF else "order is" if len(files) == 1 else "files are"
+    made.set_content(f"{what}. The {noun} attached.\r\n")
     made.add_alternative(_html(what, lines, test), subtype="html")
     for one in files:
         kind, _, sub = one.content_type.partition(";")[0].partition("/")

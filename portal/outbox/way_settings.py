@@ -15,12 +15,13 @@ from portal.errors import Invalid, Stale, SupplierError
 from portal.models import Integration, Source, database
 from portal.outbox import messages, ways, witnesses
 
-KEYS = ("leave_by", "email_to", "webhook_url", "takes_id_once", "witness", "answer_hours", "test_place")
+KEYS = ("leave_by", "email_to", "email_attach", "webhook_url", "takes_id_once", "witness", "answer_hours", "test_place")
 WITNESSES = {
     "rename": "It can rename, and leaves our temporary files alone",
     "cleaned": "It can rename, but clears unknown files away",
     "list": "It cannot rename: files are written under their final name",
 }
+ATTACHED = {"file": "The order file", "sheet": "A PDF to read and print", "both": "The order file and the PDF"}
 LONGEST, MOST_HOURS = 1_000, 2_000
 
 
@@ -58,6 +59,8 @@ def errors_of(source: Source, integration: Integration, values: Mapping[str, Any
         errors["leave_by"] = "Choose how orders leave."
     if leave_by == "email" and not _are_addresses(str(values["email_to"] or "")):
         errors["email_to"] = "Enter one or more e-mail addresses, separated by commas, such as orders@supplier.example."
+    if str(values["email_attach"] or "file") not in ATTACHED:
+        errors["email_attach"] = "Choose what is attached."
     if leave_by == "webhook" and (words := _link_problem(str(values["webhook_url"] or ""))):
         errors["webhook_url"] = words
     if str(values["witness"] or "rename") not in witnesses.FILES:

@@ -24,6 +24,7 @@ class WayForm(VersionedForm):
 
     leave_by = RadioField("Orders leave", choices=ways.LEAVE_BY, validate_choice=False)
     email_to = StringField("E-mail addresses", description="Several are separated by commas")
+    email_attach = RadioField("Attached to the e-mail", choices=way_settings.ATTACHED, validate_choice=False)
     webhook_url = StringField("Address of their webhook", description="Begins with https://")
     takes_id_once = BooleanField("They take a message with the same webhook-id once, and said so")
     witness = RadioField("Their server", choices=way_settings.WITNESSES, validate_choice=False)
@@ -105,7 +106,8 @@ def _shown(now: dict[str, Any]) -> dict[str, Any]:
     hours = now["answer_hours"]
     return {
         **{name: str(now[name] or "") for name in ("leave_by", "email_to", "webhook_url", "test_place")},
-        "witness": str(now["witness"] or "rename"), "takes_id_once": bool(now["takes_id_once"]), "answer_hours": str(hours or ""),
+        "witness": str(now["witness"] or "rename"),
+        "email_attach": str(now["email_attach"] or "file"), "takes_id_once": bool(now["takes_id_once"]), "answer_hours": str(hours or ""),
     }  # fmt: skip
 
 

@@ -7,16 +7,18 @@ import email
 import email.policy
 import hashlib
 import hmac
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import pypdf
 import pytest
 
 from portal import config as installation
 from portal import hook_signatures
-from portal.models import FulfillmentRequest, Integration, SendingStop, Source, Submission, SubmissionPart
+from portal.models import FulfillmentRequest, Integration, Order, SendingStop, Source, Submission, SubmissionPart
 from portal.outbox import journal, others, stops
 from portal.records import Secret
 from tests.connectors.json_server import JsonAnswers, serving
@@ -56,6 +58,27 @@ def test_an_order_leaves_as_a_message_with_its_file_and_the_bytes_are_those_kept
     assert file.get_filename().endswith(".csv") and "10442" in file.get_content()
     assert "<td>10442</td>" in message.get_body(("html",)).get_content()
     assert states(one) == [("processed", "sent")]
+
+
+@pytest.mark.parametrize(("attach", "endings"), [("sheet", [".pdf"]), ("both", [".csv", ".pdf"])])
+def test_a_message_may_carry_a_pdf(source: Source, mail: Mail, attach: str, endings: list[str]) -> None:
+    turn_on(source, leave_by="email", email_to="desk@harbor.example", email_attach=attach)
+    wants(source, "10442")
+    assert send(source).counts == {"collected": 1, "sent": 1}
+    files = list(email.message_from_bytes(mail.accepted[0], policy=email.policy.SMTP).iter_attachments())
+    assert ["." + one.get_filename().rpartition(".")[2] for one in files] == endings
+    sheet = pypdf.PdfReader(io.BytesIO(files[-1].get_content())).pages[0].extract_text()
+    assert (files[-1].get_content_type(), "Purchase order 10442" in sheet) == ("application/pdf", True)
+
+
+def test_a_letter_that_no_pdf_can_show_holds_the_order_back_and_says_which(source: Source, mail: Mail) -> None:
+    turn_on(source, leave_by="email", email_to="desk@harbor.example", email_attach="sheet")
+    (one,) = wants(source, "10442")
+    order = Order.get_by_id(one.order_id)
+    Order.update(ship_to={**order.ship_to, "name": "山田"}).where(Order.id == order.id).execute()
+    send(source)
+    assert mail.accepted == [] and states(one)[0][0] == "failed"
+    assert "cannot show “山”" in FulfillmentRequest.get_by_id(one.id).said
 
 
 @pytest.mark.parametrize("breaks_at", ["helo", "mail", "rcpt", "data"])
