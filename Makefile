@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 LIGHT_PEERS := @stoplight/prism-cli@5.14.2 oidc-provider@9.13.3
+TESTERS ?= $(shell echo $$(($$(nproc) + 1)))
 HEAVY_PEERS := @vendure/core@3.7.3 @vendure/testing@3.7.3
 
 .PHONY: run test check bench fuzz fuzz-guided faults model canaries peers light-peers format clean
@@ -13,7 +14,7 @@ run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
 
 test: $(VENV)/.dev  ## set up, then every test on SQLite and on Postgres
 	@tests/system_packages.sh
-	@$(BIN)/python -m pytest -rs -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -rs -n $(TESTERS) --dist worksteal
 
 check: $(VENV)/.dev  ## lint, format, types, templates, architecture
 	@$(BIN)/ruff check .
@@ -44,7 +45,7 @@ model: $(VENV)/.dev  ## 2,000 sequences of feeds and of a person's acts against 
 
 canaries: $(VENV)/.dev  ## the whole suite, and no secret that a test planted or sealed may be left in a table, log or file
 	@tests/system_packages.sh
-	@$(BIN)/python -m pytest -rs -n 2 --dist worksteal --canaries
+	@$(BIN)/python -m pytest -rs -n $(TESTERS) --dist worksteal --canaries
 
 peers: $(VENV)/.dev .peers/.done  ## our requests judged by others' servers, from their own packages (needs Node 20)
 	@$(BIN)/python -m pytest -rs tests/peers

@@ -19,6 +19,7 @@ from peewee import logger as peewee_log
 from portal import accounts, migrations, passwords, vault
 from portal import config as settings
 from portal.config import Config
+from portal.connectors import folders, http
 from portal.models import Merchant, Source, User, connect, database
 from tests import canary
 from tests.browserless import Browser
@@ -204,6 +205,17 @@ def db(
 def quick_hashes() -> None:
     """Argon2id at its lowest cost: its strength is the library's to test, its 0.2 s would be ours to wait."""
     passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def short_looks() -> None:
+    """A file that may still be growing is looked at twice, 5 s apart: here 0.5 s, in processes of their own as ever."""
+    real = folders.wait
+
+    def wait(seconds: float, progress: Any, announced: int | None) -> None:
+        real(seconds / 10, progress, announced)
+
+    folders.wait = http.wait = wait
 
 
 @pytest.fixture
