@@ -54,22 +54,19 @@ def test_every_screen_fits_320_px_also_with_text_at_200_percent(open_page: Calla
             assert sideways(page) == 0, f"{path} with large text"
 
 
-def test_each_screen_has_one_heading_one_main_and_at_most_one_primary_act(page: Page, site: Any, merchant: Any) -> None:
+LOST = """[...document.querySelectorAll('[hx-target]')].map(e => e.getAttribute('hx-target')).filter(at => at != 'this')
+    .filter(at => !document.querySelector(at))"""
+"""Targets that are not on the page: a form with such a one does nothing when it is sent."""
+
+
+def test_each_screen_has_one_heading_one_primary_act_and_what_its_buttons_swap(page: Page, site: Any, merchant: Any) -> None:
     for path in screens(site.app, merchant):
         if not visit(page, path):
             continue
         assert page.locator("h1").count() == 1 and page.locator("main").count() == 1, path
         assert page.locator("main .btn-primary:visible").count() <= 1, path
         assert page.title().endswith(" – Quayside") and len(page.title()) > 12, path
-
-
-def test_what_a_button_swaps_is_on_its_page(page: Page, site: Any, merchant: Any) -> None:
-    """A form whose target is missing does nothing when it is sent."""
-    named = "[...document.querySelectorAll('[hx-target]')].map(e => e.getAttribute('hx-target')).filter(at => at != 'this')"
-    lost = f"{named}.filter(at => !document.querySelector(at))"
-    for path in screens(site.app, merchant):
-        if visit(page, path):
-            assert page.evaluate(lost) == [], path
+        assert page.evaluate(LOST) == [], path
 
 
 def test_the_keyboard_reaches_the_content_first_and_is_always_seen(page: Page, site: Any) -> None:

@@ -199,6 +199,29 @@ def test_another_merchants_id_is_byte_for_byte_a_missing_one(app: Any, client: A
     assert everything() == before, "a request for another merchant's object wrote something"
 
 
+NOT_SHOWN_BY_THE_WALK = {
+    "history.comparison_csv": "two runs are named in its query: tests/web/test_history.py",
+    "signing_in.back": "needs a state that was given out: tests/browser/test_states.py",
+    "approvals.back": "needs an approval that was begun: tests/web/test_approvals.py",
+    "approvals.leave": "needs a store behind https: tests/web/test_approvals.py",
+    "runs.acceptance": "of a run that is held: tests/browser/test_states.py",
+    "held.show": "of a run that is held: tests/browser/test_states.py",
+    "held.csv": "of a run that is held: tests/web/test_held.py",
+    "columns.show": "of a run whose columns changed: tests/browser/test_states.py",
+}
+
+
+def test_its_owner_opens_what_is_hidden_from_others(app: Any, client: Any, merchant: Any) -> None:
+    """Without this, a page that never opens would pass the walk."""
+    own, closed = belongings(merchant), set()
+    for rule in rules(app):
+        if "GET" in methods(rule):
+            answer = client.get(address(app, rule, own.values(rule, ENTRIES.get(rule.endpoint, {}))))
+            if answer.status_code not in (200, 302, 303):
+                closed.add(rule.endpoint)
+    assert closed == set(NOT_SHOWN_BY_THE_WALK)
+
+
 def test_htmx_is_told_the_same(app: Any, client: Any, other_merchant: Any) -> None:
     theirs = belongings(other_merchant)
     for rule, method, answers in walk(app, client, theirs, {"HX-Request": "true"}):

@@ -7,8 +7,25 @@ from typing import Any
 
 from werkzeug.routing import Rule
 
-from portal import api_tokens, sources
-from portal.models import TABLES, Document, FormToken, InventoryItem, Merchant, OrderFile, Run, Session, Shipment, database
+from portal import api_tokens, clock, config, directory, sources, webhooks
+from portal.models import (
+    TABLES,
+    Connection,
+    Document,
+    FormToken,
+    InventoryItem,
+    Merchant,
+    OrderFile,
+    Run,
+    Session,
+    SetAsideRow,
+    Shipment,
+    Source,
+    Submission,
+    SubmissionMember,
+    SubmissionPart,
+    database,
+)
 from tests.ordered import ask, place
 
 MISSING = "a" * 22  # shaped as an id, and nobody's
@@ -24,6 +41,20 @@ IDS = (
     "token_id",
 )
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
+SUPPLIERS = {
+    "hooks": "webhook", "soap": "soap-service", "signing_in": "rest-api", "approvals": "woocommerce", "store_apps": "bigcommerce",
+    "connections.upload_second": "file-upload",
+}  # fmt: skip
+"""What a page of that blueprint or endpoint is about: the supplier of a second source."""
+
+OTHER_SETTINGS = {
+    "rest-api": {
+        "base": "https://api.kestrel.example", "auth": "code", "authorize_url": "https://api.kestrel.example/authorize", "client_id": "app",
+        "token_url": "https://api.kestrel.example/token", "path": "/stock", "form": "json", "paging": "none",
+    },
+    "woocommerce": {"store_url": "https://shop.kestrel.example"},
+    "bigcommerce": {"approval": "bigcommerce", "store_hash": "abc123", "client_id": "app"},
+}  # fmt: skip
 BOOKKEEPING = (Session, FormToken)  # when it was seen, and which form was sent: not the merchant's data
 
 
@@ -39,45 +70,98 @@ class Belongings:
     order_file_id: str
     shipment_id: str
     token_id: str
-    others: dict[str, str] = field(default_factory=dict)
+    others: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
-        """What to put into the rule: ids of these belongings, and `extra` for the parts that are no ids."""
-        ids = {name: getattr(self, name) for name in IDS}
-        return {name: extra[name] if name in extra else ids[name] for name in rule.arguments}
+        """What to put into the rule: ids of these belongings, and `extra` for the parts that are no ids.
+
+        `others`, by endpoint or blueprint: ids of the objects that such pages are about.
+        """
+        others = self.others.get(str(rule.endpoint), self.others.get(str(rule.endpoint).partition(".")[0], {}))
+        known = {name: getattr(self, name) for name in IDS} | extra | others
+        return {name: known[name] for name in rule.arguments}
 
 
 NOTHING = Belongings(*[MISSING] * len(IDS))
 
 
 def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
-    """A live source with its integrations, a finished run with a file, one item, an order with a request that waits, and a shipment."""
+    """A live source with its parts, a finished run with a file, an item, an order with a request in doubt, a shipment; others beside it."""
     source = sources.create(merchant, name, "dropship_supplier", "owner")
     source.supplier, source.state = "sftp-file", "live"
     source.setup_done = ["supplier", "connection", "file", "inventory", "orders", "shipments", "skus", "review"]
     source.save()
+    Connection.create(source=source)
     kinds = {kind: sources.add_integration(source, kind, "owner") for kind in sources.INTEGRATION_KINDS}
-    run = Run.create(
-        merchant=merchant,
-        source=source,
-        integration=kinds["get_inventory_primary"],
-        number=1,
-        kind="inventory",
-        state="finished",
-        stage="done",
-    )
-    document = Document.create(merchant=merchant, source=source, run_id=run.id, name="stock.csv", size=4, sha256="0" * 64)
+    run, dry = (
+        Run.create(
+            merchant=merchant, source=source, integration=kinds["get_inventory_primary"], number=number, kind=kind, state="finished",
+            stage="done", finished_at=clock.now(), checkpoint={} if number == 1 else {"would": "no_change"},
+        )
+        for number, kind in enumerate(("inventory", "dry_run"), 1)
+    )  # fmt: skip
+    document = Document.create(
+        merchant=merchant, source=source, run_id=run.id, name="stock.csv", size=4, sha256="0" * 64, stored_name=stored()
+    )  # fmt: skip
     Run.update(document_id=document.id).where(Run.id == run.id).execute()
+    SetAsideRow.create(
+        run=run, row_number=2, problems=[{"column": "sku", "value": "", "code": "required", "reason": "It has no SKU."}], cells=["", "4"]
+    )
     item = InventoryItem.create(merchant=merchant, source=source, sku="KS-00194", content_hash=1, last_run_id=run.id, last_row=2)
     order = place(merchant, [("KS-00194", 2)])
-    request = ask(order, source, state="unprocessed")
-    file = OrderFile.create(merchant=merchant, name="orders.csv", stored_name="orders/gone", size=4, sha256="0" * 64)
+    request = ask(order, source, state="processing", sending="check_needed")
+    submission = in_doubt(request)
+    bad = [{"row": 2, "cells": ["", "4"], "words": "It has no order number."}]
+    file, taken = (
+        OrderFile.create(
+            merchant=merchant, name="orders.csv", stored_name="orders/gone", size=4, sha256="0" * 64, headers=["number", "qty"], bad=bad,
+            state=state,
+        )
+        for state in ("read", "taken")
+    )  # fmt: skip
     parcel = Shipment.create(
         merchant=merchant, source=source, state="unmatched", reference="77", tracking_number="T-1", tracking_key="T1", came_by="file"
     )  # fmt: skip
     token, _ = api_tokens.make(merchant, "Till", ["orders:read"], None, "90", "owner")
+    others = {key: {"source_id": beside(merchant, name, slug).public_id} for key, slug in SUPPLIERS.items()}
+    others |= {
+        "dry_runs.plan": {"run_id": dry.public_id}, "dry_runs.csv": {"run_id": dry.public_id},
+        "order_files.show": {"order_file_id": taken.public_id}, "sending.document": {"submission_id": submission.public_id},
+    }  # fmt: skip
     ids = (source, run, item, order, request, file, parcel, token)
-    return Belongings(*[one.public_id for one in ids])
+    return Belongings(*[one.public_id for one in ids], others=others)
+
+
+def stored() -> str:
+    """A raw file on the disk; its name there."""
+    folder = config.current().spool_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "stock.csv").write_bytes(b"sku\n")
+    return "stock.csv"
+
+
+def in_doubt(request: Any) -> Submission:
+    """What left of the request, of which nobody knows whether it arrived."""
+    now, how = clock.now(), {"transport": "sftp", "witness": "rename", "reference": "000001", "state": "check_needed"}
+    made = Submission.create(merchant=request.merchant_id, source=request.source_id, unknown_at=now, left_at=now, **how)
+    SubmissionMember.create(submission=made, request=request, generation=request.generation)
+    SubmissionPart.create(submission=made, place=0, name="orders.csv", content_type="text/csv", content=b"po\n", size=3, sha256="0" * 64)
+    return made
+
+
+def beside(merchant: Merchant, name: str, slug: str) -> Source:
+    """A live source of that supplier."""
+    made = sources.create(merchant, f"{slug} {name}"[:80].strip(), "dropship_supplier", "owner")
+    directory.select(made, slug, True, made.version, "owner")
+    made = Source.get_by_id(made.id)
+    made.state, made.setup_done = "live", ["supplier", "connection", "file", "inventory", "orders", "shipments", "skus", "review"]
+    made.save()
+    if slug in OTHER_SETTINGS:
+        Connection.update(settings=OTHER_SETTINGS[slug]).where(Connection.source == made).execute()
+    if slug == "webhook":
+        webhooks.saved(made, {}, {"signing": "standard"}, "owner")
+    sources.add_integration(made, "get_inventory_secondary", "owner")
+    return made
 
 
 def rules(app: Any, with_ids: bool | None = None) -> list[Rule]:
