@@ -42,11 +42,15 @@ class Sender:
     stops_at: str = ""
     toml: str = ""
     ledger: str = ""
+    smtp: int = 0
 
 
 def prepare(order: Sender) -> None:
     """Everything that a worker process of the installation has."""
-    made = config.use(config.read({"DATA_DIR": order.data_dir, "DATABASE_URL": order.url, "DEMO": "0", "EGRESS_ALLOW": LOOPBACK}))
+    told = {"DATA_DIR": order.data_dir, "DATABASE_URL": order.url, "DEMO": "0", "EGRESS_ALLOW": LOOPBACK}
+    if order.smtp:
+        told |= {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(order.smtp), "SMTP_SECURITY": "plain", "SMTP_FROM": "orders@shop.example"}
+    made = config.use(config.read(told))
     vault.use(vault.load(made.secret_key_file))
     connect(order.url)
     name, _, number = order.failpoint.partition(":")
@@ -174,7 +178,7 @@ class PickUp:
 
 @dataclass
 class Api:
-    """An HTTP API that takes orders by POST, and its ledger: `taken` are the references in the order they were accepted.
+    """An HTTP API or webhook that takes orders by POST, and its ledger: `taken` are the references in the order they were accepted.
 
     `proves`: unique (a reference once only, 409 after), key (the same key is answered as before), listed or nothing. `swallow`: of so
     many answers after acceptance the line is cut instead. `lag`: seconds until an order is listed.
@@ -218,7 +222,9 @@ class Api:
         return f"http://{LOOPBACK}:{self.server.server_port}"
 
     def take(self, door: Any, body: bytes) -> None:
-        reference, key = parse_qs(urlsplit(door.path).query)["ref"][0], door.headers.get("Idempotency-Key", "")
+        named = parse_qs(urlsplit(door.path).query).get("ref")
+        reference = named[0] if named else json.loads(body)["reference"]  # a webhook names it in its body
+        key = door.headers.get("Idempotency-Key") or door.headers.get("webhook-id", "")
         with self._lock:
             self.posts += 1
             if self.proves == "key" and key in self._keys:

@@ -42,7 +42,7 @@ def mail_server() -> Iterator[Mail]:
             lines = []
             while (line := self.rfile.readline()) not in (b".\r\n", b""):
                 lines.append(line[1:] if line.startswith(b"..") else line)
-            if mail.breaks_at == "body":
+            if mail.breaks_at == "body" or not line:  # a line that broke off hands nothing over
                 return False
             if "body" not in mail.answers:
                 mail.accepted.append(b"".join(lines))
