@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from stdnum import ean
 
 from portal.mapping import TRANSFORMS, amounts, kinds
 from portal.mapping.transforms import LONGEST_RESULT, compose, problem_of
+from tests.endless import ends
 
 
 def change(text, *steps, mark="."):
@@ -174,8 +173,12 @@ def test_every_transform_says_what_it_is_for_the_editor():
 
 
 def test_hostile_texts_and_steps_take_neither_time_nor_memory():
+    with ends():
+        hostile_texts()
+
+
+def hostile_texts():
     grow = {"do": "replace", "find": "a", "with": "a" * 500}
-    started = time.process_time()
     assert len(change("a" * 10_000_000, *[grow] * 20)) <= LONGEST_RESULT
     for text in ("1," * 500_000, "1 " * 500_000 + "x", "=" * 999_999, '="' * 300_000, "9" * 1_000_000, "(" * 500_000):
         for step in ({"do": "number"}, {"do": "convert", "from": "gram", "to": "pound"}, {"do": "trim"}):
@@ -185,7 +188,6 @@ def test_hostile_texts_and_steps_take_neither_time_nor_memory():
                 read(text)
             except amounts.Unfit:
                 continue
-    assert time.process_time() - started < 8
 
 
 @pytest.mark.parametrize(("text", "mark"), [("0.00001", "."), ("$0.00004", "."), (",00001", ",")])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from portal import mapping, matching
 from portal.fields import INVENTORY_FIELDS, SHIPMENT_FIELDS
+from tests.endless import ends
 
 SKUS = ["A-1", "A-2", "A-3", "A-4"]
 GTINS = ["036000291452", "4006381333931", "73513537", "98412345678908"]
@@ -314,11 +313,11 @@ def test_a_column_of_moments_is_no_title():
 
 
 def test_names_made_to_take_long_do_not():
-    began = time.process_time()
+    with ends(10):
+        hostile_names()
+
+
+def hostile_names():
     for name in ("a " * 250, "aB" * 250, "Qty " * 120, "ﷺ" * 500, "#" * 500, "x1" * 250):
         said({name: ["1"] * 4, "sku": SKUS})
-    assert time.process_time() - began < 1  # together
-    many = [f"column number {n}" for n in range(2_000)]
-    began = time.process_time()
-    said({name: ["1"] * 1_000 for name in many})
-    assert time.process_time() - began < 8
+    said({f"column number {n}": ["1"] * 1_000 for n in range(2_000)})

@@ -66,11 +66,10 @@ def test_a_writer_gives_up_when_its_patience_ends(locked, monkeypatch):
     assert not Merchant.select().exists()
 
 
-def test_other_errors_are_not_waited_for(db):
-    began = time.monotonic()
+def test_other_errors_are_not_waited_for(db, monkeypatch):
+    monkeypatch.setattr(handle, "PATIENCE", 3_600)
     with pytest.raises(OperationalError if not is_postgres() else Exception, match="nothing_like_it"):
         database.execute_sql("SELECT 1 FROM nothing_like_it")
-    assert time.monotonic() - began < handle.PATIENCE / 2
 
 
 def test_chunks_shrink_when_they_hold_the_lock_too_long_and_grow_when_not(db):

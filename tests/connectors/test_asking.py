@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import time
 from base64 import b64encode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -20,6 +19,7 @@ from portal.errors import SupplierError
 from portal.records import Exchange, Secret
 from tests import canary
 from tests.connectors.web_server import answer, web
+from tests.endless import ends
 
 NOW = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
 KEY = 'p"ss/word&42'
@@ -347,12 +347,11 @@ def test_no_form_of_a_secret_is_told(secret: str, before: str) -> None:
         assert "***" in problems.quoted(f"said {text}", [Secret(secret)])
 
 
-def test_masking_a_large_answer_takes_no_time_worth_naming() -> None:
+def test_masking_a_large_answer_ends() -> None:
     core = b64encode(b"ana:" + KEY.encode())
     body = b"QUJD" * 2_000_000 + core * 50
-    began = time.monotonic()
-    assert core not in masking.masked(body, [Secret(KEY), Secret("another-secret")])
-    assert time.monotonic() - began < 5
+    with ends():
+        assert core not in masking.masked(body, [Secret(KEY), Secret("another-secret")])
 
 
 def test_a_short_secret_hides_itself_and_nothing_else() -> None:

@@ -562,9 +562,7 @@ def _then_silence(first: bytes):
 def test_a_server_that_falls_silent_is_not_waited_for_without_end(connect, monkeypatch, tmp_path, first, doing):
     monkeypatch.setattr(web_line, "IO_SECONDS", 0.3)
     with web(_then_silence(first)) as server:
-        begun = time.monotonic()
         error = failure(connect("http", {"url": server.link()}), tmp_path / "feed")
-        assert time.monotonic() - begun < 3
     assert (error.problem.code, error.permanent) == ("timed_out", False) and doing in error.problem.body
 
 
@@ -575,14 +573,12 @@ def test_headers_that_never_end_are_not_read_for_ever(connect, trusted, good, mo
 
     def endless(opened: socket.socket) -> None:
         opened.sendall(b"HTTP/1.1 100 Continue\r\n")
-        for _ in range(200):
+        while True:
             opened.sendall(trickle)
             time.sleep(0.05)
 
     with web(endless, certificate=good if secure else None) as server:
-        begun = time.monotonic()
         error = failure(connect("http", {"url": server.link()}), tmp_path / "feed")
-        assert time.monotonic() - begun < 3
     assert error.problem.code == "timed_out" and "waiting for an answer" in error.problem.body
 
 
@@ -594,7 +590,7 @@ def test_a_server_that_sends_byte_by_byte_can_be_stopped_by_the_person(connect, 
 
     def drip(opened: socket.socket) -> None:
         opened.sendall(head or answer(length=False, Transfer_Encoding="chunked"))
-        for _ in range(400):
+        while True:
             opened.sendall(b"x" if head else b"1\r\nx\r\n")
             time.sleep(0.02)
 
@@ -606,10 +602,8 @@ def test_a_server_that_sends_byte_by_byte_can_be_stopped_by_the_person(connect, 
             raise Stop
 
     with web(drip) as server:
-        begun = time.monotonic()
         with pytest.raises(Stop):
             connect("http", {"url": server.link()}).fetch("", "", "", tmp_path / "feed", 10**9, progress, 0.0)
-        assert time.monotonic() - begun < 2
     assert left_nothing(tmp_path / "feed")
 
 

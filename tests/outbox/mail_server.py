@@ -5,7 +5,7 @@ from __future__ import annotations
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 
@@ -27,6 +27,10 @@ def mail_server() -> Iterator[Mail]:
 
     class Line(socketserver.StreamRequestHandler):
         def handle(self) -> None:
+            with suppress(ConnectionResetError):  # whoever sent was killed
+                self.talk()
+
+        def talk(self) -> None:
             mail.seen += 1
             self.say("220 mail.example")
             while line := self.rfile.readline():
