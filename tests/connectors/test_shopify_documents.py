@@ -19,6 +19,7 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql.execution.values import get_variable_values
 
 from portal.connectors import shopify_bulk, shopify_documents
 from portal.connectors.shopify import ShopifyConnector
@@ -49,6 +50,18 @@ def test_each_document_is_valid_and_names_nothing_deprecated(schema: GraphQLSche
 def test_every_document_of_the_module_is_among_them() -> None:
     texts = {value for name, value in vars(shopify_documents).items() if name.isupper() and isinstance(value, str) and "{" in value}
     assert {one for one in texts if not one.startswith(("id sku", "location {", "unitCost"))} <= set(shopify_documents.ALL.values())
+
+
+def test_the_sample_order_is_an_input_that_the_schema_takes_and_another_is_not(schema: GraphQLSchema) -> None:
+    sample = Path(__file__).resolve().parents[1] / "suppliers" / "shopify" / "send_orders.json"
+    asked = json.loads(sample.read_text("utf-8"))["exchanges"][0]["request"]["body"]
+    (operation,) = (one for one in parse(asked["query"]).definitions if isinstance(one, OperationDefinitionNode))
+
+    def refused(order: dict[str, Any]) -> bool:
+        return isinstance(get_variable_values(schema, operation.variable_definitions, {"order": order}), list)
+
+    order = asked["variables"]["order"]
+    assert not refused(order) and refused({**order, "po": "1"}) and refused({**order, "shippingAddress": {"countryCode": "Maine"}})
 
 
 def test_the_proof_can_fail(schema: GraphQLSchema) -> None:
