@@ -8,6 +8,7 @@ import signal
 POINTS = ("fetch-done", "staged-chunk", "planned", "guarded", "applied-chunk", "removals", "finishing")
 OF_SENDING = (
     "sending-claimed", "sending-leaving", "sending-written", "sending-uploaded", "sending-renamed", "sending-sent", "sending-answered",
+    "sending-canceling", "sending-canceled",
 )  # fmt: skip
 OF_OTHER_RUNS = ("silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored", "shipments-chunk")
 

@@ -23,7 +23,9 @@ from portal.records import Secret
 
 LASTS = timedelta(minutes=20)
 WOOCOMMERCE = "wc-auth"
-APP_NAME, SCOPE = "Quayside", "read"
+APP_NAME = "Quayside"
+ALLOWS = {"read": "read products and stock", "read_write": "read products and stock, and make and cancel orders"}
+"""What the store is asked for, by its own name of the scope."""
 LONGEST_BODY, LONGEST_KEY = 8_192, 200
 _FIELD = "key offer"
 
@@ -62,8 +64,10 @@ def begin(source: Source, session: Session, callback: str, back: str) -> Approva
             token_hash=hashed(token), source=source, kind=WOOCOMMERCE, session_hash=session.token_hash, store=store,
             ends_at=clock.now() + LASTS,
         )  # fmt: skip
-    query = {"app_name": APP_NAME, "scope": SCOPE, "user_id": token, "return_url": back, "callback_url": callback}
-    return Approval(f"{store.rstrip('/')}/wc-auth/v1/authorize?{urlencode(query)}", urlsplit(store).hostname or "")
+    scope = "read_write" if settings.get("allow") == "read_write" else "read"
+    query = {"app_name": APP_NAME, "scope": scope, "user_id": token, "return_url": back, "callback_url": callback}
+    leads = f"{store.rstrip('/')}/wc-auth/v1/authorize?{urlencode(query)}"
+    return Approval(leads, urlsplit(store).hostname or "", (ALLOWS[scope],))
 
 
 def receive(body: bytes) -> bool:

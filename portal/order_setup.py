@@ -23,12 +23,14 @@ from portal import (
     sources,
     suppliers,
 )
-from portal.errors import Invalid, Refused, Stale
+from portal.errors import Invalid, NotFound, Refused, Stale
 from portal.fields import SHIPMENT_FIELDS
 from portal.mappings import Sample
 from portal.models import Integration, Merchant, Source, User, database
 from portal.records import CellProblem, Match
 
+APIS = ("rest", "soap", "shopify")
+"""Protocols by which an order leaves as a call."""
 OPERATION_OF = {"send_orders": "orders", "get_shipments": "shipments"}
 LONGEST_PLACE = 1_000
 LONGEST_PATTERN = 255
@@ -56,9 +58,10 @@ class ShipmentCounts:
 
 
 def cannot(source: Source, kind: str) -> str:
-    """Why the supplier's method cannot do this; "" when it can."""
+    """Why the supplier's method cannot do this; "" when it can, or when orders leave in another way (by e-mail, as a webhook, fetched)."""
     supplier, operation = connections.supplier_of(source), OPERATION_OF[kind]
-    return "" if supplier.supports[operation] else supplier.cannot[operation]
+    able = supplier.supports[operation] or bool(sources.integration(source, kind).settings.get("leave_by"))
+    return "" if able else supplier.cannot[operation]
 
 
 def place(source: Source, integration: Integration) -> str:
@@ -68,9 +71,30 @@ def place(source: Source, integration: Integration) -> str:
 
 
 def layout_of(integration: Integration) -> dict[str, Any]:
-    """The order file's layout as saved, or one to begin with."""
-    version = mappings.current(integration)
-    return dict(version.rules) if version else order_mapping.propose_layout()
+    """The order document's layout: the supplier's where its API takes no other, else as saved, else the supplier's, else a usual one.
+
+    An order that leaves by e-mail or in another way of our own is as saved, or usual: the supplier's is for its API only.
+    """
+    theirs, version = _layout_of_supplier(integration), mappings.current(integration)
+    if theirs.get("fixed"):
+        return theirs
+    return dict(version.rules) if version else theirs or order_mapping.propose_layout()
+
+
+def fixed_layout(integration: Integration) -> dict[str, Any]:
+    """The layout of the one order document that the supplier's API takes, {} where the merchant says how it looks."""
+    theirs = _layout_of_supplier(integration)
+    return theirs if theirs.get("fixed") else {}
+
+
+def _layout_of_supplier(integration: Integration) -> dict[str, Any]:
+    if integration.settings.get("leave_by"):
+        return {}
+    try:
+        operation = connections.supplier_of(integration.source).operations.get("send_orders")
+    except NotFound:  # no supplier was chosen, or the directory has it no more
+        return {}
+    return dict(operation.layout) if operation else {}
 
 
 def layout_from(header_line: str) -> dict[str, Any]:
@@ -83,6 +107,11 @@ def layout_from(header_line: str) -> dict[str, Any]:
     return {**order_mapping.propose_layout(names), "delimiter": delimiter}
 
 
+def leaves_by_api(integration: Integration) -> bool:
+    """Whether orders leave as calls of the supplier's API."""
+    return connections.supplier_of(integration.source).protocol in APIS and not integration.settings.get("leave_by")
+
+
 def sample_files(merchant: Merchant, layout: Mapping[str, Any]) -> list[order_mapping.OrderFile]:
     """The files that the sample order makes, one or a pair. Raises Invalid, or Refused for what a file cannot hold."""
     order_mapping.check_layout(layout)
@@ -93,13 +122,17 @@ def sample_files(merchant: Merchant, layout: Mapping[str, Any]) -> list[order_ma
 def save_orders(
     source: Source, use: bool | None, settings: Mapping[str, Any], layout: Mapping[str, Any], version: int, who: str, user: User | None
 ) -> None:
-    """Keep whether orders are sent, where ({"folder", "auto_send"}) and as which file. Raises Invalid, Stale, Refused."""
+    """Keep whether orders are sent, where ({"folder", "auto_send"}) and as which file. Raises Invalid, Stale, Refused.
+
+    Where the supplier's API takes one document only, `layout` is not looked at, and none is kept.
+    """
     errors = _use_errors(source, "send_orders", use) | (_place_errors(settings) if use else {})
-    if use:
+    fixed = bool(fixed_layout(sources.integration(source, "send_orders")))
+    if use and not fixed:
         errors |= _errors_of(lambda: order_mapping.check_layout(layout))
     if errors:
         raise Invalid(errors)
-    _write(source, "send_orders", bool(use), settings, layout, [], version, who, user)
+    _write(source, "send_orders", bool(use), settings, {} if fixed else layout, [], version, who, user)
 
 
 def save_shipments(
@@ -215,6 +248,6 @@ def _write(
             raise Stale(fresh.changed_by, fresh.changed_at)
         before, after = {"on": integration.enabled, **integration.settings}, {"on": use, **kept}
         audit.write(source.merchant, who, "integration.answer", "integration", integration.public_id, before=before, after=after)
-        if use:
+        if use and rules:
             mappings.save(integration, rules, headers, who, user)
         setup_steps.mark(source, OPERATION_OF[kind])

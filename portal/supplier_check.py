@@ -18,6 +18,7 @@ from portal import feeds, mapping, matching, order_mapping
 from portal.connectors import answers, open_connector, paging
 from portal.connectors.network import Guard
 from portal.connectors.soap_files import Files, sort_uploads
+from portal.connectors.taken import Taken
 from portal.errors import Invalid, SupplierError
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
 from portal.records import Secret
@@ -186,14 +187,42 @@ def _told_send(supplier: Supplier, whole: Mapping[str, Any], sample: Mapping[str
         wrong += [f"witness: {words}" for words in player.missed()]
         if (found.their_id if found else None) != sample["find"]["their_id"]:
             wrong.append(f"witness: it found {found}")
-    return wrong
+        wrong += _told_lines(supplier, sample, "find", found.answer if found else None)
+    if "document" in sample:
+        wrong += _told_lines(supplier, sample, "sent", sent.answer)
+    return wrong + _told_cancel(supplier, whole, sample)
+
+
+def _told_lines(supplier: Supplier, sample: Mapping[str, Any], where: str, answer: Any) -> list[str]:
+    """Whether the lines that they took, as the sample's answer tells them, are those of its document."""
+    taken = supplier.operations["send_orders"].taken if "send_orders" in supplier.operations else {}
+    if not taken or answer is None:
+        return []
+    told = Taken(**taken).differences(json.dumps(sample["document"]).encode(), answer)
+    return [] if told == [] else [f"taken: the lines of {where} differ: {told}"]
+
+
+def _told_cancel(supplier: Supplier, whole: Mapping[str, Any], sample: Mapping[str, Any]) -> list[str]:
+    """Whether their order is canceled as the sample says."""
+    taken = supplier.operations["send_orders"].taken if whole.get("operation") == "send_orders" else {}
+    if not taken.get("cancel_path"):
+        return []
+    if "cancel" not in sample:
+        return ["cancel: no sample of an order that is canceled"]
+    with playing(sample["cancel"]["exchanges"]) as player, _open(supplier, whole, sample, player) as connector:
+        try:
+            connector.cancel(sample["sent"]["their_id"])
+        except SupplierError as error:
+            return [*player.missed(), f"cancel: {error.problem.headline}. {error.problem.body}"]
+    return [f"cancel: {words}" for words in player.missed()]
 
 
 def _told_error(supplier: Supplier, name: str, whole: Mapping[str, Any], sample: Mapping[str, Any], error: Mapping[str, Any]) -> list[str]:
     """Whether an answer that is an error is read as the sample says: a failure's `code` and a part of its words; a send's outcome."""
-    first = {**(sample.get("check") or sample["exchanges"])[0], "answer": error["answer"]}
+    asked = sample["exchanges"] if name == "send_orders" else (sample.get("check") or sample["exchanges"])[:1]
+    at = error.get("at", len(asked) - 1)  # of several requests that belong to one send, the last one is the order itself
     found, words = "no failure", ""
-    with playing([first]) as player, _open(supplier, whole, sample, player) as connector:
+    with playing([*asked[:at], {**asked[at], "answer": error["answer"]}]) as player, _open(supplier, whole, sample, player) as connector:
         if name == "send_orders":
             sent = connector.send(name, json.dumps(sample["document"]).encode(), sample["reference"])
             found, words = sent.outcome, f"{sent.problem}"

@@ -113,7 +113,7 @@ def test_which_methods_can_send_orders_and_get_shipments():
     able = {slug: tuple(suppliers.find(slug).supports[name] for name in ("orders", "shipments")) for slug in SLUGS}
     assert {slug: both for slug, both in able.items() if any(both)} == {
         DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True),
-        "google-sheets": (False, True), "dropbox-file": (False, True),
+        "google-sheets": (False, True), "dropbox-file": (False, True), "woocommerce": (True, False),
     }  # fmt: skip
 
 

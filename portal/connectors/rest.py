@@ -216,14 +216,22 @@ class RestConnector(ListReader):
     # sending
 
     def send(self, operation: str, document: bytes, reference: str) -> Sent:
-        """Hand the document over once; see sending.Sends."""
-        return rest_send.send(self.settings, self.caller, self.auth, operation, document, reference)
+        """Hand the document over once, where their stock holds it; see sending.Sends."""
+        listed = self._reads(unwatched, 1)  # what sends comes again by itself
+        refusal = rest_send.short(
+            self.settings, document, reference, lambda wanted: (one for items, _ in pages(wanted, self.paging, listed, 2) for one in items)
+        )
+        return refusal or rest_send.send(self.settings, self.caller, self.auth, operation, document, reference)
 
     def find(self, reference: str, since: str = "") -> Found | None:
         """The document with our reference, as the witness looks for it; see sending.Sends."""
         wanted = rest_send.search(self.settings, self.witness, reference, since)
         found = pages(wanted, self.paging, self._reads(unwatched), self.most_pages)
         return rest_send.found(self.witness, (one for items, _ in found for one in items), reference)
+
+    def cancel(self, their_id: str) -> None:
+        """Cancel the order of that id; see sending.Sends."""
+        rest_send.cancel(self.settings, self.caller, self.auth, their_id)
 
     def _text(self, name: str) -> str:
         return str(self.settings.get(name) or "")

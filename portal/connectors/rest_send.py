@@ -5,7 +5,7 @@ document ─▶ sign ─▶ line ─▶ (from here on it may have left) ─▶ a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from portal.connectors.api_auth import ApiAuth, address, refused
 from portal.connectors.caller import Answer, Asked, Caller
 from portal.connectors.rest_list import Wanted, put_path
 from portal.connectors.sending import Found, Sent, Witness
+from portal.connectors.taken import Stock, Taken
 
 METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -41,7 +42,7 @@ def _request(settings: Mapping[str, Any], document: bytes, reference: str) -> As
         raise sending.cannot("send", f"REST by {method}")
     path, query = (put_path(str(settings.get(name) or ""), {"reference": reference}) for name in ("path", "query"))
     kind = str(settings.get("content_type") or "application/json")
-    key = Witness.of(settings).key
+    key = Witness.of(settings).key or str(settings.get("reference_header") or "")
     headers = {"Content-Type": kind, **({key: reference} if key else {})}
     return Asked(method, address(settings, path) + (f"?{query}" if query else ""), headers=headers, body=document)
 
@@ -90,6 +91,49 @@ def _host(answer: Answer) -> str:
     return urlsplit(answer.address).hostname or ""
 
 
+MOST_KEYS = 50
+"""Items whose stock is asked for at once."""
+
+
+Read = Callable[[Wanted], Iterable[Mapping[str, Any]]]
+
+
+def short(settings: Mapping[str, Any], document: bytes, reference: str, read: Read) -> Sent | None:
+    """A refusal of ours where their stock, read now, does not hold the document's lines; None where it does, or is not asked.
+
+    Raises SupplierError where it cannot be read; nothing left then.
+    """
+    if not settings.get("stock"):
+        return None
+    stock = Stock(**settings["stock"])
+    try:
+        keys, items = stock.asked(document), list[Mapping[str, Any]]()
+    except answers.Unreadable as error:
+        raise problems.protocol_error("The order cannot be sent", f"{error}. Nothing was sent.", permanent=True) from None
+    for start in range(0, len(keys), MOST_KEYS):
+        path = put_path(stock.path, {"keys": ",".join(keys[start : start + MOST_KEYS])})
+        items += read(Wanted(address(settings, path), stock.items, form=str(settings.get("form") or "json")))
+    if not (told := stock.short(document, items)):
+        return None
+    body = f"Their stock was read just now. {'; '.join(told)}. Nothing was sent."
+    problem = problems.protocol_error("The store does not have what was ordered", body, permanent=True).problem
+    return Sent("refused", reference, problem=problem)
+
+
+def cancel(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, their_id: str) -> None:
+    """Cancel their order of that id, and see in their answer that it is. Raises SupplierError."""
+    how = Taken(**(settings.get("taken") or {}))
+    if not how.cancels or not their_id:
+        raise sending.cannot("cancel", "REST")
+    place = address(settings, put_path(how.cancel_path, {"id": their_id}))
+    headers = {"Content-Type": "application/json"} if how.cancel_body else {}
+    answer = caller.ask(auth.sign(Asked(how.cancel_method, place, headers=headers, body=how.cancel_body.encode()), caller))
+    if not answer.good:
+        raise refused(answer, caller, str(settings.get("user") or ""))
+    if not _at(_plain(answer, settings), how.canceled):
+        raise problems.protocol_error("The order was not canceled", "Their answer does not say that it is.")
+
+
 def search(settings: Mapping[str, Any], witness: Witness, reference: str, since: str = "") -> Wanted:
     """The list in which the witness looks for the reference. Raises SupplierError not_set_up where it has none."""
     if not witness.path or witness.proves not in ("unique", "listed"):
@@ -101,9 +145,11 @@ def search(settings: Mapping[str, Any], witness: Witness, reference: str, since:
 
 
 def found(witness: Witness, items: Iterable[Mapping[str, Any]], reference: str) -> Found | None:
-    """The first item whose `field` is the reference to the letter, or a list that holds it, and how many there are."""
+    """The first item whose `field` is the reference to the letter, or a list that holds it, and how many there are that are not gone."""
     first, count = None, 0
     for one in items:
+        if witness.gone and _at(one, witness.gone):
+            continue
         told = _at(one, witness.field)
         if any(isinstance(text, str | int) and str(text) == reference for text in (told if isinstance(told, list) else [told])):
             first, count = first or one, count + 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from portal.connectors import problems
 from portal.connectors.steps import Steps
@@ -67,7 +67,8 @@ class Witness:
     `path`, `query` with {reference} (and {since}: the moment from which it can be there, ISO 8601 UTC), `items` and `field` as paths;
     `field` leads to our reference, or to a list that holds it; `id` to their own name. Whatever the server filters by, only an item
     whose `field` is our reference to the letter counts. `proves`: a key of PROOFS. `settle_seconds`: what it may take to be listed.
-    `key`: the header that carries our reference where it proves "key", and `window_seconds` how long they know it again.
+    `key`: the header that carries our reference where it proves "key", and `window_seconds` how long they know it again. `gone`: a path
+    that is true in what does not count any more, as an order that was canceled.
     """
 
     path: str = ""
@@ -79,6 +80,7 @@ class Witness:
     settle_seconds: int = 0
     key: str = ""
     window_seconds: int = 0
+    gone: str = ""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Witness:
@@ -106,6 +108,17 @@ class Sends(Protocol):
         """
 
 
+@runtime_checkable
+class Cancels(Protocol):
+    """A connector that can take back what a supplier accepted."""
+
+    def cancel(self, their_id: str) -> None:
+        """Cancel their order of that id; once this returns, they said that it is canceled. May be asked again.
+
+        Raises SupplierError where that is not certain, or cannot be asked for.
+        """
+
+
 class SendsNothing:
     """For connectors that only read: both say so by name."""
 
@@ -120,10 +133,14 @@ class SendsNothing:
         raise cannot("find", type(self).__name__.removesuffix("Connector").upper())
 
 
+_HEADLINES = {"send": "Nothing can be sent this way", "find": "What was sent cannot be looked for", "cancel": "It cannot be canceled there"}
+
+
 def cannot(act: str, how: str) -> SupplierError:
-    """This connection can neither send nor look for what was sent."""
-    headline = "Nothing can be sent this way" if act == "send" else "What was sent cannot be looked for"
-    body = f"The connection ({how}) has no such operation. Nothing was sent. Choose another way for orders on the source's page."
+    """This connection can neither send nor look for what was sent, nor cancel it. `act`: send, find or cancel."""
+    headline = _HEADLINES[act]
+    done = "canceled" if act == "cancel" else "sent"
+    body = f"The connection ({how}) has no such operation. Nothing was {done}. Choose another way for orders on the source's page."
     return SupplierError(Problem("not_set_up", headline, body, "Edit connection", "connection"), permanent=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.order_mapping.cells import LINE_FIELDS
+from portal.order_mapping.cells import LINE_FIELDS, is_of_line
 from portal.order_mapping.dates import DATE_FORMS, likely_form
 from portal.order_mapping.files import OrderFile, files, render
 from portal.order_mapping.layout import (
@@ -39,6 +39,6 @@ __all__ = [
     "ALIGNS", "DATE_FORMS", "DELIMITERS", "ENCODINGS", "FORMATS", "KINDS", "LINE_ENDS", "LINE_FIELDS", "LINE_JOINS", "NESTED", "PADS",
     "MEANINGS", "PDF", "QUOTING", "SAMPLE_ORDER", "SHAPES", "TOKENS",
     "OrderFile", "check_answer_rules", "check_layout", "check_shipment_rules",
-    "column_sets", "compile_answers", "compile_shipments", "file_name", "files", "likely_form", "needed_shipment_columns", "order_sheets",
-    "propose_layout", "render", "reshape",
+    "column_sets", "compile_answers", "compile_shipments", "file_name", "files", "is_of_line", "likely_form",
+    "needed_shipment_columns", "order_sheets", "propose_layout", "render", "reshape",
 ]  # fmt: skip

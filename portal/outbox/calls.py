@@ -5,11 +5,13 @@ claimed ─▶ send ─▶ sent · refused · not sent (later) · unknown ─▶
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
 from portal import failpoints
-from portal.connectors.sending import Found, Sent
+from portal.connectors.answers import Unreadable
+from portal.connectors.sending import Cancels, Found, Sent
 from portal.errors import Problem, SupplierError
 from portal.outbox import settle, witnesses
 from portal.outbox.claim import Hold, LostClaim
@@ -63,16 +65,17 @@ def _send(hold: Hold, server: Sends, way: Way) -> None:
         settle.not_sent(hold, error.problem, left_at=earlier, wait=error.wait)
         raise
     failpoints.reach("sending-answered")
-    _settle(hold, ended, way, earlier)
+    _settle(hold, ended, server, way, earlier)
 
 
-def _settle(hold: Hold, ended: Sent, way: Way, earlier: object) -> None:
+def _settle(hold: Hold, ended: Sent, server: Sends, way: Way, earlier: object) -> None:
     row, problem = hold.submission, ended.problem or _NO_WORDS
     doubted = row.unknown_at is not None
     try:
         if ended.outcome == "sent":
             number = f", their number {ended.their_id}" if ended.their_id else ""
-            settle.sent(hold, f"{_TOOK.get(row.transport, 'They took it')}{number}", their_id=ended.their_id)
+            if not _is_other(hold, server, way, ended.their_id, ended.answer):
+                settle.sent(hold, f"{_TOOK.get(row.transport, 'They took it')}{number}", their_id=ended.their_id)
         elif ended.outcome == "refused" and doubted and row.witness in witnesses.LOOKS:
             hold.say(f"They refused it: {problem.server_said or problem.headline}. It may be there from before, so we look.")
             _unknown(hold, way, problem)
@@ -115,9 +118,56 @@ def _look(hold: Hold, server: Sends, way: Way) -> None:
         settle.looked(hold, 0, f"They list nothing with {row.reference}", settle=way.settle)
     elif found.count > 1:
         settle.looked(hold, found.count, f"They list {found.count} with {row.reference}", settle=way.settle)
-    else:
+    elif not _is_other(hold, server, way, found.their_id, found.answer):
         number = f", as their {found.their_id}" if found.their_id else ""
         settle.looked(hold, 1, f"They list it{number}: it had arrived", their_id=found.their_id, settle=way.settle)
+
+
+def _is_other(hold: Hold, server: Sends, way: Way, their_id: str, answer: object) -> bool:
+    """Whether they took other lines than were sent. Their order is then canceled there, or a person is asked: both are settled here.
+
+    Raises LostClaim: whoever holds it now looks for it, and compares in turn.
+    """
+    if way.taken is None:
+        return False
+    (part,) = parts_of(hold.submission)
+    try:
+        told = way.taken.differences(bytes(part.content), answer)
+    except Unreadable as error:  # a document that was made before the supplier's layout was what it is now
+        hold.say(f"{error}, so that what they took was not compared")
+        return False
+    if told == []:
+        return False
+    hold.check()
+    theirs = f"Their order {their_id}" if their_id else "Their order"
+    if told is None:
+        problem = Problem("protocol_error", f"{theirs} does not tell its lines", "Whether they took what was sent nobody saw.")
+        settle.check_needed(hold, problem, f"{theirs} has to be compared with what was sent.", their_id=their_id[:200])
+        return True
+    problem = Problem("refused", "They took other lines than were sent", f"{'; '.join(told)}.")
+    why = _canceled(hold, server, way, their_id, f"{problem.headline}. {problem.body}")
+    if why:
+        settle.check_needed(hold, problem, f"{theirs} has other lines than were sent, and {why}", their_id=their_id[:200])
+    else:
+        body = f"{problem.body} {theirs} was canceled there, so that nothing of it ships."
+        settle.refused(hold, replace(problem, body=body), said="They say that it is canceled", their_id=their_id[:200])
+    return True
+
+
+def _canceled(hold: Hold, server: Sends, way: Way, their_id: str, words: str) -> str:
+    """Cancel their order; "" once they say that it is, else why it may not be."""
+    if way.taken is None or not way.taken.cancels or not isinstance(server, Cancels):
+        hold.say(words)
+        return "it cannot be canceled from here."
+    hold.say(f"{words} We ask them to cancel it")
+    hold.save()
+    failpoints.reach("sending-canceling")
+    try:
+        server.cancel(their_id)
+    except SupplierError as error:
+        return f"we asked them to cancel it, and {error.problem.headline[:1].lower()}{error.problem.headline[1:]}."
+    failpoints.reach("sending-canceled")
+    return ""
 
 
 _NOT_OURS = "They say that they have an order with this reference, and nothing of ours had left before: it may be somebody else's."

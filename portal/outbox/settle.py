@@ -42,11 +42,12 @@ def sent(hold: Hold, words: str, *, their_id: str = "", outcome: str = "sent") -
     journal.ended(hold.submission)
 
 
-def refused(hold: Hold, problem: Problem) -> None:
-    """They have read it and will not take it as it is."""
-    hold.say(f"Refused: {problem.headline}." + (f" They said: {problem.server_said}" if problem.server_said else ""))
+def refused(hold: Hold, problem: Problem, *, said: str = "", **columns: Any) -> None:
+    """They have read it and will not take it as it is; or they took it wrong, and it was canceled there, as `said`."""
+    told = f" They said: {problem.server_said}" if problem.server_said else ""
+    hold.say(said or f"Refused: {problem.headline}.{told}")
     with database.atomic():
-        hold.save(state="rejected", lease_until=None, next_at=None, problem=asdict(problem))
+        hold.save(state="rejected", lease_until=None, next_at=None, problem=asdict(problem), **columns)
         words = f"{problem.headline}. {problem.server_said or problem.body}"
         sending.rejected(sending.members(hold.submission), words)
         end(hold, "refused", problem)
@@ -98,10 +99,10 @@ def looked(hold: Hold, found: int | None, words: str, *, their_id: str = "", set
         end(hold, outcome)
 
 
-def check_needed(hold: Hold, problem: Problem, why: str) -> None:
+def check_needed(hold: Hold, problem: Problem, why: str, **columns: Any) -> None:
     """Nothing that we can do by ourselves tells where it is: a person is asked."""
     with database.atomic():
-        _check(hold, problem, why, hold.submission.unknown_at or clock.now())
+        _check(hold, problem, why, hold.submission.unknown_at or clock.now(), **columns)
         end(hold, "unknown", problem)
         stops.note_unknown(hold.submission.source)
 

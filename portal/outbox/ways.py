@@ -12,6 +12,7 @@ from typing import Any
 
 from portal import connections, order_setup
 from portal.connectors.sending import Witness
+from portal.connectors.taken import Taken
 from portal.errors import NotFound, Refused
 from portal.models import Integration, Source
 from portal.outbox import witnesses
@@ -31,7 +32,8 @@ class Way:
     """`transport`: a value of Submission.transport; `witness`: a key of witnesses.KINDS; `proof`: how a call is found again.
 
     `folder`: where files go, or the addresses of e-mail, or the address of a webhook; `one_each`: each request leaves by itself.
-    `settings`: those of Send Orders. `layout`: of the order document, where the supplier's API prescribes it.
+    `settings`: those of Send Orders. `layout`: of the order document that the supplier's API takes. `taken`: how the lines that they took
+    are compared with those that were sent, None where their answer does not tell them.
     """
 
     transport: str
@@ -41,6 +43,7 @@ class Way:
     proof: Witness = field(default_factory=Witness)
     settings: Mapping[str, Any] = field(default_factory=dict)
     layout: Mapping[str, Any] = field(default_factory=dict)
+    taken: Taken | None = None
 
     @property
     def settle(self) -> int:
@@ -63,15 +66,21 @@ def of(source: Source, integration: Integration) -> Way:
         supplier = connections.supplier_of(source)
     except NotFound:
         raise Refused("This source has no supplier yet. Choose its supplier and connect it first.") from None
+    if not supplier.supports["orders"]:
+        raise Refused(f"{supplier.cannot['orders']} {_OTHERWISE}")
     if supplier.protocol in FILES:
         folder = order_setup.place(source, integration)
         return Way(supplier.protocol, _file_witness(settings), folder, _one_each(integration), settings=settings)
     operation = supplier.operations.get("send_orders")
     if supplier.protocol in CALLS and operation is not None:
         proof = Witness(**operation.witness) if operation.witness else Witness()
-        return Way(supplier.protocol, proof.proves, one_each=True, proof=proof, settings=settings, layout=operation.layout)
-    why = supplier.cannot.get("orders") or f"{supplier.name} takes no orders by its connection."
-    raise Refused(f"{why} Choose another way under How orders leave.")
+        taken = Taken(**operation.taken) if operation.taken else None
+        layout = order_setup.layout_of(integration)
+        return Way(supplier.protocol, proof.proves, one_each=True, proof=proof, settings=settings, layout=layout, taken=taken)
+    raise Refused(f"{supplier.name} takes no orders by its connection. {_OTHERWISE}")
+
+
+_OTHERWISE = "Or choose another way under How orders leave."
 
 
 def _other(leave_by: str, settings: Mapping[str, Any]) -> Way:

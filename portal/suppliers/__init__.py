@@ -121,12 +121,13 @@ class Supplier:
     def whole(self, settings: Mapping[str, Any], operation: str = "get_inventory") -> dict[str, Any]:
         """What the protocol's connector takes: the fixed settings and those of the operation, filled in, under the connection's.
 
-        With "operation" (only where this supplier describes it), "columns" of its mapping and its "witness".
+        With "operation" (only where this supplier describes it), "columns" of its mapping, its "witness", and "taken" and "stock".
         """
         typed = {key: str(value) for key, value in settings.items() if key in self.setting_keys}
         one = self.operations.get(operation)
         texts = {key: _put(text, typed) for key, text in {**self.fixed, **(one.texts if one else {})}.items()}
         told: dict[str, Any] = {"operation": operation, "columns": one.columns, "witness": one.witness} if one else {}
+        told |= {"taken": one.taken, "stock": one.stock} if one and operation == "send_orders" else {}
         return {**texts, **told, **settings}
 
     def setting(self, key: str) -> Setting:

@@ -15,12 +15,16 @@ from portal.suppliers.schema import (
     MAPPING_KEYS,
     OPERATION_TEXTS,
     PLACES,
+    STOCK_KEYS,
+    TAKEN_KEYS,
     WITNESS_KEYS,
+    Keys,
     check_keys,
 )
 
 PROOFS = ("key", "unique", "listed", "nothing")
 NAMED = re.compile(r"{(\w+)}")
+_TABLES = ("mapping", "witness", "layout", "taken", "stock")
 _TARGETS = ("field", "custom", "warehouse")
 _ROWS = "warehouse_rows"
 EACH = "*"
@@ -33,13 +37,17 @@ class Operation:
     """One operation. `texts` are laid over the supplier's fixed settings; `mapping`: the entries as they stand in the file.
 
     `witness`: the settings of sending.Witness, empty where nothing is sent. `layout`: of the order document that the supplier's API
-    takes (see order_mapping.check_layout), one order each; empty where the merchant says how it looks.
+    takes (see order_mapping.check_layout), one order each; empty where the merchant says how it looks, and where it is not "fixed" the
+    merchant's own comes first. `taken`: how the lines that they took are compared (sending.Taken); `stock`: what is asked of their
+    stock before an order leaves (sending.Stock).
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     mapping: Sequence[Mapping[str, Any]] = ()
     witness: Mapping[str, Any] = field(default_factory=dict)
     layout: Mapping[str, Any] = field(default_factory=dict)
+    taken: Mapping[str, Any] = field(default_factory=dict)
+    stock: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -95,7 +103,7 @@ def read(where: str, protocol: str, tables: Mapping[str, Any]) -> Mapping[str, O
 
 
 def _operation(at: str, name: str, protocol: str, table: Mapping[str, Any]) -> Operation:
-    texts = {key: value for key, value in table.items() if key not in ("mapping", "witness", "layout")}
+    texts = {key: value for key, value in table.items() if key not in _TABLES}
     for key, value in texts.items():
         if key not in OPERATION_TEXTS.get(protocol, ()):
             raise ValueError(f"{at}: unknown key {key!r}")
@@ -105,15 +113,28 @@ def _operation(at: str, name: str, protocol: str, table: Mapping[str, Any]) -> O
         raise ValueError(f"{at}: mapping belongs to get_inventory")
     if ("witness" in table) != (name == "send_orders"):
         raise ValueError(f"{at}: send_orders has a witness, and nothing else has")
-    if "layout" in table and name != "send_orders":
-        raise ValueError(f"{at}: layout belongs to send_orders")
+    if name != "send_orders" and (odd := {"layout", "taken", "stock"} & table.keys()):
+        raise ValueError(f"{at}: {min(odd)} belongs to send_orders")
     mapping = table.get("mapping", [])
     if not isinstance(mapping, list) or not all(isinstance(one, dict) for one in mapping):
         raise ValueError(f"{at}: mapping must be a list of tables")
     for one in mapping:
         _check_rule(f"{at}: mapping", one)
     witness = _witness(f"{at}: witness", table["witness"]) if "witness" in table else {}
-    return Operation(texts, tuple(mapping), witness, _layout(f"{at}: layout", table["layout"]) if "layout" in table else {})
+    layout = _layout(f"{at}: layout", table["layout"]) if "layout" in table else {}
+    taken, stock = (_table(f"{at}: {one}", table.get(one), keys) for one, keys in (("taken", TAKEN_KEYS), ("stock", STOCK_KEYS)))
+    if bool(taken.get("cancel_path")) != bool(taken.get("canceled")):
+        raise ValueError(f"{at}: taken.cancel_path and taken.canceled, which proves it, come together")
+    return Operation(texts, tuple(mapping), witness, layout, taken, stock)
+
+
+def _table(at: str, table: Any, keys: Keys) -> Mapping[str, Any]:
+    if table is None:
+        return {}
+    if not isinstance(table, dict):
+        raise ValueError(f"{at} must be a table")
+    check_keys(at, table, keys)
+    return dict(table)
 
 
 def _layout(at: str, table: Any) -> Mapping[str, Any]:

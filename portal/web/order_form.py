@@ -61,6 +61,18 @@ def choice_of(column: Mapping[str, Any]) -> str:
     return {"fixed": FIXED, "joined": JOINED}.get(column.get("kind", ""), field)
 
 
+def held_in_words(layout: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(their column, what it holds, in words) of a layout that nobody changes; what is of each line says so."""
+    labels, tag = {field.key: field.label for field in ORDER_FIELDS}, str(layout.get("line_tag") or "lines")
+    told = []
+    for one in layout["columns"]:
+        keys = one["fields"] if one["kind"] == "joined" else [one["field"]] if "field" in one else []
+        words = str(one.get("join", " ")).join(labels[key] for key in keys)
+        words = {"fixed": f"Always “{one.get('text', '')}”", "custom": f"“{one.get('custom', '')}” of the item"}.get(one["kind"], words)
+        told.append((f"{tag}.{one['header']}" if order_mapping.is_of_line(one) else one["header"], words))
+    return told
+
+
 def act(layout: dict[str, Any], do: str) -> str:
     """Do what the button named `do` says on the layout itself; the id of the control that gets the focus."""
     if do == "reshape":

@@ -41,7 +41,7 @@ def save_orders(source_id: str) -> Response:
     source, integration = operations.opened(source_id, KIND)
     use = operations.answered(source, integration)
     settings = {"folder": typed("folder"), "auto_send": "auto_send" in request.form}
-    layout = order_form.read(request.form.items(multi=True))
+    layout = _layout(integration)
     try:
         order_setup.save_orders(source, use, settings, layout, whole_number(request.form.get("version", "")), g.user.email, g.user)
     except Invalid as refused:
@@ -56,7 +56,7 @@ def save_orders(source_id: str) -> Response:
 def draft_orders(source_id: str) -> Response:
     """Do what a button says, to the draft only, and show it; or give the file that the draft makes."""
     source, integration = operations.opened(source_id, KIND)
-    layout, do = order_form.read(request.form.items(multi=True)), request.form.get("do", "preview")
+    layout, do = _layout(integration), request.form.get("do", "preview")
     if do.startswith("download"):
         made = order_setup.sample_files(g.merchant, layout)
         one = made[min(max(whole_number(do.partition(":")[2]), 0), len(made) - 1)]
@@ -82,6 +82,11 @@ def drafted_orders(source_id: str) -> Response:
     """A draft lives in its form only: asked for by address there is the page."""
     source = sources.find(g.merchant, source_id)
     return go(url_for("mappings.orders", source_id=source.public_id))
+
+
+def _layout(integration: Any) -> dict[str, Any]:
+    """The layout that the form holds; the supplier's own where its API takes no other."""
+    return order_setup.fixed_layout(integration) or order_form.read(request.form.items(multi=True))
 
 
 def _part(source: Any, layout: Mapping[str, Any], target: str, errors: Mapping[str, str], focus: str) -> Response | None:
@@ -122,6 +127,7 @@ def _page(
         back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
         folder=typed("folder") if sent else order_setup.place(source, integration),
         auto_send="auto_send" in request.form if sent else bool(integration.settings.get("auto_send")),
+        by_api=order_setup.leaves_by_api(integration), held=order_form.held_in_words(layout) if layout.get("fixed") else (),
         formats=order_mapping.FORMATS, shapes=order_mapping.SHAPES, options=_options(layout), **_made(layout),
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from portal import (
     connections,
     file_choice,
     mappings,
+    order_setup,
     secondary,
     setup_steps,
     sku_mapping,
@@ -210,10 +211,14 @@ def _rule_words(rule: Mapping[str, Any]) -> str:
 
 def _operation_lines(integration: Any) -> list[str]:
     version = mappings.current(integration)
-    if not integration.enabled or version is None:
+    if not integration.enabled:
+        return []
+    auto = "Automatically Send Orders: " + ("on" if integration.settings.get("auto_send") else "off")
+    if integration.kind == "send_orders" and order_setup.leaves_by_api(integration):
+        return [auto, "Each order is a call of their API"]
+    if version is None:
         return []
     if integration.kind == "send_orders":
-        auto = "Automatically Send Orders: " + ("on" if integration.settings.get("auto_send") else "off")
         return [auto, f"{len(version.rules['columns'])} columns, {version.rules['file_name']}"]
     return [f"{len(version.rules.get('fields', {}))} fields, from {integration.settings.get('pattern', '')}"]
 
