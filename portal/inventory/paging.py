@@ -132,8 +132,12 @@ def rare(scope: Scope, limit: int | None) -> list[int] | None:
 
 
 def is_bytewise() -> bool:
-    """Whether texts are ordered by code points, so that those that begin alike stand together."""
-    return not is_postgres() or bulk.one("SELECT datcollate FROM pg_database WHERE datname = current_database()")[0] in _BYTEWISE
+    """Whether texts are ordered by code points, so that those that begin alike stand together. A database of ICU's never is."""
+    if not is_postgres():
+        return True
+    sql = "SELECT datcollate, to_jsonb(d) ->> 'datlocprovider' FROM pg_database d WHERE datname = current_database()"
+    collation, provider = bulk.one(sql)  # the provider is told since Postgres 15: libc, ICU, or builtin, which knows code points only
+    return provider == "b" or (provider != "i" and collation in _BYTEWISE)
 
 
 def above(start: str) -> str:
