@@ -1,16 +1,17 @@
 """The items of one page: of a search, a filter and an order, among a million, without counting.
 
-The first way that ends: a short walk along the order ─▶ the ids, when few can match ─▶ a longer walk ─▶ all that can match, in order
+The first way that ends: a short walk along the order, a longer one where it would soon be enough ─▶ the ids, when few can match ─▶ in the
+order of SKUs, piece by piece of it, as a word may stand in one only (`zones`) ─▶ a longer walk ─▶ all that can match, in order
 (and without an index that knows them, the walk to its end). Each item is proved by its own texts, so no way finds another page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice, repeat
 
-from portal.inventory import paging, search_index
+from portal.inventory import paging, search_index, zones
 from portal.inventory.paging import FIRST_TEXT, FITS, ID, Scope, Seen
 from portal.inventory.queries import Query
 from portal.models import InventoryItem
@@ -20,7 +21,10 @@ FEW = 12_000
 """Items that are fetched singly. What more of a million match fills a page, on average, within the first windows of WALK."""
 
 PROBE = (100, 400)
-WALK = (2_000, 6_000, 8_000)
+NEAR, SOON = 6_000, 3
+"""Items that are walked on, in so many windows, where they would fill the page at the rate so far."""
+
+WALK = (600, 1_400, 6_000, 8_000)
 STRIDE = 16_000
 MANY = 30_000
 """Items that cost as much to sort as an index of a million costs to read."""
@@ -53,14 +57,18 @@ class Finder:
         self.merchant_id, self.scope, self.asked, self.but, self.unlike = merchant_id, scope, asked, but, unlike
         self._walk = paging.walk(scope, chain(PROBE, WALK, repeat(STRIDE)))
         self._found: list[Seen] = []
+        self._walked = 0
 
     def page(self, size: int) -> list[Seen]:
         """The first `size` items in the scope's order, or as many as there are."""
-        if self._walks(len(PROBE), size):
+        if self._walks(len(PROBE), size) or (self._soon(size) and self._walks(SOON, size)):
             return self._found
         few = self._candidates(FEW)
         if few is not None:
             return list(islice(self._meant(paging.choose(self.scope, few)), size))
+        pieces = zones.of(self.scope) if self._is_indexed else None
+        if pieces is not None:
+            return self._of_pieces(pieces, size)
         if (not self.asked or is_postgres()) and self._walks(len(WALK), size):
             return self._found
         every = self._candidates(None)
@@ -68,6 +76,24 @@ class Finder:
             return list(islice(self._meant(self._along(every)), size))
         self._walks(None, size)
         return self._found
+
+    def _soon(self, size: int) -> bool:
+        """Whether the next windows fill the page if items go on to match as often as so far."""
+        return bool(self._found) and (size - len(self._found)) * self._walked <= NEAR * len(self._found)
+
+    @property
+    def _is_indexed(self) -> bool:
+        return bool(self.asked.words) and search_index.usable() and search_index.behind(self.scope.sources) is not None
+
+    def _of_pieces(self, pieces: Sequence[str], size: int) -> list[Seen]:
+        """The page from one piece of the order after the other; the index tells which of them hold nothing."""
+        found = list[Seen]()
+        for piece in pieces:
+            here = replace(self.scope, begins=(piece,))
+            found += Finder(self.merchant_id, here, self.asked, self.but, self.unlike).page(size - len(found))
+            if len(found) == size:
+                break
+        return found
 
     def _along(self, ids: Collection[int]) -> Iterator[Seen]:
         """Those of many ids, in order. SQLite reads the order's index until enough of them stood in it; Postgres sorts them quicker."""
@@ -95,6 +121,7 @@ class Finder:
         walked = 0
         for window in islice(self._walk, windows):
             walked += 1
+            self._walked += len(window)
             self._found += islice(self._meant(window), size - len(self._found))
             if len(self._found) == size:
                 return True
@@ -118,7 +145,8 @@ class Finder:
     def _of_query(self, limit: int | None) -> Collection[int] | None:
         most = None if limit is None else limit + 1
         if self.asked.words:
-            ids = search_index.hits(self.merchant_id, self.asked.words, most) if search_index.usable() else None
+            start = self.scope.begins[0] if len(self.scope.begins) == 1 else ""
+            ids = search_index.hits(self.merchant_id, self.asked.words, most, start) if search_index.usable() else None
             behind = None if ids is None else search_index.behind(self.scope.sources)
             if ids is None or behind is None:
                 return None

@@ -34,6 +34,8 @@ MERGE_PAGES, MERGES = 50, 8
 
 MOST_BEHIND = 50_000
 MOST_TRIGRAMS, MOST_WORDS = 48, 12  # proving a hit looks at the rest
+LONGEST_START = 12
+_ASCII = re.compile(r"[\x01-\x7f]*")
 _TAIL = 1  # the row of search_gap that stands for all items after those that were indexed (SQLite)
 _EVERYTHING = "INSERT INTO search_gap (gone, low, high) SELECT 0, min(id), max(id) FROM inventory_item HAVING count(*) > 0"
 _TEXT = "i.id, i.merchant_id, i.sku, i.mpn, i.title, i.brand"
@@ -93,18 +95,21 @@ def waiting() -> bool:
     return bool(bulk.one(noted.format("(SELECT low FROM search_gap WHERE id = 1)"), (_TAIL,))[0])
 
 
-def hits(merchant_id: int, words: Sequence[str], limit: int | None = None) -> list[int] | None:
+def hits(merchant_id: int, words: Sequence[str], limit: int | None = None, start: str = "") -> list[int] | None:
     """Ids of items that may hold all `words` (as `queries.fold` writes them); None when no word can be looked up.
 
-    Some of them may be gone, reworded or hits of trigrams only. With `limit` the first that are met.
+    Some of them may be gone, reworded or hits of trigrams only. With `limit` the first that are met. `start`: only items whose SKU
+    begins so are asked for, and others may be left out.
     """
-    most = "" if limit is None else f" LIMIT {limit}"
+    most, begin = "" if limit is None else f" LIMIT {limit}", fold(_ascii_part(start)[:LONGEST_START])
     if is_postgres():
         usable_words = [word for word in words if len(word) >= SHORTEST_WORD and _INDEXABLE.search(word)]
         chosen = sorted(usable_words, key=len)[-MOST_WORDS:]
         likes = ["%" + _PATTERN_SIGNS.sub(r"\\\g<0>", word) + "%" for word in chosen]
         if not likes:
             return None
+        if begin:
+            likes.append(_PATTERN_SIGNS.sub(r"\\\g<0>", begin) + "%")
         every = " AND ".join(["text LIKE ?"] * len(likes))
         with _by_index():
             found = bulk.run(f"SELECT item_id FROM item_search WHERE merchant_id = ? AND {every}{most}", (merchant_id, *likes))
@@ -112,7 +117,9 @@ def hits(merchant_id: int, words: Sequence[str], limit: int | None = None) -> li
     trigrams = list(dict.fromkeys(word[at : at + 3] for word in words for at in range(len(word) - 2)))
     if not trigrams:
         return None
-    match = " AND ".join('"' + one.replace('"', '""') + '"' for one in (_tag(merchant_id), *trigrams[:MOST_TRIGRAMS]))
+    tagged = _tag(merchant_id) + begin
+    anchors = [tagged[at : at + 3] for at in range(len(tagged) - 2)][1 if begin else 0 :]  # the tag alone is in every text
+    match = " AND ".join('"' + one.replace('"', '""') + '"' for one in (*anchors, *trigrams[:MOST_TRIGRAMS]))
     return [row[0] for row in bulk.run(f"SELECT rowid FROM item_search WHERE item_search MATCH ?{most}", (match,))]
 
 
@@ -220,3 +227,9 @@ def _merge() -> None:
             if database.connection().total_changes - before < 2:
                 return
         bulk.pause()
+
+
+def _ascii_part(text: str) -> str:
+    """The ASCII that the text begins with: what follows it cannot change how `fold` writes it."""
+    found = _ASCII.match(text)
+    return found[0] if found else ""

@@ -34,6 +34,8 @@ def short_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small numbers, so that a few hundred items take every way that a million take."""
     monkeypatch.setattr(finding, "FEW", 12)
     monkeypatch.setattr(finding, "PROBE", (3, 5))
+    monkeypatch.setattr(finding, "NEAR", 30)
+    monkeypatch.setattr(finding, "SOON", 1)
     monkeypatch.setattr(finding, "WALK", (7, 20))
     monkeypatch.setattr(finding, "STRIDE", 25)
     monkeypatch.setattr(finding, "MANY", 25)
