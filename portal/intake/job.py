@@ -23,6 +23,7 @@ class Job:
     `compared`: "record" compares raw records, "cells" the cells that the rules read. `stale`: SKUs whose records are read
     whatever they look like. `delta`: the file names only what changed. `block`: bytes that are cut at a time.
     `most_reported`: rows set aside, and rows noted, that are told with their cells. `memory`, `seconds`: the most the process may use.
+    `mended`: rows that have no SKU of their own but were given one: [{"headers", "rows": [[cells, SKU]]}], see portal.inventory.mended.
     `stamp`: rows come as lines for Postgres that begin with it; None: as tuples.
     """
 
@@ -40,6 +41,7 @@ class Job:
     memory: int = 1 << 30
     seconds: int = 600
     stamp: int | None = None
+    mended: Sequence[Mapping[str, Any]] = field(default=())
 
     @property
     def feed_format(self) -> FeedFormat:

@@ -23,6 +23,7 @@ from portal.fields import INVENTORY_COLUMNS
 from portal.intake import feed_record
 from portal.intake.aside import cells_text, told
 from portal.intake.feed_record import READ_AGAIN
+from portal.intake.given import Given
 from portal.intake.job import Job, key_of
 from portal.intake.known import Known
 from portal.mapping.untold import untold
@@ -45,7 +46,7 @@ class Reading:
         self.job, self.emit, self.form = job, emit, job.feed_format
         self.parts = [Path(job.path), *map(Path, job.more)]
         self.sizes = [part.stat().st_size for part in self.parts]
-        self.counts = dict.fromkeys(("rows", "set_aside", "noted", "bad_quantity", "unreadable"), 0)
+        self.counts = dict.fromkeys(("rows", "set_aside", "noted", "bad_quantity", "unreadable", "mended"), 0)
         self.aside: list[tuple[Any, ...]] = []
         self.staged: list[Any] = []
         self.lies = {"staged": 0, "usable": 0}
@@ -99,6 +100,7 @@ class Reading:
         needed = mapping.needed_columns(rules)
         self.needed = [place for place, header in enumerate(headers) if header in needed]
         self.partial = self.job.delta and self.form.kind in ITEMS
+        self.given = Given(self.job.mended, [headers[place] for place in self.needed])
         self.untold: dict[tuple[int, ...], tuple[str, ...]] = {}
 
     def _enter(self, part: int) -> None:
@@ -174,14 +176,21 @@ class Reading:
     def _set_aside(self, row: Row, values: tuple[Any, ...] | None, problems: Sequence[CellProblem]) -> None:
         counts, fatal = self.counts, values is None
         sku = values[0] if values else self._sku(row)
+        if fatal and not sku and (sku := self.given.sku(row.cells[place] for place in self.needed)):
+            counts["mended"] += 1
+            self._stand_for(sku, row)
+            return
         counts["set_aside"] += fatal
         counts["noted"] += not fatal
         counts["bad_quantity"] += any(problem.fatal and problem.field == "quantity" for problem in problems)
         if fatal and sku:  # the item is in the file, though not usable: it must not count as missing
-            self._stage((row.number, 0, 0, sku, *_BLANK))
-            self.known.add(READ_AGAIN, sku, row.number, False)
+            self._stand_for(sku, row)
         if (counts["set_aside"] if fatal else counts["noted"]) <= self.job.most_reported:
             self.aside.append((row.number, sku, int(fatal), told(problems), cells_text(row.cells)))
+
+    def _stand_for(self, sku: str, row: Row) -> None:
+        self._stage((row.number, 0, 0, sku, *_BLANK))
+        self.known.add(READ_AGAIN, sku, row.number, False)
 
     def _sku(self, row: Row) -> str:
         values, _ = self.sku_of(Row(row.number, row.cells))

@@ -1,7 +1,8 @@
 """Rows that were set aside, mended by a person: a file to mend, and the run that takes in what comes back. Each row is taken once.
 
 Mended rows go through the mapping version of the run that set them aside. They add and change, and never remove. They hold until
-the supplier's own row changes: a feed whose row is still the same is not asked again.
+the supplier's own row changes: a feed whose row is still the same is not asked again, and one without a SKU keeps the one it was given
+(see mended).
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from itertools import islice
 from typing import IO, Any
 
 from portal import clock, documents, failpoints, file_looks, mapping, read_files, runs
-from portal.errors import NotFound, Problem, Refused, SupplierError
+from portal.errors import Problem, Refused, SupplierError
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import duplicates, item_roles, lineage, role_sql, roles, stale
+from portal.inventory import duplicates, item_roles, lineage, mended, role_sql, roles, stale
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.inventory.export import RISKY
 from portal.leases import Work
@@ -60,10 +61,11 @@ class Tally:
 
 @dataclass
 class _Chunk:
-    """What one chunk writes: accepted rows by SKU, the list rows they use, and rows that go back to the person."""
+    """What one chunk writes: accepted rows by SKU, the list rows they use, those of them that had no SKU, and rows that go back."""
 
     accepted: dict[str, tuple[Row, tuple[Any, ...]]] = field(default_factory=dict)
     used: list[int] = field(default_factory=list)
+    named: dict[int, str] = field(default_factory=dict)
     refused: list[tuple[Row, str, list[CellProblem]]] = field(default_factory=list)
 
 
@@ -76,7 +78,7 @@ def open_rows(run: Run) -> int:
 
 def to_mend_csv(run: Run) -> Iterator[str]:
     """The open rows of a run under the headers of its file, each with its number and every reason before them."""
-    headers, whole = _headers(run), _whole_cells(run)
+    headers, whole = mended.headers_of(run), _whole_cells(run)
     place = read_files.aligned(run, headers)
     yield _line([*OURS, *headers])
     last = 0
@@ -163,6 +165,8 @@ class Taking:
         if chunk.used:
             mine = (SetAsideRow.run == self.listed.id) & (SetAsideRow.row_number << chunk.used)
             SetAsideRow.update(used_run_id=self.run.id).where(mine).execute()
+        for number, sku in chunk.named.items():
+            SetAsideRow.update(sku=sku).where(SetAsideRow.run == self.listed.id, SetAsideRow.row_number == number).execute()
         self._report(chunk, tally)
         tally.rows += len(rows)
         tally.upto = rows[-1].number
@@ -205,6 +209,8 @@ class Taking:
             row, values = earlier[0], self._joined(earlier[1], values)
         chunk.accepted[sku] = (row, values)
         chunk.used.append(waiting.row_number)
+        if not waiting.sku:
+            chunk.named[waiting.row_number] = sku
 
     def _is_known(self, sku: str) -> bool:
         return InventoryItem.select().where(InventoryItem.source == self.run.source_id, InventoryItem.sku == sku).exists()
@@ -313,16 +319,6 @@ def _count_items(work: Work) -> None:
         items = InventoryItem.select().where(InventoryItem.source == work.run.source_id).count()
         Source.update(item_count=items).where(Source.id == work.run.source_id).execute()
         stale.forget_counts(work.run.source_id)
-
-
-def _headers(run: Run) -> list[str]:
-    """The headers of the run's file; once that was erased, those its mapping was made on."""
-    try:
-        path = documents.path_of(documents.find_unscoped(run.document_id))
-        return file_looks.headers(path, FeedFormat(**run.settings["format"]))
-    except (NotFound, FileNotFoundError, KeyError):
-        version = MappingVersion.get_or_none(MappingVersion.integration == run.integration_id, MappingVersion.number == run.mapping_version)
-        return list(version.headers) if version else []
 
 
 def _whole_cells(run: Run) -> dict[int, list[str]]:

@@ -27,6 +27,7 @@ class Tally:
     """Counts of a reading. `known`: rows that the last accepted feed held too; `decoded`: the others; `gone`: SKUs it no longer names.
 
     `staged`: rows that lie in the stage, `usable` those of them that are compared. `replaced`: rows whose SKU a later file holds too.
+    `mended`: rows that have no SKU and stand for the item that they became when they were mended.
     """
 
     rows: int = 0
@@ -41,6 +42,7 @@ class Tally:
     decoded: int = 0
     gone: int = 0
     replaced: int = 0
+    mended: int = 0
 
     @classmethod
     def of(cls, work: Work) -> Tally:

@@ -12,7 +12,21 @@ from typing import Any
 from portal import documents, failpoints, file_looks, mapping, read_files
 from portal.errors import SupplierError
 from portal.intake.job import Job
-from portal.inventory import baseline, contract, duplicates, feed_states, fetching, guards, missing, parsing, plan, roles, stage, words
+from portal.inventory import (
+    baseline,
+    contract,
+    duplicates,
+    feed_states,
+    fetching,
+    guards,
+    mended,
+    missing,
+    parsing,
+    plan,
+    roles,
+    stage,
+    words,
+)
 from portal.inventory.baseline import Baseline
 from portal.inventory.feed_states import Memory
 from portal.inventory.guards import Facts, Verdict
@@ -125,7 +139,7 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     job = Job(
         str(paths[0]), asdict(reading.format), reading.role.keyed(rules), after=str(feed_states.fresh_path(work)), before=memory.path,
         more=[str(path) for path in paths[1:]], compared=memory.compared, stale=memory.stale, delta=reading.role.delta,
-        block=parsing.BLOCK, most_reported=duplicates.MOST_REPORTED, stamp=held.stamp,
+        mended=mended.named(work), block=parsing.BLOCK, most_reported=duplicates.MOST_REPORTED, stamp=held.stamp,
         seconds=parsing.job_seconds(sum(path.stat().st_size for path in paths)),
     )  # fmt: skip
     reader = Parsing(work, held)
@@ -135,6 +149,8 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
         raise _of_part(work, reading, reader, error) from error
     if tally.duplicates:
         work.say(words.duplicates(tally.duplicates, rules.get("duplicates") or "last"), "warning")
+    if tally.mended:
+        work.say(words.mended(tally.mended))
     if tally.replaced:
         work.say(words.replaced(tally.replaced, len(paths)))
     differ = _check_columns(work, reading, reader)

@@ -65,6 +65,15 @@ def duplicates(rows: int, policy: str) -> str:
     return f"{subject}; {_POLICIES[policy]}."
 
 
+def mended(rows: int) -> str:
+    """What was done about rows without a SKU that a person mended before."""
+    if rows == 1:
+        return "1 row has no usable SKU and is as it was when you mended it: its item stays as mended until this row changes."
+    return (
+        f"{rows:,} rows have no usable SKU and are as they were when you mended them: their items stay as mended until these rows change."
+    )
+
+
 def nothing_new() -> Problem:
     """There is no file that was not read before."""
     body = "Every file that fits was read before. Choose a file that lies here, or wait for the supplier's next one."

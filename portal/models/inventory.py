@@ -168,7 +168,7 @@ class InventoryChange(Table):
 class SetAsideRow(Table):
     """A row that was not used (`fatal`) or used without some values, with every reason.
 
-    `used_run_id`: the run that took it in after a person mended it.
+    `used_run_id`: the run that took it in after a person mended it; `sku` is then the one it was given, where it had none.
     """
 
     run = ForeignKeyField(Run, on_delete="CASCADE", index=False)

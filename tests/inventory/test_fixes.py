@@ -10,7 +10,7 @@ import pytest
 from portal import leases, runs
 from portal.errors import Refused
 from portal.inventory import fixes, pins, revert
-from portal.models import Document, InventoryChange, InventoryItem, Run, SetAsideRow, Source
+from portal.models import Document, InventoryChange, InventoryItem, Run, RunMessage, SetAsideRow, Source
 from tasks.work import HANDLERS
 from tests.feed_of import HEADERS, Feed, aside, rows_of
 
@@ -200,3 +200,76 @@ def test_an_interrupted_mend_goes_on_without_taking_a_row_twice(feed, monkeypatc
     done = Run.get_by_id(done.id)
     assert (done.state, done.counts["rows"], done.counts["new"], done.counts["already_accepted"]) == ("finished", 9, 9, 0)
     assert SetAsideRow.select().where(SetAsideRow.used_run_id == done.id).count() == 9
+
+
+def unnamed(feed):
+    """A feed whose fourth row has no SKU and was given NEW-1: (its rows, the run that took it in)."""
+    rows = rows_of(10)
+    rows[2][0] = ""
+    run = sync(feed, rows)
+    done, _ = upload(run, mended(to_mend(run), item_no={4: "NEW-1"}))
+    assert feed.quantities()["NEW-1"] == 5
+    return rows, done
+
+
+def standing(feed):
+    item = feed.items()["NEW-1"]
+    return item.quantity, item.missing_since is None
+
+
+def test_a_row_that_was_given_a_sku_holds_when_the_file_is_read_whole_and_is_not_asked_again(feed):
+    rows, _ = unnamed(feed)
+    rows[5][3] = 9
+    run = sync(feed, rows)
+    assert (standing(feed), run.counts["set_aside"], fixes.open_rows(run)) == ((5, True), 0, 0)
+    said = [message.text for message in RunMessage.select().where(RunMessage.run == run)]
+    assert any("stays as mended until this row changes" in text for text in said)
+    feed.map(duplicates="first")  # other rules: nothing that was read before serves
+    rows = [rows[0], *rows[3:], rows[2], rows[1]]
+    run = sync(feed, rows)
+    assert (standing(feed), run.counts["set_aside"], run.state) == ((5, True), 0, "finished")
+    feed.map([*HEADERS, "printed"])
+    run = feed.sync([[*row, "13:05"] for row in rows], [*HEADERS, "printed"])  # a column that no rule reads
+    assert (standing(feed), run.counts["set_aside"]) == ((5, True), 0)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("change", ["changed", "gone", "given a SKU"])
+def test_an_item_of_a_row_without_a_sku_is_missing_once_that_row_changes_or_goes(feed, change, whole):
+    rows, _ = unnamed(feed)
+    sync(feed, [*rows, ["LATE-1", "Late", "Kestrel", 1, "1.50"]])
+    if whole:
+        feed.map(duplicates="first")
+    if change == "changed":
+        rows[2][3] = 6
+    elif change == "gone":
+        rows.pop(2)
+    else:
+        rows[2][0] = "NEW-1"
+        rows[2][3] = 8
+    run = sync(feed, rows)
+    assert standing(feed) == ((8, True) if change == "given a SKU" else (0, False))
+    assert fixes.open_rows(run) == (1 if change == "changed" else 0)
+
+
+def test_rows_without_a_sku_that_are_alike_keep_a_sku_each(feed):
+    rows = rows_of(10)
+    rows[2] = ["", "Twin", "Kestrel", 5, "1.50"]
+    rows[3] = list(rows[2])
+    run = sync(feed, rows)
+    upload(run, mended(to_mend(run), item_no={4: "NEW-1", 5: "NEW-2"}))
+    feed.map(duplicates="first")
+    sync(feed, rows)
+    assert (feed.quantities()["NEW-1"], feed.quantities()["NEW-2"]) == (5, 5)
+    rows.pop(3)
+    run = sync(feed, rows)
+    assert (feed.quantities()["NEW-1"], feed.quantities()["NEW-2"], run.counts["missing"]) == (5, 0, 1)
+
+
+def test_a_row_whose_mending_was_reverted_is_set_aside_again(feed):
+    rows, done = unnamed(feed)
+    revert.start(done, revert.Choice(), WHO)
+    runs.work_available(HANDLERS)
+    feed.map(duplicates="first")
+    run = sync(feed, rows)
+    assert (run.counts["set_aside"], fixes.open_rows(run)) == (1, 1)
