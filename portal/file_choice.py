@@ -37,18 +37,20 @@ PREVIEW_ROWS = 10
 LONGEST_PATTERN = 255
 DELIMITERS, QUOTES, ENCODINGS, DECIMAL_MARKS = feeds.DELIMITERS, feeds.QUOTES, feeds.ENCODINGS, feeds.DECIMAL_MARKS
 
-FORMAT = ("kind", "delimiter", "quote", "encoding", "header_row", "decimal_mark", "cuts", "sheet", "row_path", "variants", "member")
+FORMAT = ("kind", "delimiter", "quote", "encoding", "header_row", "decimal_mark", "cuts", "sheet", "row_path", "variants", "member",
+          "as_above")  # fmt: skip
 _FEED_WORDS = re.compile(r"stock|invent|feed|product|item|catalog|price|avail|bestand|artikel", re.I)
 _CHANGING = re.compile(r"(?:\d{4,}|\d{1,2}[-_.]\d{1,2}[-_.]\d{2,4})(?:[-_.T: ]\d+)*")
 
 
 @dataclass(frozen=True)
 class Preview:
-    """The first rows of the sample read one way, or why they cannot be read that way."""
+    """The first rows of the sample read one way, or why they cannot be read that way. `filled`: blank cells that mean what is above."""
 
     headers: Sequence[str] = ()
     rows: Sequence[Row] = ()
     problem: Problem | None = None
+    filled: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,13 +172,16 @@ def preview(source: Source, form: FeedFormat, kind: str = PRIMARY) -> Preview:
         raise NotFound("sample")
     try:
         feeds.check_format(form)
-        headers, rows = file_looks.preview(documents.path_of(sample), form, PREVIEW_ROWS)
+        path = documents.path_of(sample)
+        headers, rows = file_looks.preview(path, form, PREVIEW_ROWS)
+        plain = file_looks.preview(path, replace(form, as_above=""), PREVIEW_ROWS)[1] if form.above else rows
     except SupplierError as error:
         return Preview(problem=error.problem)
     except Invalid as refused:
         words = " ".join(f"{text}." for text in refused.errors.values())
         return Preview(problem=Problem("malformed_file", "The file cannot be read this way", words))
-    return Preview(headers, rows)
+    filled = sum(now != cell for row, was in zip(rows, plain, strict=True) for now, cell in zip(row.cells, was.cells, strict=True))
+    return Preview(headers, rows, filled=filled)
 
 
 def options(source: Source, form: FeedFormat, kind: str = PRIMARY) -> sample_options.Options:
@@ -205,6 +210,7 @@ def save(source: Source, choice: Mapping[str, str], form: FeedFormat, version: i
         feeds.check_format(form)
     except Invalid as refused:
         errors |= {key: f"{text.rstrip('.')}." for key, text in refused.errors.items()}
+    errors = errors or _errors_of_above(sample, form)
     if errors:
         raise Invalid(errors)
     form = _with_columns(sample, form)
@@ -231,6 +237,23 @@ def _mark(integration: Integration) -> None:
         setup_steps.mark(integration.source, "file")
     else:
         secondary.mark(integration, "file")
+
+
+def _errors_of_above(sample: Document | None, form: FeedFormat) -> dict[str, str]:
+    """Columns whose blank cells are to mean what is above, and that the sample does not have."""
+    if not form.above or sample is None:
+        return {}
+    try:
+        headers = file_looks.preview(documents.path_of(sample), form, PREVIEW_ROWS)[0]
+    except SupplierError as error:
+        return {"as_above": f"{error.problem.headline}. {error.problem.body}"}
+    absent = [name for name in form.above if name not in headers]
+    return {"as_above": f"The file has no column “{absent[0][:60]}”. Its columns are {_listed(headers)}."} if absent else {}
+
+
+def _listed(headers: Sequence[str]) -> str:
+    more = f" and {len(headers) - 12:,} more" if len(headers) > 12 else ""
+    return ", ".join(f"“{name[:40]}”" for name in headers[:12]) + more
 
 
 def _with_columns(sample: Document | None, form: FeedFormat) -> FeedFormat:

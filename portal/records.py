@@ -105,6 +105,7 @@ class FeedFormat:
     XML and JSON: `row_path` leads to what repeats ("/feed/product", "$.items"; "" = found by itself), `variants` from there
     to a list inside it that gives a row each ("" = none), and `columns` are those seen before, so that one that only some
     items have is looked for in the whole file. Any archive: `member` is the pattern of the file in it ("" = the newest).
+    Lists: `as_above` names the columns, one a line, whose blank cells mean what stands above them.
     """
 
     kind: str = "delimited"
@@ -119,9 +120,17 @@ class FeedFormat:
     variants: str = ""
     columns: tuple[str, ...] = ()
     member: str = ""
+    as_above: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))  # a list after JSON
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """The columns whose blank cells mean what stands above them; none in documents, whose items do not stand below each other."""
+        if self.kind not in ("delimited", "fixed_width", "spreadsheet"):
+            return ()
+        return tuple(dict.fromkeys(name.strip() for name in self.as_above.splitlines() if name.strip()))
 
 
 @dataclass(frozen=True)

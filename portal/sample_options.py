@@ -12,9 +12,9 @@ from portal.errors import SupplierError
 from portal.records import FeedFormat
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "delimited": ("delimiter", "encoding", "header_row", "decimal_mark", "quote"),
-    "fixed_width": ("cuts", "encoding", "header_row", "decimal_mark"),
-    "spreadsheet": ("sheet", "header_row", "decimal_mark"),
+    "delimited": ("delimiter", "encoding", "header_row", "decimal_mark", "quote", "as_above"),
+    "fixed_width": ("cuts", "encoding", "header_row", "decimal_mark", "as_above"),
+    "spreadsheet": ("sheet", "header_row", "decimal_mark", "as_above"),
     "xml": ("row_path", "variants", "decimal_mark"),
     "json": ("row_path", "variants", "decimal_mark"),
     "jsonl": ("variants", "decimal_mark"),

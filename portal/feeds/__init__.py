@@ -14,6 +14,7 @@ from pathlib import Path
 
 from portal.errors import Invalid, SupplierError
 from portal.feeds import (
+    above,
     archives,
     branches,
     damage,
@@ -45,6 +46,7 @@ QUOTES = {'"': "Double quote", "'": "Single quote", "": "None"}
 DECIMAL_MARKS = {".": "Dot, as in 1,234.56", ",": "Comma, as in 1.234,56"}
 LAST_HEADER_ROW = 1_000
 LONGEST_OPTION = branches.LONGEST_PATH
+LONGEST_ABOVE = 1_000
 NESTED = ("xml", "json", "jsonl", "x12")
 MOST_SCANNED = 100_000  # rows looked at to learn all columns
 ENDINGS = (*archives.ENDINGS, ".gz", ".zip")
@@ -160,6 +162,8 @@ def check_format(format: FeedFormat) -> None:
     for name in ("sheet", "row_path", "variants", "member"):
         if len(getattr(format, name)) > LONGEST_OPTION or not getattr(format, name).isprintable():
             errors[name] = f"Enter at most {LONGEST_OPTION} letters and signs"
+    if not isinstance(format.as_above, str) or len(format.as_above) > LONGEST_ABOVE or not all(map(str.isprintable, format.above)):
+        errors["as_above"] = f"Enter names of columns, one a line, at most {LONGEST_ABOVE:,} letters and signs in all"
     if errors:
         raise Invalid(errors)
 
@@ -188,7 +192,8 @@ def _open(file: Plain, form: FeedFormat, changes: bool = False) -> Reader:
         if file.is_copy:
             file.path.unlink(missing_ok=True)
         raise
-    return Unpacked(reader, file.path) if file.is_copy else reader
+    found: Reader = Unpacked(reader, file.path) if file.is_copy else reader
+    return above.Filled(found) if form.above else found
 
 
 def _with_damage(found: Detection, path: Path) -> Detection:

@@ -32,8 +32,8 @@ class Block(NamedTuple):
 
 
 def can_cut(form: FeedFormat) -> bool:
-    """Whether a file of this format may be cut at all."""
-    if form.kind != "delimited" or not form.delimiter.isascii() or not form.quote.isascii():
+    """Whether a file of this format may be cut at all. Rows that depend on those above them are told apart by their cells."""
+    if form.above or form.kind != "delimited" or not form.delimiter.isascii() or not form.quote.isascii():
         return False
     return codecs.lookup(form.encoding).name in _ASCII_BELOW_128
 

@@ -55,5 +55,6 @@ class Job:
 
 def key_of(form: Mapping[str, Any], rules: Mapping[str, Any], habits: Sequence[object], compared: str) -> str:
     """Digest of all that a record's meaning depends on besides its bytes."""
-    parts = [READING, compared, dict(form), dict(rules), [str(habit) for habit in habits]]
+    told = {name: value for name, value in form.items() if value or name != "as_above"}  # it came later: records of before it serve on
+    parts = [READING, compared, told, dict(rules), [str(habit) for habit in habits]]
     return sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()

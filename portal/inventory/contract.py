@@ -142,10 +142,20 @@ def accept(run: Run, chosen: Mapping[str, str], who: str, user: User | None = No
         raise Invalid(errors)
     rules = columns.renamed(version.rules, {name: chosen[name] for name in change.wanted})
     mappings.save(integration, rules, names, who, user, based_on=version.number)
-    Integration.update(sample_document_id=change.document.id).where(Integration.id == integration.id).execute()
+    settings = _with_new_names(integration.settings, chosen)
+    Integration.update(sample_document_id=change.document.id, settings=settings).where(Integration.id == integration.id).execute()
     parts = [file.document_id for file in read_files.of_run(run, "file")]
     given = parts if len(parts) > 1 else change.document.id
     return runs.start_sync(Integration.get_by_id(integration.id), started_by=who, settings={"document": given})
+
+
+def _with_new_names(settings: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, Any]:
+    """The settings with columns whose blanks mean as above under their new names."""
+    form = settings.get("format") or {}
+    if not form.get("as_above"):
+        return dict(settings)
+    names = [chosen.get(name, name) for name in FeedFormat(**form).above]
+    return {**settings, "format": {**form, "as_above": "\n".join(names)}}
 
 
 def _stopped(run: Run) -> tuple[Integration, MappingVersion]:

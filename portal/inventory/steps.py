@@ -154,6 +154,9 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     if tally.replaced:
         work.say(words.replaced(tally.replaced, len(paths)))
     differ = _check_columns(work, reading, reader)
+    lost = [name for name in reading.format.above if any(name not in heading.headers for heading in reader.headings)]
+    if lost:
+        work.say(words.nothing_above(lost), "warning")
     heading = reader.heading
     with work.transaction():
         work.save(done_rows=tally.rows, total_rows=tally.rows, settings=work.run.settings | _part_headers(reader))

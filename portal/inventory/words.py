@@ -74,6 +74,12 @@ def mended(rows: int) -> str:
     )
 
 
+def nothing_above(columns: Sequence[str]) -> str:
+    """Columns whose blank cells were to mean what stands above, and that the file does not have."""
+    names = " and ".join(f"“{name[:60]}”" for name in columns[:3])
+    return f"The file has no column {names}, whose blank cells take what stands above them. Look at how the file is read."
+
+
 def nothing_new() -> Problem:
     """There is no file that was not read before."""
     body = "Every file that fits was read before. Choose a file that lies here, or wait for the supplier's next one."

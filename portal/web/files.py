@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, g
 from htmx_flask import request
-from wtforms import HiddenField, RadioField, SelectField, StringField
+from wtforms import HiddenField, RadioField, SelectField, StringField, TextAreaField
 
 from portal import after_read, connection_checks, connections, file_choice, file_rules, sources
 from portal.errors import Invalid, Stale
@@ -55,6 +55,7 @@ class FileForm(VersionedForm):
     row_path = SelectField("What repeats", validate_choice=False)
     variants = SelectField("Rows", validate_choice=False)
     member = StringField("File in the archive")
+    as_above = TextAreaField("Blank means as above in")
 
     def choice(self) -> dict[str, str]:
         """Which file, as typed."""

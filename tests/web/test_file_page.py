@@ -185,3 +185,15 @@ def test_columns_may_be_separated_by_any_sign(client: Any, uploaded: Any) -> Non
     assert client.send_form(address, {"own_delimiter": "§"}).status_code == 303
     assert kept(source).delimiter == "§"
     assert client.send_form(address, {"own_delimiter": "\\t"}).status_code == 303 and kept(source).delimiter == "\t"
+
+
+def test_blanks_that_mean_as_above_are_chosen_shown_and_kept(client: Any, uploaded: Any) -> None:
+    source = uploaded(b"sku,brand,qty\nA,Kestrel,1\n,,2\nB,,3\n", "stock.csv")
+    assert "filled in from above" not in page(client, source)
+    shown = page(client, source, typed="1", as_above="sku\r\nbrand")
+    assert "3 blank cells filled in from above" in shown
+    refused = client.send_form(f"/sources/{source.public_id}/file", {"as_above": "sku\r\nmaker"})
+    assert refused.status_code == 422
+    assert "no column “maker”" in refused.get_data(as_text=True) and "“sku”, “brand”, “qty”" in refused.get_data(as_text=True)
+    client.send_form(f"/sources/{source.public_id}/file", {"as_above": "sku\r\nbrand"})
+    assert kept(source).above == ("sku", "brand")
