@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from portal import leases, runs
+from portal import documents, leases, runs
 from portal.errors import Refused
 from portal.inventory import fixes, pins, revert
 from portal.models import Document, InventoryChange, InventoryItem, Run, RunMessage, SetAsideRow, Source
@@ -273,3 +273,20 @@ def test_a_row_whose_mending_was_reverted_is_set_aside_again(feed):
     feed.map(duplicates="first")
     run = sync(feed, rows)
     assert (run.counts["set_aside"], fixes.open_rows(run)) == (1, 1)
+
+
+def test_a_given_sku_holds_though_the_file_of_its_row_was_erased_by_age(feed):
+    rows = [[row[3], *row[:3], row[4]] for row in rows_of(10)]
+    headers = ["qty", "item_no", "name", "maker", "price"]  # in another order than the mapping's
+    rows[2][1] = ""
+    run = feed.sync(rows, headers)
+    listed = to_mend(run)
+    at = listed[0].index("item_no")
+    listed[1][at] = "NEW-1"
+    upload(run, listed)
+    document = Document.get_by_id(run.document_id)
+    documents.path_of(document).unlink()
+    Document.update(stored_name=None).where(Document.id == document.id).execute()
+    feed.map(duplicates="first")
+    run = feed.sync(rows, headers)
+    assert (standing(feed), run.counts["set_aside"]) == ((5, True), 0)
