@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 from peewee import logger as peewee_log
 
 from portal import accounts, migrations, passwords, vault
@@ -29,6 +31,8 @@ CHROMIUM_ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+examples.register_profile("no time is asserted", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("no time is asserted")
 PASSWORD = "kites over the harbour"  # of every user the fixtures make
 
 
