@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from peewee import JOIN
 
-from portal import clock, config, early_digest
+from portal import clock, config, early_digest, readers
 from portal.errors import NotFound, Problem, SupplierError
 from portal.models import Document, Integration, Merchant, Run, RunFile, Source, database
 from portal.models.fields import new_public_id
@@ -83,6 +83,8 @@ def store_file(source: Source, path: Path, origin: str = "uploaded") -> Document
     target = spool_path(source)
     if same is not None and _linked(path_of(same), target):
         return adopt(source, Fetched(str(target), path.name, size, digest), None, origin)
+    if same is None:
+        readers.make_ready()  # it will be read, so while it is copied
     with path.open("rb") as stream:
         return store_upload(source, stream, path.name, origin=origin)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from portal import feeds, mapping
@@ -30,6 +32,7 @@ from portal.mapping.untold import untold
 from portal.records import CellProblem, Row
 
 BATCH = 2_000
+COMPARED_AT_ONCE = 8  # blocks
 _BETWEEN, _UNTOLD = "\x1f", "\x1e"
 _BLANK = (None,) * (len(INVENTORY_COLUMNS) - 1)
 
@@ -207,9 +210,7 @@ class Reading:
     def _rows_by_records(self, choose: Choose) -> Iterator[Batch]:
         """The rows of the chosen records; of a record with several rows, or none of them plain, none is ever ticked off."""
         for base in self._each_part():
-            for block in raw_records.blocks(self.path, self.form, self.reader.lines_before, self.job.block):
-                hashes = np.fromiter(map(xxh3_64_intdigest, block.records), np.uint64, len(block.records))
-                chosen = choose(hashes)
+            for block, hashes, chosen in self._chosen_of_blocks(choose):
                 if len(chosen) == len(hashes):
                     yield self._rows_of(block.records, block.numbers, hashes.tolist(), base)
                 elif len(chosen):
@@ -218,6 +219,18 @@ class Reading:
                     yield self._rows_of(records, numbers, hashes[chosen].tolist(), base)
                 self.at = block.end
                 self._flush()
+
+    def _chosen_of_blocks(self, choose: Choose) -> Iterator[tuple[raw_records.Block, NDArray[np.uint64], NDArray[np.intp]]]:
+        """Each block with its hashes and the chosen places. Several are compared at once: each look then touches memory near the last."""
+        blocks = raw_records.blocks(self.path, self.form, self.reader.lines_before, self.job.block)
+        most = COMPARED_AT_ONCE if len(self.known.before) else 1
+        while some := list(islice(blocks, most)):
+            hashes = [np.fromiter(map(xxh3_64_intdigest, block.records), np.uint64, len(block.records)) for block in some]
+            ends = np.cumsum([len(part) for part in hashes])
+            chosen = choose(np.concatenate(hashes))
+            parts = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+            for block, part, places, end in zip(some, hashes, parts, ends, strict=True):
+                yield block, part, places - (end - len(part))
 
     def _rows_of(self, records: Sequence[bytes], numbers: Sequence[int], digests: list[int], base: int) -> Batch:
         places, found = self.reader.rows_of(records, numbers)
