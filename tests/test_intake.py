@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,10 @@ from hypothesis import strategies as st
 from portal.intake import feed_record
 from portal.intake.feed_record import READ_AGAIN, FeedRecord
 from portal.intake.hashing import sku_hash
+from portal.intake.job import Job
 from portal.intake.known import Known
+from portal.intake.reading import Reading
+from portal.records import FeedFormat
 
 
 def record(**entries: int) -> FeedRecord:
@@ -107,3 +112,39 @@ def test_a_record_comes_back_from_its_file_as_it_was_even_an_empty_one(tmp_path)
 def test_hashes_are_found_among_others(values, chosen):
     found = feed_record.among(np.array(values, np.uint64), np.array(chosen, np.uint64))
     assert found.tolist() == [value in chosen for value in values]
+
+
+def test_blocks_that_are_compared_together_give_each_record_its_own_number_and_hash(tmp_path):
+    """Many small blocks, in another order, with one record twice far apart, one changed, one new and one over two lines."""
+    before = [f"K{n:03},{n}" for n in range(300)]
+    later = [*reversed(before[1:]), before[150], 'K007,"1\n7"', "K999,9"]
+    later.remove("K007,7")
+    first = found_in(tmp_path, before, "", "first")
+    assert first["end"]["decoded"] == 300
+    second = found_in(tmp_path, later, str(tmp_path / "first.record"), "second")
+    known = [line for line in later if line in before and line != before[150]]
+    assert second["end"]["matched"] == len(known) == 297 and second["gone"] == ["K000"]
+    numbers = {n: line.split(",")[0] for n, line in enumerate(later, start=2)}
+    read_again = {n: sku for n, sku in numbers.items() if sku in ("K150", "K999")}
+    assert {row[0]: row[3] for row in second["rows"] if row[3] in ("K150", "K999")} == {
+        n + (sku == "K999"): sku for n, sku in read_again.items()
+    }
+    assert second["end"]["doubled"] == [sorted(n for n, sku in read_again.items() if sku == "K150")]
+
+
+def found_in(folder, lines, before, name):
+    path = folder / f"{name}.csv"
+    path.write_text("\n".join(["sku,qty", *lines]) + "\n")
+    rules = {"fields": {"sku": {"columns": ["sku"]}, "quantity": {"columns": ["qty"]}}}
+    found = {"rows": [], "gone": []}
+
+    def emit(kind, value):
+        if kind == "rows":
+            found["rows"] += value[0]
+        elif kind == "gone":
+            found["gone"] += value
+        elif kind == "end":
+            found["end"] = value
+
+    Reading(Job(str(path), asdict(FeedFormat()), rules, str(folder / f"{name}.record"), before, block=64), emit).run()
+    return found
