@@ -187,19 +187,25 @@ def _told_send(supplier: Supplier, whole: Mapping[str, Any], sample: Mapping[str
         wrong += [f"witness: {words}" for words in player.missed()]
         if (found.their_id if found else None) != sample["find"]["their_id"]:
             wrong.append(f"witness: it found {found}")
-        wrong += _told_lines(supplier, sample, "find", found.answer if found else None)
+        wrong += _told_lines(supplier, whole, sample, "find", found.answer if found else None)
     if "document" in sample:
-        wrong += _told_lines(supplier, sample, "sent", sent.answer)
+        wrong += _told_lines(supplier, whole, sample, "sent", sent.answer)
     return wrong + _told_cancel(supplier, whole, sample)
 
 
-def _told_lines(supplier: Supplier, sample: Mapping[str, Any], where: str, answer: Any) -> list[str]:
-    """Whether the lines that they took, as the sample's answer tells them, are those of its document."""
-    taken = supplier.operations["send_orders"].taken if "send_orders" in supplier.operations else {}
+def _told_lines(supplier: Supplier, whole: Mapping[str, Any], sample: Mapping[str, Any], where: str, answer: Any) -> list[str]:
+    """Whether the lines that they took, as the sample's answer or their list tells them, are those of its document."""
+    taken, wrong = supplier.operations["send_orders"].taken if "send_orders" in supplier.operations else {}, []
     if not taken or answer is None:
         return []
+    if taken.get("path"):
+        if "taken" not in sample:
+            return ["taken: no sample of the lines of an order"]
+        with playing(sample["taken"]["exchanges"]) as player, _open(supplier, whole, sample, player) as connector:
+            answer = connector.lines(sample["sent"]["their_id"])
+        wrong = [f"taken: {words}" for words in player.missed()]
     told = Taken(**taken).differences(json.dumps(sample["document"]).encode(), answer)
-    return [] if told == [] else [f"taken: the lines of {where} differ: {told}"]
+    return wrong if told == [] else [*wrong, f"taken: the lines of {where} differ: {told}"]
 
 
 def _told_cancel(supplier: Supplier, whole: Mapping[str, Any], sample: Mapping[str, Any]) -> list[str]:

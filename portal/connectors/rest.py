@@ -229,6 +229,12 @@ class RestConnector(ListReader):
         found = pages(wanted, self.paging, self._reads(unwatched), self.most_pages)
         return rest_send.found(self.witness, (one for items, _ in found for one in items), reference)
 
+    def lines(self, their_id: str) -> dict[str, Any]:
+        """The lines of their order; see sending.TellsLines."""
+        wanted, reads, kind = rest_send.lines(self.settings, their_id), self._reads(unwatched, 2), {"Content-Type": "application/json"}
+        found = pages(wanted, self.paging, lambda asked: reads(replace(asked, headers={**asked.headers, **kind})), self.most_pages)
+        return {"lines": [one for items, _ in found for one in items]}  # BigCommerce's own description wants the header here
+
     def cancel(self, their_id: str) -> None:
         """Cancel the order of that id; see sending.Sends."""
         rest_send.cancel(self.settings, self.caller, self.auth, their_id)

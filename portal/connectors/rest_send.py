@@ -120,6 +120,14 @@ def short(settings: Mapping[str, Any], document: bytes, reference: str, read: Re
     return Sent("refused", reference, problem=problem)
 
 
+def lines(settings: Mapping[str, Any], their_id: str) -> Wanted:
+    """The list of the lines of their order. Raises SupplierError not_set_up where there is none."""
+    how = Taken(**(settings.get("taken") or {}))
+    if not how.path or not their_id:
+        raise sending.cannot("find", "REST")
+    return Wanted(address(settings, put_path(how.path, {"id": their_id})), form=str(settings.get("form") or "json"))
+
+
 def cancel(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, their_id: str) -> None:
     """Cancel their order of that id, and see in their answer that it is. Raises SupplierError."""
     how = Taken(**(settings.get("taken") or {}))

@@ -109,6 +109,14 @@ class Sends(Protocol):
 
 
 @runtime_checkable
+class TellsLines(Protocol):
+    """A connector that can read the lines of an order that a supplier accepted."""
+
+    def lines(self, their_id: str) -> Mapping[str, Any]:
+        """{"lines": [their lines]} of their order of that id. Raises SupplierError where they did not come whole."""
+
+
+@runtime_checkable
 class Cancels(Protocol):
     """A connector that can take back what a supplier accepted."""
 

@@ -110,13 +110,17 @@ mutation BulkCancel($id: ID!) {
   bulkOperationCancel(id: $id) { bulkOperation { id status } userErrors { field message } }
 }"""
 
-ORDER_CREATE = """
+_LINES = "lineItems(first: 100) { nodes { id sku quantity variant { id } } pageInfo { hasNextPage endCursor } }"
+
+ORDER_CREATE = (
+    """
 mutation OrderCreate($order: OrderCreateOrderInput!, $options: OrderCreateOptionsInput) {
   orderCreate(order: $order, options: $options) {
-    order { id name sourceIdentifier lineItems(first: 100) { nodes { id sku quantity variant { id } } pageInfo { hasNextPage endCursor } } }
+    order { id name sourceIdentifier LINES }
     userErrors { code field message }
   }
 }"""
+).replace("LINES", _LINES)
 
 ORDERS_BY_SOURCE = """
 query OrdersBySource($filter: String!) {
@@ -124,6 +128,9 @@ query OrdersBySource($filter: String!) {
     nodes { id name sourceIdentifier createdAt cancelledAt }
   }
 }"""
+
+ORDER = "query Order($id: ID!) { order(id: $id) { id name sourceIdentifier cancelledAt LINES } }".replace("LINES", _LINES)
+"""The lines of one order: of ten at once they would cost more than a query may."""
 
 SKUS = """
 query Skus($filter: String!, $after: String) {
@@ -139,6 +146,6 @@ ALL = {
     "changed variants": CHANGED_VARIANTS, "changed levels": CHANGED_LEVELS,
     "levels": LEVELS, "bulk start": BULK_START, "bulk state": BULK_STATE, "bulk cancel": BULK_CANCEL,
     "bulk query": all_variants(True), "bulk query without cost": all_variants(False), "order": ORDER_CREATE,
-    "orders by source": ORDERS_BY_SOURCE, "skus": SKUS,
+    "orders by source": ORDERS_BY_SOURCE, "order's lines": ORDER, "skus": SKUS,
 }  # fmt: skip
 """All of them by name."""

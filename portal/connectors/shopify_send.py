@@ -39,7 +39,10 @@ def send(graph: Graph, operation: str, document: bytes, reference: str) -> Sent:
 
 
 def find(graph: Graph, reference: str) -> Found | None:
-    """The order that carries the reference, None when the store lists none. Its search may lag: see the witness's settling time."""
+    """The order that carries the reference and was not canceled, None when the store lists none.
+
+    Its search may lag: see the witness's settling time.
+    """
     if graph.settings.get("operation") != "send_orders":
         raise sending.cannot("find", "SHOPIFY")
     quoted = reference.replace("\\", "\\\\").replace('"', '\\"')
@@ -48,8 +51,13 @@ def find(graph: Graph, reference: str) -> Found | None:
     nodes = page.get("nodes") if isinstance(page, Mapping) else None
     if not isinstance(nodes, list) or not all(isinstance(one, Mapping) for one in nodes):
         raise problems.protocol_error("The answer cannot be read", "A list that we asked for is not in it.")
-    ours = [one for one in nodes if one.get("sourceIdentifier") == reference]
-    return Found(reference, str(ours[0].get("id") or ""), ours[0], len(ours)) if ours else None
+    ours = [one for one in nodes if one.get("sourceIdentifier") == reference and not one.get("cancelledAt")]
+    if len(ours) != 1:
+        return Found(reference, str(ours[0].get("id") or ""), ours[0], len(ours)) if ours else None
+    whole = graph.whole(graph.read(shopify_documents.ORDER, {"id": ours[0].get("id")}, unwatched)).get("order")
+    if not isinstance(whole, Mapping) or whole.get("sourceIdentifier") != reference:
+        raise problems.protocol_error("The answer cannot be read", "The order that the store listed is not in it.")
+    return Found(reference, str(whole.get("id") or ""), whole)
 
 
 def _order(document: bytes) -> dict[str, Any]:

@@ -21,7 +21,8 @@ class Taken:
     """How the lines that they took are found and compared, by paths.
 
     `ours`: the list in our document, `theirs`: in their answer; in a line `key` and `their_key` say which item, `quantity` and
-    `their_quantity` how many. `cut`: true where their answer holds only a part of the lines. `cancel_path` with {id}, `cancel_method`
+    `their_quantity` how many. `cut`: true where their answer holds only a part of the lines. `path` with {id}: their list of the lines,
+    as "lines", where their answer does not tell them. `cancel_path` with {id}, `cancel_method`
     and `cancel_body`: the request that cancels their order; `canceled` is true in the answer that proves it.
     """
 
@@ -32,6 +33,7 @@ class Taken:
     quantity: str = "quantity"
     their_quantity: str = "quantity"
     cut: str = ""
+    path: str = ""
     cancel_path: str = ""
     cancel_method: str = "PUT"
     cancel_body: str = ""

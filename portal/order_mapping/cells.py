@@ -80,8 +80,8 @@ def by_order(lines: Sequence[Line]) -> list[list[Line]]:
 def _writer(column: Column, mark: str) -> _Write:
     kind = column["kind"]
     if kind == "fixed":
-        text = str(column.get("text", ""))
-        return lambda _line: text
+        text, beside = str(column.get("text", "")), column.get("with")
+        return lambda line: "" if beside and line.get(beside) in (None, "") else text
     if kind == "custom":
         return _custom_writer(str(column["custom"]), bool(column.get("literal")))
     if kind == "joined":

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from portal import failpoints
 from portal.connectors.answers import Unreadable
-from portal.connectors.sending import Cancels, Found, Sent
+from portal.connectors.sending import Cancels, Found, Sent, TellsLines
 from portal.errors import Problem, SupplierError
 from portal.outbox import settle, witnesses
 from portal.outbox.claim import Hold, LostClaim
@@ -126,10 +126,22 @@ def _look(hold: Hold, server: Sends, way: Way) -> None:
 def _is_other(hold: Hold, server: Sends, way: Way, their_id: str, answer: object) -> bool:
     """Whether they took other lines than were sent. Their order is then canceled there, or a person is asked: both are settled here.
 
+    Where the lines are to be read and do not come, nobody saw what they took: that is settled by the witness, as any doubt.
     Raises LostClaim: whoever holds it now looks for it, and compares in turn.
     """
     if way.taken is None:
         return False
+    if way.taken.path and isinstance(server, TellsLines):
+        hold.save()
+        try:
+            answer = server.lines(their_id)
+        except SupplierError as error:
+            problem = replace(error.problem, body=f"They took it, and its lines could not be read. {error.problem.body}".strip())
+            if hold.purpose == "look":
+                settle.looked(hold, None, f"{problem.headline}. {problem.body}", settle=way.settle)
+            else:
+                _unknown(hold, way, problem)
+            return True
     (part,) = parts_of(hold.submission)
     try:
         told = way.taken.differences(bytes(part.content), answer)

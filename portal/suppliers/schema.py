@@ -82,14 +82,15 @@ WITNESS_KEYS = Keys(
 TAKEN_KEYS = Keys(
     needed={"ours": str, "theirs": str, "key": str, "their_key": str},
     optional={
-        "quantity": str, "their_quantity": str, "cut": str, "cancel_path": str, "cancel_method": str, "cancel_body": str, "canceled": str,
+        "quantity": str, "their_quantity": str, "cut": str, "path": str,
+        "cancel_path": str, "cancel_method": str, "cancel_body": str, "canceled": str,
     },
 )  # fmt: skip
 STOCK_KEYS = Keys(needed={"path": str, "ours": str, "key": str, "their_key": str, "left": str}, optional={"quantity": str, "items": str})
 LAYOUT_KEYS = Keys(needed={"format": str}, optional={"root": str, "order_tag": str, "line_tag": str, "fixed": bool})
 COLUMN_KEYS = Keys(
     needed={"header": str, "kind": str},
-    optional={"field": str, "text": str, "level": str, "custom": str, "literal": bool, "date_form": str, "join": str},
+    optional={"field": str, "text": str, "level": str, "custom": str, "literal": bool, "date_form": str, "join": str, "with": str},
 )
 PLACES = frozenset({"page", "offset", "cursor", "size", "id", "keys", "reference", "since", "who", "secret"})
 """Names in curly braces that a request fills in by itself."""

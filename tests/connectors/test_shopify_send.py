@@ -34,6 +34,11 @@ def test_an_order_is_created_once_carries_our_reference_and_takes_stock(guard: A
         assert (sent.outcome, sent.their_id, sent.answer["sourceIdentifier"]) == ("sent", "gid://shopify/Order/1000", "PO-1")
         found = connector.find("PO-1")
         assert found is not None and (found.their_id, found.count) == ("gid://shopify/Order/1000", 1)
+        assert [told["lineItems"]["nodes"][0]["variant"] for told in (sent.answer, found.answer)] == [
+            {"id": "gid://shopify/ProductVariant/1"}
+        ] * 2
+        server.orders[0]["cancelledAt"] = "2026-11-27T06:00:00Z"
+        assert connector.find("PO-1") is None
         (variables,) = [variables for query, variables in server.asked if "orderCreate" in query]
     assert variables["options"] == {"inventoryBehaviour": "DECREMENT_OBEYING_POLICY", "sendReceipt": False, "sendFulfillmentReceipt": False}
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.connectors.told_server import Request, Told, told
 
@@ -64,9 +64,56 @@ class Woo:
         return 200, shown, {"X-WP-Total": str(len(rows)), "X-WP-TotalPages": "1"}
 
 
+@dataclass
+class BigCommerce:
+    """BigCommerce's V2 orders: the lines have a list of their own, an empty list is 204, and our number may stand twice."""
+
+    swallow: int = 0
+    bends: Any = None
+    cuts_lines: int = 0
+    orders: list[dict[str, Any]] = field(default_factory=list)
+    lines: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def answer(self, request: Request) -> Any:
+        parts = request.path.rpartition("/v2/orders")[2].strip("/").split("/")
+        if request.method == "POST":
+            made = self._take(json.loads(request.body))
+            cut, self.swallow = self.swallow > 0, max(0, self.swallow - 1)
+            return None if cut else (201, made)
+        if request.method == "PUT":
+            order = next(one for one in self.orders if str(one["id"]) == parts[0])
+            order |= json.loads(request.body)
+            return 200, order
+        if parts[-1] == "products":
+            cut, self.cuts_lines = self.cuts_lines > 0, max(0, self.cuts_lines - 1)
+            return None if cut else self._page(request, self.lines[int(parts[0])])
+        return self._page(request, [one for one in self.orders if one["external_order_id"] == request.query["external_order_id"]])
+
+    @property
+    def shipping(self) -> list[list[tuple[int, int, int]]]:
+        """(product, variant, units) of each line of each order that the store will ship."""
+        live = [one for one in self.orders if one["status_id"] == 11]
+        return [[(line["product_id"], line["variant_id"], line["quantity"]) for line in self.lines[one["id"]]] for one in live]
+
+    def _take(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        number = 100 + len(self.orders)
+        made = {
+            "id": number, "status_id": document["status_id"], "external_order_id": document["external_order_id"], "is_deleted": False,
+            "products": {"url": f"https://api.bigcommerce.com/{number}", "resource": f"/orders/{number}/products"},
+        }  # fmt: skip
+        self.orders.append(made)
+        self.lines[number] = self.bends(document["products"]) if self.bends else document["products"]
+        return made
+
+    def _page(self, request: Request, rows: list[Any]) -> Any:
+        return (200, rows) if rows and request.query.get("page", "1") == "1" else (204, None)
+
+
+S = TypeVar("S", Woo, BigCommerce)
+
+
 @contextmanager
-def woo(**behaves: Any) -> Iterator[tuple[Woo, Told]]:
-    """A store and its server."""
-    store = Woo(**behaves)
+def serving(store: S) -> Iterator[tuple[S, Told]]:
+    """The store and its server."""
     with told(store.answer) as server:
         yield store, server

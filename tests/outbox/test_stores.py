@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import pytest
 
 from portal import connections, failpoints, mappings, order_setup, runs
-from portal.models import Connection, FulfillmentRequest, Integration, Source, SubmissionPart
+from portal.models import Connection, FulfillmentRequest, Integration, InventoryItem, RequestLine, Source, SubmissionPart
 from portal.outbox import deciding, ways
 from tasks.work import HANDLERS
 from tests.connected import chosen, loopback  # noqa: F401
+from tests.connectors.shopify_server import LEGACY, shopify, variant
 from tests.faults.senders import expire
 from tests.ordered import ask, place
-from tests.outbox.stores import Woo, woo
+from tests.outbox.stores import BigCommerce, Woo, serving
 from tests.outgoing import due_now, send, states, submissions, tries, turn_on, wants
 
 pytestmark = pytest.mark.one_database  # the files' and the pages' tests go over both
@@ -39,7 +41,7 @@ def shop(chosen: Any) -> Iterator[Shop]:  # noqa: F811
     with ExitStack() as stack:
 
         def make(**behaves: Any) -> tuple[Source, Woo]:
-            store, server = stack.enter_context(woo(**behaves))
+            store, server = stack.enter_context(serving(Woo(**behaves)))
             return opened(chosen("woocommerce"), {"user_key": "ck_1", "password": "cs_1"}, base=server.base), store
 
         yield make
@@ -198,3 +200,112 @@ def test_the_page_shows_the_stores_document_and_keeps_none(shop: Shop, client: A
     saved = client.post(at, data={**client.form_values(page, at), "use": "yes", "do": "leave"})
     row = Integration.get(Integration.source == source, Integration.kind == "send_orders")
     assert (saved.status_code, row.enabled, mappings.current(row)) == (303, True, before)
+
+
+# stores that know items by ids of their own
+
+IDS = {"Shopify variant": "gid://shopify/ProductVariant/1", "BigCommerce product": "20", "BigCommerce variant": "77"}
+
+
+def item(source: Source, custom: dict[str, str] | None) -> InventoryItem:
+    """The item HX-1 as the store's feed left it."""
+    return InventoryItem.create(
+        merchant=source.merchant_id, source=source, sku="HX-1", title="Bolt", quantity=9, content_hash=1, last_run_id=0, last_row=2,
+        custom=json.dumps(custom) if custom else None,
+    )  # fmt: skip
+
+
+def wants_items(source: Source, *numbers: str, custom: dict[str, str] | None = IDS) -> list[FulfillmentRequest]:
+    """Requests of three, whose lines are of that item."""
+    made, one = wants(source, *numbers), item(source, custom)
+    RequestLine.update(item=one).where(RequestLine.request << made).execute()
+    return made
+
+
+@pytest.fixture
+def big(chosen: Any) -> Iterator[Callable[..., tuple[Source, BigCommerce]]]:  # noqa: F811
+    with ExitStack() as stack:
+
+        def make(**behaves: Any) -> tuple[Source, BigCommerce]:
+            store, server = stack.enter_context(serving(BigCommerce(**behaves)))
+            return opened(chosen("bigcommerce"), {"key": "k3y"}, base=f"{server.base}/stores/a1b2c3", store_hash="a1b2c3"), store
+
+        yield make
+
+
+def test_bigcommerce_gets_its_own_ids_and_our_number(big: Any) -> None:
+    source, store = big()
+    (one,) = wants_items(source, "PO-1")
+    assert send(source).counts == {"collected": 1, "sent": 1}
+    assert (store.shipping, store.orders[0]["external_order_id"]) == ([[(20, 77, 3)]], "PO-1")
+    assert FulfillmentRequest.get_by_id(one.id).their_id == "100"
+
+
+def test_an_item_without_the_stores_ids_is_refused_by_name(big: Any) -> None:
+    source, store = big()
+    (one,) = wants_items(source, "PO-1", custom=None)
+    send(source)
+    assert states(one) == [("failed", "")] and store.orders == []
+    assert "HX-1 of order PO-1 has no “BigCommerce product”" in FulfillmentRequest.get_by_id(one.id).said
+
+
+@pytest.mark.parametrize("swallow", [0, 1], ids=["answered", "found by looking"])
+def test_bigcommerces_own_list_of_lines_is_compared(big: Any, swallow: int) -> None:
+    source, store = big(bends=fewer, swallow=swallow)
+    (one,) = wants_items(source, "PO-1")
+    send(source)
+    due_now(source)
+    send(source)
+    assert (store.shipping, store.orders[0]["status_id"], states(one)) == ([], 5, [("failed", "rejected")])
+    assert "20: 3 were sent, they took 2" in FulfillmentRequest.get_by_id(one.id).said
+
+
+def test_lines_that_cannot_be_read_now_are_read_by_the_next_look(big: Any) -> None:
+    source, store = big(cuts_lines=2)
+    (one,) = wants_items(source, "PO-1")
+    send(source)
+    assert states(one) == [("processing", "uploading")]
+    due_now(source)
+    send(source)
+    assert (states(one), len(store.orders), tries(submissions(source)[0])) == (
+        [("processed", "sent")], 1, [("try", "unknown"), ("look", "found")],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def shopping(chosen: Any) -> Iterator[Callable[..., tuple[Source, Any]]]:  # noqa: F811
+    with ExitStack() as stack:
+
+        def make(units: int = 9, **behaves: Any) -> tuple[Source, Any]:
+            store = stack.enter_context(shopify(variants=[variant(1, levels={1: units})], **behaves))
+            return opened(chosen("shopify"), {"key": LEGACY}, **store.settings()), store
+
+        yield make
+
+
+def test_shopify_gets_variants_takes_stock_by_its_rule_and_is_compared(shopping: Any) -> None:
+    source, store = shopping()
+    (one,) = wants_items(source, "PO-1")
+    assert send(source).counts == {"collected": 1, "sent": 1}
+    (asked,) = [asked for query, asked in store.asked if "orderCreate" in query]
+    assert asked["order"]["lineItems"] == [{"variantId": "gid://shopify/ProductVariant/1", "quantity": 3}]
+    assert (asked["order"]["sourceIdentifier"], asked["options"]["inventoryBehaviour"]) == ("PO-1", "DECREMENT_OBEYING_POLICY")
+    assert FulfillmentRequest.get_by_id(one.id).their_id == "gid://shopify/Order/1000"
+
+
+def test_shopifys_user_errors_inside_200_fail_the_request_in_its_words(shopping: Any) -> None:
+    source, store = shopping(units=2)
+    (one,) = wants_items(source, "PO-1")
+    send(source)
+    assert (states(one), store.orders) == ([("failed", "rejected")], [])
+    assert "INVENTORY_CLAIM_FAILED" in FulfillmentRequest.get_by_id(one.id).said
+
+
+def test_shopifys_swallowed_answers_are_found_by_our_reference(shopping: Any) -> None:
+    source, store = shopping(units=99, swallow=2)
+    requests = wants_items(source, "PO-1", "PO-2")
+    send(source)
+    assert states(*requests) == [("processing", "uploading")] * 2
+    due_now(source)
+    send(source)
+    assert (states(*requests), len(store.orders)) == ([("processed", "sent")] * 2, 2)

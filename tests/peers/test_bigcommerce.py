@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from portal import suppliers
 from portal.connectors.caller import Asked
 from portal.connectors.network import Guard
 from portal.connectors.rest import RestConnector
+from portal.errors import SupplierError
 from portal.records import Exchange, Secret
 from tests.peers.started import started
 from tests.servers import LOOPBACK, free_port
@@ -66,8 +68,11 @@ def test_every_request_of_the_entry_is_one_that_bigcommerce_describes(prism: str
     sent = orders.connector.send("send_orders", json.dumps(SAMPLE["document"]).encode(), "PO-1001")
     assert sent.outcome == "sent" and sent.their_id, sent.problem
     orders.connector.find("PO-1001")
+    assert orders.connector.lines(sent.their_id)["lines"]
+    with suppress(SupplierError):  # the example that comes back is of another order, which is not canceled
+        orders.connector.cancel(sent.their_id)
     assert all(status in ({200}, {201}) for status in orders.statuses().values()) and set(orders.statuses()) == {
-        "POST /v2/orders", "GET /v2/orders",
+        "POST /v2/orders", "GET /v2/orders", f"GET /v2/orders/{sent.their_id}/products", f"PUT /v2/orders/{sent.their_id}",
     }  # fmt: skip
     print({**stock.statuses(), **orders.statuses()})
 
