@@ -194,6 +194,7 @@ def open_for(
     told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source, settings) if settings.get("auth") == "code" else None
     soap = import_module("portal.service_calls") if supplier.protocol == "soap" else None  # with its libraries, where they are needed
     settings |= soap.settings_of(source, operation) if soap else {}
+    settings |= import_module("portal.order_calls").settings_of(source) if operation == "send_orders" else {}
     library = soap.service_descriptions.Shelf(source) if soap else None
     key, reach = connection.trusted_key, guard()
     run = None if run_id is None else Run.get_by_id(run_id)

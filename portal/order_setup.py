@@ -18,6 +18,7 @@ from portal import (
     file_looks,
     mappings,
     matching,
+    order_calls,
     order_mapping,
     setup_steps,
     sources,
@@ -78,7 +79,16 @@ def layout_of(integration: Integration) -> dict[str, Any]:
     theirs, version = _layout_of_supplier(integration), mappings.current(integration)
     if theirs.get("fixed"):
         return theirs
-    return dict(version.rules) if version else theirs or order_mapping.propose_layout()
+    if version:
+        return dict(version.rules)
+    return theirs or (_usual_document() if leaves_by_api(integration) else order_mapping.propose_layout())
+
+
+def _usual_document() -> dict[str, Any]:
+    """An order as JSON, to begin with."""
+    layout = order_mapping.propose_layout()
+    columns = [{**column, "header": column["field"]} for column in layout["columns"]]
+    return {**layout, "format": "json", "file_name": "{po}.json", "columns": columns}
 
 
 def fixed_layout(integration: Integration) -> dict[str, Any]:
@@ -109,12 +119,25 @@ def layout_from(header_line: str) -> dict[str, Any]:
 
 def leaves_by_api(integration: Integration) -> bool:
     """Whether orders leave as calls of the supplier's API."""
-    return connections.supplier_of(integration.source).protocol in APIS and not integration.settings.get("leave_by")
+    try:
+        by_api = connections.supplier_of(integration.source).protocol in APIS
+    except NotFound:
+        return False
+    return by_api and not integration.settings.get("leave_by")
 
 
-def sample_files(merchant: Merchant, layout: Mapping[str, Any]) -> list[order_mapping.OrderFile]:
-    """The files that the sample order makes, one or a pair. Raises Invalid, or Refused for what a file cannot hold."""
+def described_by_merchant(integration: Integration) -> str:
+    """ "rest" or "soap" where the merchant says how an order is sent there, see order_calls; else ""."""
+    return order_calls.kind_of(connections.supplier_of(integration.source)) if leaves_by_api(integration) else ""
+
+
+def sample_files(merchant: Merchant, layout: Mapping[str, Any], one: bool = False) -> list[order_mapping.OrderFile]:
+    """The files that the sample order makes, one or a pair; with `one` the document of the order alone, as a call takes it.
+
+    Raises Invalid, or Refused for what a file cannot hold.
+    """
     order_mapping.check_layout(layout)
+    layout = {**layout, "one": True} if one else layout
     at = clock.now().replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(merchant.time_zone or "UTC"))
     return order_mapping.files(layout, order_mapping.SAMPLE_ORDER, at=at, number="1")
 
@@ -122,14 +145,19 @@ def sample_files(merchant: Merchant, layout: Mapping[str, Any]) -> list[order_ma
 def save_orders(
     source: Source, use: bool | None, settings: Mapping[str, Any], layout: Mapping[str, Any], version: int, who: str, user: User | None
 ) -> None:
-    """Keep whether orders are sent, where ({"folder", "auto_send"}) and as which file. Raises Invalid, Stale, Refused.
+    """Keep whether orders are sent, where ({"folder", "auto_send"}, or "call" of order_calls) and as which document.
 
-    Where the supplier's API takes one document only, `layout` is not looked at, and none is kept.
+    Raises Invalid, Stale, Refused. Where the supplier's API takes one document only, `layout` is not looked at, and none is kept.
     """
     errors = _use_errors(source, "send_orders", use) | (_place_errors(settings) if use else {})
-    fixed = bool(fixed_layout(sources.integration(source, "send_orders")))
+    integration = sources.integration(source, "send_orders")
+    fixed, kind = bool(fixed_layout(integration)), described_by_merchant(integration)
     if use and not fixed:
         errors |= _errors_of(lambda: order_mapping.check_layout(layout))
+    if use and kind:
+        errors |= {f"call_{key}": words for key, words in order_calls.errors_of(source, settings["call"]).items()}
+        if layout.get("format", "csv") not in order_calls.FORMATS[kind]:
+            errors["format"] = f"Their API takes {' or '.join(order_mapping.FORMATS[one] for one in order_calls.FORMATS[kind])}"
     if errors:
         raise Invalid(errors)
     _write(source, "send_orders", bool(use), settings, {} if fixed else layout, [], version, who, user)

@@ -55,7 +55,7 @@ def render(layout: Layout, lines: Sequence[Line]) -> bytes:
     """
     form = layout.get("format", "csv")
     if form == "xml":
-        return trees.xml(layout, writers(layout, layout["columns"]), lines)
+        return trees.xml(layout, writers(layout, layout["columns"]), lines, one=bool(layout.get("one")))
     if form == "json":
         return trees.json(layout, writers(layout, layout["columns"]), lines, one=bool(layout.get("one")))
     return _rows(layout, layout["columns"], lines, layout.get("shape") == "pair")

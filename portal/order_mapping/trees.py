@@ -35,8 +35,11 @@ def json_problem(name: str) -> str | None:
     )
 
 
-def xml(layout: Layout, columns: Sequence[Writer], lines: Sequence[Line]) -> bytes:
-    """root / order / (order's columns, line…). Empty values have no element. Raises Refused."""
+def xml(layout: Layout, columns: Sequence[Writer], lines: Sequence[Line], one: bool = False) -> bytes:
+    """root / order / (order's columns, line…); where `one`, the single order without a root.
+
+    Empty values have no element. Raises Refused.
+    """
     root = etree.Element(layout.get("root") or "Orders")
     for order in by_order(lines):
         here = etree.SubElement(root, layout.get("order_tag") or "Order")
@@ -48,6 +51,8 @@ def xml(layout: Layout, columns: Sequence[Writer], lines: Sequence[Line]) -> byt
             for column in columns:
                 if column.of_line:
                     _put_element(place, column, line, layout)
+    if one and len(root) == 1:
+        root = root[0]
     encoding = {"utf-8-sig": "utf-8", "cp1252": "windows-1252", "ascii": "us-ascii"}.get(layout.get("encoding", "utf-8"), "utf-8")
     made: bytes = etree.tostring(root, xml_declaration=True, encoding=encoding, pretty_print=True)
     return made

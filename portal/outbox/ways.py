@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from portal import connections, order_setup
+from portal import connections, order_calls, order_setup
 from portal.connectors.sending import Witness
 from portal.connectors.taken import Taken
 from portal.errors import NotFound, Refused
 from portal.models import Integration, Source
 from portal.outbox import witnesses
+from portal.suppliers import Supplier
 
 FILES = ("sftp", "ftp")
 CALLS = ("rest", "soap", "shopify")
@@ -71,16 +72,24 @@ def of(source: Source, integration: Integration) -> Way:
     if supplier.protocol in FILES:
         folder = order_setup.place(source, integration)
         return Way(supplier.protocol, _file_witness(settings), folder, _one_each(integration), settings=settings)
-    operation = supplier.operations.get("send_orders")
-    if supplier.protocol in CALLS and operation is not None:
-        proof = Witness(**operation.witness) if operation.witness else Witness()
-        taken = Taken(**operation.taken) if operation.taken else None
-        layout = order_setup.layout_of(integration)
-        return Way(supplier.protocol, proof.proves, one_each=True, proof=proof, settings=settings, layout=layout, taken=taken)
+    if supplier.protocol in CALLS:
+        return _call(supplier, integration, settings)
     raise Refused(f"{supplier.name} takes no orders by its connection. {_OTHERWISE}")
 
 
 _OTHERWISE = "Or choose another way under How orders leave."
+
+
+def _call(supplier: Supplier, integration: Integration, settings: Mapping[str, Any]) -> Way:
+    """As the supplier's file says, or as the merchant does. Raises Refused before that was said."""
+    operation, kind = supplier.operations.get("send_orders"), order_calls.kind_of(supplier)
+    call = order_calls.call_of(integration)
+    if operation is None and (not kind or not order_calls.is_set(call, kind)):
+        raise Refused(f"Nobody has said yet how {supplier.name} takes an order. Finish Send Orders. Nothing was sent.")
+    proof = Witness(**(operation.witness if operation else order_calls.witness_of(kind, call)))
+    taken = Taken(**operation.taken) if operation and operation.taken else None
+    layout = order_setup.layout_of(integration)
+    return Way(supplier.protocol, proof.proves, one_each=True, proof=proof, settings=settings, layout=layout, taken=taken)
 
 
 def _other(leave_by: str, settings: Mapping[str, Any]) -> Way:

@@ -8,10 +8,10 @@ from typing import Any
 from flask import Response, g, url_for
 from htmx_flask import request
 
-from portal import order_mapping, order_setup, sources
+from portal import order_calls, order_mapping, order_setup, sources
 from portal.errors import Invalid, Refused, Stale
 from portal.fields import ORDER_FIELDS
-from portal.web import guards, operations, order_form
+from portal.web import guards, operations, order_call, order_form
 from portal.web.operations import blueprint, typed
 from portal.web.render import download, go, render, wants_fragment
 from portal.web.typed import TypedErrors, whole_number
@@ -40,7 +40,10 @@ def save_orders(source_id: str) -> Response:
     """Keep the answers and go on, or show what is in the way."""
     source, integration = operations.opened(source_id, KIND)
     use = operations.answered(source, integration)
-    settings = {"folder": typed("folder"), "auto_send": "auto_send" in request.form}
+    settings: dict[str, Any] = {"auto_send": "auto_send" in request.form}
+    settings |= {} if order_setup.leaves_by_api(integration) else {"folder": typed("folder")}
+    if kind := order_setup.described_by_merchant(integration):
+        settings["call"] = order_call.typed(kind)
     layout = _layout(integration)
     try:
         order_setup.save_orders(source, use, settings, layout, whole_number(request.form.get("version", "")), g.user.email, g.user)
@@ -58,7 +61,7 @@ def draft_orders(source_id: str) -> Response:
     source, integration = operations.opened(source_id, KIND)
     layout, do = _layout(integration), request.form.get("do", "preview")
     if do.startswith("download"):
-        made = order_setup.sample_files(g.merchant, layout)
+        made = order_setup.sample_files(g.merchant, layout, order_setup.leaves_by_api(integration))
         one = made[min(max(whole_number(do.partition(":")[2]), 0), len(made) - 1)]
         return download(one.content, one.name, one.content_type)
     errors: Mapping[str, str] = {}
@@ -70,7 +73,7 @@ def draft_orders(source_id: str) -> Response:
     focus = order_form.act(layout, do)
     if do == "reshape" and wants_fragment():
         return _page(source, integration, layout, focus=focus, version=whole_number(request.form.get("version", "")))
-    if wants_fragment() and (part := _part(source, layout, request.htmx.target or "", errors, focus)) is not None:
+    if wants_fragment() and (part := _part(integration, layout, request.htmx.target or "", errors, focus)) is not None:
         return part
     version = whole_number(request.form.get("version", ""))
     return _page(source, integration, layout, errors, 422 if errors else 200, focus=focus, version=version)
@@ -89,10 +92,11 @@ def _layout(integration: Any) -> dict[str, Any]:
     return order_setup.fixed_layout(integration) or order_form.read(request.form.items(multi=True))
 
 
-def _part(source: Any, layout: Mapping[str, Any], target: str, errors: Mapping[str, str], focus: str) -> Response | None:
+def _part(integration: Any, layout: Mapping[str, Any], target: str, errors: Mapping[str, str], focus: str) -> Response | None:
     """The file, the columns or one of them; None for the whole page. What was typed elsewhere meanwhile stays untouched."""
+    source = integration.source
     if target == "preview":
-        return render("mappings/_order_file.html", "mappings/_order_file.html", source=source, **_made(layout))
+        return render("mappings/_order_file.html", "mappings/_order_file.html", source=source, **_made(integration, layout))
     for mark, name in order_form.SETS.items():
         n = whole_number(target.removeprefix(f"row-{mark}-"))
         one = target.startswith(f"row-{mark}-") and 0 <= n < len(layout.get(name) or ())
@@ -128,7 +132,8 @@ def _page(
         folder=typed("folder") if sent else order_setup.place(source, integration),
         auto_send="auto_send" in request.form if sent else bool(integration.settings.get("auto_send")),
         by_api=order_setup.leaves_by_api(integration), held=order_form.held_in_words(layout) if layout.get("fixed") else (),
-        formats=order_mapping.FORMATS, shapes=order_mapping.SHAPES, options=_options(layout), **_made(layout),
+        formats=_formats(integration), shapes=order_mapping.SHAPES, options=_options(layout), **_made(integration, layout),
+        **order_call.shown(source, integration, sent),
     )  # fmt: skip
 
 
@@ -150,10 +155,16 @@ def _options(layout: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, str
     }
 
 
-def _made(layout: Mapping[str, Any]) -> dict[str, Any]:
+def _formats(integration: Any) -> dict[str, str]:
+    """Those that may be chosen: what a call of an API can hold, or any."""
+    kind = order_setup.described_by_merchant(integration)
+    return {key: words for key, words in order_mapping.FORMATS.items() if not kind or key in order_calls.FORMATS[kind]}
+
+
+def _made(integration: Any, layout: Mapping[str, Any]) -> dict[str, Any]:
     """The files of the sample order as the page shows them, or why there are none yet. Of a workbook, what stands in its cells."""
     try:
-        made = order_setup.sample_files(g.merchant, layout)
+        made = order_setup.sample_files(g.merchant, layout, order_setup.leaves_by_api(integration))
         as_text = order_setup.sample_files(g.merchant, {**layout, **CELLS}) if layout.get("format") == "xlsx" else made
     except Invalid as refused:
         return {"made": (), "unmade": " ".join(f"{words}." for words in list(refused.errors.values())[:1])}
