@@ -16,7 +16,7 @@ from portal.errors import Invalid, Problem, Refused, SupplierError
 from portal.leases import Work
 from portal.mapping import columns
 from portal.mapping.columns import Column, Drift, Proposal
-from portal.models import Document, Integration, MappingVersion, Run, User
+from portal.models import Document, Integration, MappingVersion, Run, User, database
 from portal.records import FeedFormat
 
 log = logging.getLogger(__name__)
@@ -140,22 +140,25 @@ def accept(run: Run, chosen: Mapping[str, str], who: str, user: User | None = No
     errors |= {name: "Two cannot be the same column." for name in change.wanted if name not in errors and taken.count(chosen[name]) > 1}
     if errors:
         raise Invalid(errors)
-    rules = columns.renamed(version.rules, {name: chosen[name] for name in change.wanted})
+    renamed = {name: chosen[name] for name in change.wanted}
+    rules = columns.renamed(version.rules, renamed)
     mappings.save(integration, rules, names, who, user, based_on=version.number)
-    settings = _with_new_names(integration.settings, chosen)
-    Integration.update(sample_document_id=change.document.id, settings=settings).where(Integration.id == integration.id).execute()
+    _follow(integration, change.document, renamed)
     parts = [file.document_id for file in read_files.of_run(run, "file")]
     given = parts if len(parts) > 1 else change.document.id
     return runs.start_sync(Integration.get_by_id(integration.id), started_by=who, settings={"document": given})
 
 
-def _with_new_names(settings: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, Any]:
-    """The settings with columns whose blanks mean as above under their new names."""
-    form = settings.get("format") or {}
-    if not form.get("as_above"):
-        return dict(settings)
-    names = [chosen.get(name, name) for name in FeedFormat(**form).above]
-    return {**settings, "format": {**form, "as_above": "\n".join(names)}}
+def _follow(integration: Integration, sample: Document, renamed: Mapping[str, str]) -> None:
+    """The file is the sample from now on; columns whose blanks mean as above are known under their new names."""
+    with database.atomic():
+        Integration.update(sample_document_id=sample.id).where(Integration.id == integration.id).execute()
+        settings = Integration.get_by_id(integration.id).settings
+        form = settings.get("format") or {}
+        if form.get("as_above"):
+            names = "\n".join(renamed.get(name, name) for name in FeedFormat(**form).above)
+            settings = {**settings, "format": {**form, "as_above": names}}
+            Integration.update(settings=settings).where(Integration.id == integration.id).execute()
 
 
 def _stopped(run: Run) -> tuple[Integration, MappingVersion]:

@@ -120,8 +120,7 @@ def perform(work: Work) -> Outcome:
     listed = Run.get_by_id(told["fixes"])
     version = MappingVersion.get(MappingVersion.integration == listed.integration_id, MappingVersion.number == listed.mapping_version)
     document = documents.find_unscoped(told["document"])
-    settings = {**told, "headers": mended.headers_of(listed)}  # the file that was mended may be erased by age
-    work.save(document_id=document.id, mapping_version=listed.mapping_version, settings=settings)
+    work.save(document_id=document.id, mapping_version=listed.mapping_version)
     work.stage("apply")
     path = documents.path_of(document)
     form = replace(file_looks.detect(path, document.name).format, header_row=1)

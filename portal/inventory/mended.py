@@ -20,7 +20,9 @@ ASKED = 500
 
 
 def headers_of(run: Run) -> list[str]:
-    """The headers of the run's file; once that was erased, those its mapping was made on."""
+    """The headers that the run kept; of one that kept none those of its file, and once that was erased, those its mapping was made on."""
+    if kept := run.settings.get("headers"):
+        return list(kept)
     try:
         path = documents.path_of(documents.find_unscoped(run.document_id))
         return file_looks.headers(path, FeedFormat(**run.settings["format"]))
@@ -35,18 +37,15 @@ def named(work: Work) -> list[dict[str, Any]]:
     Only items that the source still has and that this feed does not lack: what was reverted or went is set aside anew.
     """
     mending = Run.select(Run.settings).where(Run.integration == work.run.integration_id, Run.kind == "fixed_rows", Run.id < work.run.id)
-    known: dict[int, list[str] | None] = {}
-    for run in mending:
-        listed = int(run.settings["fixes"])
-        known[listed] = run.settings.get("headers") or known.get(listed)
+    listed = sorted({int(run.settings["fixes"]) for run in mending}, reverse=True)
     found = []
-    for run_id, kept in sorted(known.items(), reverse=True):
+    for run_id in listed:
         rows = list(_of_run(run_id))
         here = _in_the_feed(work, [row.sku for row in rows])
         rows = [row for row in rows if row.sku in here]
         if rows:
             run = Run.get_by_id(run_id)
-            headers = kept or headers_of(run)
+            headers = headers_of(run)
             place = read_files.aligned(run, headers)
             found.append({"headers": headers, "rows": [[place(row.row_number, row.cells), row.sku] for row in rows]})
     return found

@@ -159,7 +159,7 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
         work.say(words.nothing_above(lost), "warning")
     heading = reader.heading
     with work.transaction():
-        work.save(done_rows=tally.rows, total_rows=tally.rows, settings=work.run.settings | _part_headers(reader))
+        work.save(done_rows=tally.rows, total_rows=tally.rows, settings=work.run.settings | _headers_kept(reader, tally))
         for file, base in zip(read_files.of_run(work.run, "file"), reader.bases, strict=True):
             RunFile.update(rows_before=base).where(RunFile.id == file.id).execute()
         work.save_checkpoint(
@@ -169,10 +169,14 @@ def parse(work: Work, reading: Reading, held: Stage, memory: Memory) -> Tally:
     return tally
 
 
-def _part_headers(reader: Parsing) -> dict[str, Any]:
-    """What a run keeps of the columns of its files, where they differ."""
+def _headers_kept(reader: Parsing, tally: Tally) -> dict[str, Any]:
+    """What a run keeps of the columns of its files: of each where they differ, and of the last for rows that were set aside.
+
+    Cells of such rows are kept in the order of their file, which may be erased by age before somebody mends them.
+    """
     told = [list(heading.headers) for heading in reader.headings]
-    return {"part_headers": told} if any(one != told[0] for one in told) else {}
+    differ = {"part_headers": told} if any(one != told[0] for one in told) else {}
+    return {**differ, "headers": told[-1]} if tally.set_aside or tally.noted else differ
 
 
 def _check_columns(work: Work, reading: Reading, reader: Parsing) -> bool:

@@ -281,12 +281,13 @@ def test_a_given_sku_holds_though_the_file_of_its_row_was_erased_by_age(feed):
     rows[2][1] = ""
     run = feed.sync(rows, headers)
     listed = to_mend(run)
-    at = listed[0].index("item_no")
-    listed[1][at] = "NEW-1"
-    upload(run, listed)
     document = Document.get_by_id(run.document_id)
     documents.path_of(document).unlink()
     Document.update(stored_name=None).where(Document.id == document.id).execute()
+    assert to_mend(run) == listed, "each cell stands below the name that it had in its file"
+    at = listed[0].index("item_no")
+    listed[1][at] = "NEW-1"
+    upload(run, listed)
     feed.map(duplicates="first")
     run = feed.sync(rows, headers)
     assert (standing(feed), run.counts["set_aside"]) == ((5, True), 0)
