@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
-from portal import activation, audit, clock, connections, mappings, order_mapping, order_setup, schedules, sources
-from portal.errors import Invalid, Refused, Stale
+from portal import (
+    activation,
+    audit,
+    clock,
+    connections,
+    deliveries,
+    documents,
+    file_looks,
+    mappings,
+    notice_shapes,
+    order_mapping,
+    order_setup,
+    schedules,
+    sources,
+)  # fmt: skip
+from portal.errors import Invalid, Refused, Stale, SupplierError
+from portal.fields import ANSWER_FIELDS
 from portal.models import Integration, Source, User, database
+from portal.records import FeedFormat
 from portal.shipments.answering import fold
 
 KIND = "get_acknowledgements"
-PROTOCOLS = ("sftp", "ftp", "http")
+LONGEST_SAMPLE = 20_000
+PROTOCOLS = ("sftp", "ftp", "http", "webhook")
 
 
 def of(source: Source) -> Integration | None:
@@ -25,7 +44,7 @@ def cannot(source: Source) -> str:
     if source.state == "draft":
         return "This source is a draft. Finish its set-up first."
     if connections.supplier_of(source).protocol not in PROTOCOLS:
-        return "Acknowledgement files are fetched by SFTP, FTP or a file link. Answers are entered on each request's page here."
+        return "Acknowledgements come by SFTP, FTP, a file link or a webhook. Answers are entered on each request's page here."
     return ""
 
 
@@ -34,6 +53,32 @@ def headers_of(line: str) -> list[str]:
     first = next((text for text in line.splitlines() if text.strip()), "").lstrip("\ufeff")
     delimiter = max(order_mapping.DELIMITERS, key=first.count)
     return [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+
+
+def looked_at(text: str) -> tuple[list[str], FeedFormat | None]:
+    """(its column names, how such documents are read) of a sample: JSON or XML as it comes, else a line of names, with None.
+
+    Raises Invalid ("headers") for what cannot be read.
+    """
+    if text.lstrip()[:1] not in ("{", "[", "<"):
+        return headers_of(text), None
+    ending = "xml" if text.lstrip().startswith("<") else "json"
+    try:
+        with NamedTemporaryFile(suffix=f".{ending}") as kept:
+            kept.write(text.strip().encode())
+            kept.flush()
+            form = notice_shapes.shape(Path(kept.name), f"pasted.{ending}", ANSWER_FIELDS)
+            return file_looks.headers(Path(kept.name), form), form
+    except SupplierError as error:
+        raise Invalid({"headers": f"{error.problem.headline}. {error.problem.body}"}) from error
+
+
+def newest(source: Source) -> str:
+    """The text of the acknowledgement that a webhook brought last, "" without one, or where it is long."""
+    found = deliveries.sample(source, "acknowledgement") if connections.is_webhook(source) else None
+    if found is None or found.size > LONGEST_SAMPLE or not documents.path_of(found).exists():
+        return ""
+    return documents.path_of(found).read_text("utf-8", "replace")
 
 
 def codes_of(text: str) -> dict[str, str]:
@@ -50,9 +95,15 @@ def codes_of(text: str) -> dict[str, str]:
 
 def save(
     source: Source, use: bool | None, settings: Mapping[str, Any], rules: Mapping[str, Any], headers: Sequence[str], version: int,
-    who: str, user: User | None,
+    who: str, user: User | None, form: FeedFormat | None = None,
 ) -> None:  # fmt: skip
-    """Keep the answers ({"folder", "match", "pattern"} and the rules); read hourly from then on. Raises Invalid, Refused, Stale."""
+    """Keep the answers ({"folder", "match", "pattern"} and the rules); read hourly from then on, or as they come.
+
+    `form`: how what comes is read, where `headers` are of a sample of it. Raises Invalid, Refused, Stale.
+    """
+    given = connections.is_given(source)
+    if given:
+        settings = {**order_setup.GIVEN, **({"format": order_setup.pinned(form)} if form else {})}
     if why := cannot(source):
         raise Refused(why)
     if use is None:
@@ -64,7 +115,7 @@ def save(
     with database.atomic():
         integration = sources.add_integration(source, KIND, who)
         schedule = integration.schedule or activation.default_schedule(source)
-        due = schedules.next_times(schedule, source.merchant.time_zone, 1)
+        due = [] if given else schedules.next_times(schedule, source.merchant.time_zone, 1)
         columns: dict[str, Any] = {
             "enabled": use, "settings": {**integration.settings, **settings} if use else integration.settings,
             "policies": {**integration.policies, "feed": "delta"}, "schedule": schedule,

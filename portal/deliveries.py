@@ -1,6 +1,6 @@
 """What webhooks brought: read by runs in the order it came, shown, read again, and erased when its time is over.
 
-waiting ─▶ taken by a run ─▶ read │ failed │ back to waiting, alone
+kept, until what reads it is on ─▶ waiting ─▶ taken by a run ─▶ read │ failed │ back to waiting, alone
 Each is read as what it was declared to hold when it came, and a run takes one kind only. Of full deliveries that wait side by side
 the newest replaces the others. Partial ones are the files of one run: a SKU's last one counts.
 """
@@ -20,7 +20,7 @@ from portal.leases import Work
 from portal.models import Document, Integration, Run, Source, WebhookDelivery, WebhookSeen, database
 from portal.models.runs import UNFINISHED
 from portal.receiving import ORIGIN, REMEMBERED
-from portal.sources import PRIMARY
+from portal.webhooks import READ_BY
 
 SHOWN = 50
 MOST_AT_ONCE = 200  # partial deliveries of one run
@@ -53,7 +53,7 @@ def latest(source: Source, limit: int = SHOWN) -> list[Line]:
 
 
 def counts(source: Source) -> Mapping[str, int]:
-    """How many deliveries wait for a run ("waiting") and for orders ("kept")."""
+    """How many deliveries wait for a run ("waiting"), and until what reads them is turned on ("kept")."""
     mine = WebhookDelivery.select(WebhookDelivery.state, fn.COUNT(WebhookDelivery.id)).where(
         WebhookDelivery.source == source, WebhookDelivery.state << ("waiting", "kept")
     )
@@ -78,9 +78,9 @@ def find(source: Source, public_id: str) -> WebhookDelivery:
     return row
 
 
-def sample(source: Source) -> Document | None:
-    """The newest delivery of stock whose bytes still lie here: what mappings are made on, and what a dry run reads."""
-    mine = (Document.source == source) & (WebhookDelivery.kind == "inventory") & Document.stored_name.is_null(False)
+def sample(source: Source, kind: str = "inventory") -> Document | None:
+    """The newest delivery of the kind whose bytes still lie here: what mappings are made on, and what a dry run reads."""
+    mine = (Document.source == source) & (WebhookDelivery.kind == kind) & Document.stored_name.is_null(False)
     rows = Document.select().join(WebhookDelivery, on=(WebhookDelivery.document == Document.id))
     found: Document | None = rows.where(mine, WebhookDelivery.state != "left_out").order_by(WebhookDelivery.id.desc()).first()
     return found
@@ -95,6 +95,7 @@ def start_due() -> int:
     Whatever is committed is found here, so a worker that was killed, or a bell that nobody heard, only delays.
     """
     settle()
+    release()
     started = 0
     for integration in _awaited():
         if _may_start(integration):
@@ -106,21 +107,34 @@ def start_due() -> int:
     return started
 
 
+def release() -> None:
+    """What was kept waits for a run from the moment on that its Get Shipments or Get Acknowledgements is on."""
+    for kind, read_by in READ_BY.items():
+        on = Integration.select(Integration.source).where(Integration.kind == read_by, Integration.enabled == True)  # noqa: E712
+        kept = (WebhookDelivery.state == "kept") & (WebhookDelivery.kind == kind)
+        if WebhookDelivery.select().where(kept, WebhookDelivery.source << on).exists():
+            WebhookDelivery.update(state="waiting").where(kept, WebhookDelivery.source << on).execute()
+
+
 def _awaited() -> Iterable[Integration]:
-    waits = WebhookDelivery.select(WebhookDelivery.source).where(WebhookDelivery.state == "waiting", WebhookDelivery.kind == "inventory")
     on = (Source.state == "live") & (Integration.enabled == True) & (Integration.paused == False)  # noqa: E712
-    rows = Integration.select(Integration, Source).join(Source).where(Integration.kind == PRIMARY, on, Integration.source << waits)
-    return list(rows.order_by(Integration.id))
+    found: list[Integration] = []
+    for kind, read_by in READ_BY.items():
+        waits = WebhookDelivery.select(WebhookDelivery.source).where(WebhookDelivery.state == "waiting", WebhookDelivery.kind == kind)
+        rows = Integration.select(Integration, Source).join(Source).where(Integration.kind == read_by, on, Integration.source << waits)
+        found += list(rows.order_by(Integration.id))
+    return found
 
 
 def _may_start(integration: Integration) -> bool:
-    mine = Run.select().where(Run.integration == integration.id, Run.kind == "inventory")
+    kind = runs.SYNC_KINDS[integration.kind]
+    mine = Run.select().where(Run.integration == integration.id, Run.kind == kind)
     last = mine.order_by(Run.id.desc()).first()
     if last is None:
         return True
     if last.state in UNFINISHED:
         return False
-    if _first_waiting(integration.source_id).alone:
+    if _first_waiting(integration.source_id, kind).alone:
         return True
     took = WebhookDelivery.select().where(WebhookDelivery.run_id == last.id).exists()
     pace = PACE_AFTER_NOTHING if last.state == "failed" and last.cause == "delivery" and not took else _pace(mine)
@@ -153,10 +167,10 @@ def are_changes(documents: Sequence[Document]) -> bool | None:
 
 def _take(work: Work) -> None:
     """Mark what the run reads, oldest first and of one kind: the newest of the full deliveries, which replaces them, or partial ones."""
-    source_id = work.run.source_id
-    holds = _first_waiting(source_id).holds
-    other = _waiting(source_id).where(WebhookDelivery.holds != holds).order_by(WebhookDelivery.id).first()
-    mine = _waiting(source_id) if other is None else _waiting(source_id).where(WebhookDelivery.id < other.id)
+    source_id, run_kind = work.run.source_id, work.run.kind
+    holds = _first_waiting(source_id, run_kind).holds
+    other = _waiting(source_id, run_kind).where(WebhookDelivery.holds != holds).order_by(WebhookDelivery.id).first()
+    mine = _waiting(source_id, run_kind) if other is None else _waiting(source_id, run_kind).where(WebhookDelivery.id < other.id)
     waiting = list(mine.order_by(WebhookDelivery.id).limit(None if holds == "full" else MOST_AT_ONCE))
     if not waiting:
         return
@@ -178,7 +192,8 @@ def _tell(work: Work, count: int, replaced: int) -> None:
     if replaced:
         work.say(f"Only the newest of {replaced + 1:,} full deliveries is read; it replaces the others.")
     elif count > 1:
-        work.say(f"{count:,} deliveries are read together, in the order they came. Of a SKU in several the last one counts.")
+        last = " Of a SKU in several the last one counts." if work.run.kind == "inventory" else ""
+        work.say(f"{count:,} deliveries are read together, in the order they came.{last}")
 
 
 def settle() -> None:
@@ -196,7 +211,8 @@ def settle() -> None:
                 _set(rows, "taken", state="waiting", alone=True, run_id=None)
                 continue
             read = run.accepted or run.state == "held"
-            _set(rows, "taken", state="read" if read else "failed", alone=False)
+            why = {} if read or run.problem is None else {"reason": f"{run.problem['headline']}. {run.problem['body']}"[:300]}
+            _set(rows, "taken", state="read" if read else "failed", alone=False, **why)
             _let_go(row.document_id for row in rows)
 
 
@@ -204,10 +220,10 @@ def settle() -> None:
 
 
 def leave_out(source: Source, public_id: str, who: str) -> None:
-    """A delivery that waits is not read. Raises NotFound, Refused once a run has it."""
+    """A delivery that waits, or is kept, is not read. Raises NotFound, Refused once a run has it."""
     row = find(source, public_id)
     with database.atomic():
-        waits = (WebhookDelivery.id == row.id) & (WebhookDelivery.state == "waiting")
+        waits = (WebhookDelivery.id == row.id) & (WebhookDelivery.state << ("waiting", "kept"))
         if not WebhookDelivery.update(state="left_out", alone=False).where(waits).execute():
             raise Refused("This delivery does not wait any more. Nothing was changed.")
         _let_go([row.document_id])
@@ -215,7 +231,7 @@ def leave_out(source: Source, public_id: str, who: str) -> None:
 
 
 def read_again(source: Source, public_id: str, who: str) -> int:
-    """Let a delivery of stock wait once more, with all that came after it, so that later values win again; how many wait then.
+    """Let a delivery wait once more, with all of its kind that came after it, so that later values win again; how many wait then.
 
     Raises NotFound, Refused for one that was never kept, is not read yet, or whose bytes were erased.
     """
@@ -232,12 +248,12 @@ def read_again(source: Source, public_id: str, who: str) -> int:
 
 def may_read_again(row: WebhookDelivery) -> bool:
     """Whether `read_again` may be offered: its bytes are looked for only then."""
-    return bool(row.kind == "inventory" and row.state in ("read", "failed", "replaced", "left_out") and row.document_id is not None)
+    return bool(row.state in ("read", "failed", "replaced", "left_out") and row.document_id is not None)
 
 
 def _settled_from(source: Source, row: WebhookDelivery) -> Any:
     rows = WebhookDelivery.select(WebhookDelivery, Document).join(Document)
-    mine = (WebhookDelivery.source == source) & (WebhookDelivery.kind == "inventory") & (WebhookDelivery.id >= row.id)
+    mine = (WebhookDelivery.source == source) & (WebhookDelivery.kind == row.kind) & (WebhookDelivery.id >= row.id)
     kept = WebhookDelivery.state << ("read", "failed", "replaced", "left_out")
     later = (WebhookDelivery.id == row.id) | (WebhookDelivery.state != "left_out")
     return rows.where(mine, kept, later, Document.stored_name.is_null(False)).order_by(WebhookDelivery.id)
@@ -280,13 +296,15 @@ def _let_go(documents: Iterable[int | None]) -> None:
     Document.update(erase_at=until).where(Document.id << [one for one in documents if one is not None]).execute()
 
 
-def _waiting(source_id: int) -> Any:
-    mine = (WebhookDelivery.source == source_id) & (WebhookDelivery.kind == "inventory") & (WebhookDelivery.state == "waiting")
+def _waiting(source_id: int, run_kind: str) -> Any:
+    """What waits for a run of that kind."""
+    kind = next(one for one, read_by in READ_BY.items() if runs.SYNC_KINDS[read_by] == run_kind)
+    mine = (WebhookDelivery.source == source_id) & (WebhookDelivery.kind == kind) & (WebhookDelivery.state == "waiting")
     return WebhookDelivery.select().where(mine)
 
 
-def _first_waiting(source_id: int) -> Any:
-    return _waiting(source_id).order_by(WebhookDelivery.id).first() or WebhookDelivery(alone=False)
+def _first_waiting(source_id: int, run_kind: str) -> Any:
+    return _waiting(source_id, run_kind).order_by(WebhookDelivery.id).first() or WebhookDelivery(alone=False)
 
 
 def _set(rows: Sequence[WebhookDelivery], now: str, **columns: Any) -> None:

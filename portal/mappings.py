@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from portal import audit, clock, directory, documents, file_looks, mapping, matching, secondary, setup_steps
+from portal import audit, clock, directory, documents, file_looks, mapping, matching, notice_shapes, secondary, setup_steps
 from portal.errors import Invalid, NotFound, Stale
-from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS, SECONDARY_FIELDS, SECONDARY_KEYS, Field
+from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS, SECONDARY_FIELDS, SECONDARY_KEYS, SHIPMENT_FIELDS, Field
 from portal.models import Document, Integration, MappingVersion, User, database
 from portal.records import CellProblem, Damage, FeedFormat, Match, Row
 from portal.sources import INVENTORY_KINDS, PRIMARY, SECONDARY
@@ -75,8 +75,11 @@ def sample_of(integration: Integration) -> Sample | None:
     path = documents.path_of(document)
     if not path.exists():
         return None
-    kept = integration.settings.get("format")
-    form = FeedFormat(**kept) if kept else file_looks.detect(path, document.name).format
+    if integration.kind in INVENTORY_KINDS:
+        kept = integration.settings.get("format")
+        form = FeedFormat(**kept) if kept else file_looks.detect(path, document.name).format
+    else:
+        form = notice_shapes.shape(path, document.name, SHIPMENT_FIELDS)
     headers, rows = file_looks.preview(path, form, LOOKED_AT)
     return Sample(document, path, form, headers, rows)
 

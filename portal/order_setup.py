@@ -13,22 +13,24 @@ from portal import (
     audit,
     clock,
     connections,
+    deliveries,
     directory,
     documents,
     file_looks,
     mappings,
-    matching,
+    notice_shapes,
     order_calls,
     order_mapping,
     setup_steps,
     sources,
     suppliers,
+    webhooks,
 )
 from portal.errors import Invalid, NotFound, Refused, Stale
 from portal.fields import SHIPMENT_FIELDS
 from portal.mappings import Sample
 from portal.models import Integration, Merchant, Source, User, database
-from portal.records import CellProblem, Match
+from portal.records import CellProblem, FeedFormat, Match
 
 APIS = ("rest", "soap", "shopify")
 """Protocols by which an order leaves as a call."""
@@ -63,6 +65,11 @@ def cannot(source: Source, kind: str) -> str:
     supplier, operation = connections.supplier_of(source), OPERATION_OF[kind]
     able = supplier.supports[operation] or bool(sources.integration(source, kind).settings.get("leave_by"))
     return "" if able else supplier.cannot[operation]
+
+
+def way(source: Source) -> str:
+    """How tracking and answers come: by files, from behind a link, or as what the supplier sends to us (webhook)."""
+    return {"http": "link", webhooks.PROTOCOL: "webhook"}.get(connections.supplier_of(source).protocol, "files")
 
 
 def place(source: Source, integration: Integration) -> str:
@@ -169,14 +176,26 @@ def save_shipments(
     """Keep whether shipments are read, from where ({"folder", "match", "pattern"}) and how. Raises Invalid, Stale, Refused."""
     errors = _use_errors(source, "get_shipments", use)
     headers: Sequence[str] = ()
+    settings = {**GIVEN} if way(source) == "webhook" else settings
     if use:
         sample = mappings.sample_of(sources.integration(source, "get_shipments"))
         headers = sample.headers if sample else ()
         errors |= place_errors(source, settings)
         errors |= _errors_of(lambda: order_mapping.check_shipment_rules(rules, headers)) if sample else {"sample": _NO_SAMPLE}
+        if sample and way(source) == "webhook":
+            settings = {**settings, "format": pinned(sample.format)}
     if errors:
         raise Invalid(errors)
     _write(source, "get_shipments", bool(use), settings, rules, headers, version, who, user)
+
+
+GIVEN: Mapping[str, Any] = {"folder": "", "match": "all", "pattern": "*"}
+"""What stands for a place where there is none: all that comes is read."""
+
+
+def pinned(form: FeedFormat) -> dict[str, Any] | None:
+    """How each later delivery is read: where the sample has its items and their lines. None for a table, which is looked at anew."""
+    return vars(form) if form.kind in notice_shapes.KINDS else None
 
 
 _NO_SAMPLE = "Show us one tracking file first: paste its first lines, or choose the file."
@@ -193,10 +212,20 @@ def take_sample(source: Source, stream: IO[bytes], name: str) -> Sample:
     return Sample(document, path, form, headers, rows)
 
 
+def take_delivery(source: Source) -> None:
+    """Make the mapping on what came last. Raises Invalid where nothing did."""
+    newest = deliveries.sample(source, "shipment")
+    if newest is None:
+        raise Invalid({"sample": "No shipment came to the webhook's address yet. Let the supplier send one, or paste a sample."})
+    integration = sources.integration(source, "get_shipments")
+    Integration.update(sample_document_id=newest.id).where(Integration.id == integration.id).execute()
+
+
 def propose_shipments(integration: Integration, sample: Sample) -> tuple[list[Match], dict[str, Any]]:
     """(a match for each field, the rules they say); what was saved before comes first."""
     saved = mappings.current(integration)
-    matches = matching.propose(SHIPMENT_FIELDS, sample.headers, [list(row.cells) for row in sample.rows], saved.rules if saved else None)
+    rows = [list(row.cells) for row in sample.rows]
+    matches = notice_shapes.propose(SHIPMENT_FIELDS, sample.headers, rows, saved.rules if saved else None)
     if saved and not mappings.missing_columns(saved, sample.headers):
         return matches, dict(saved.rules)
     fields = {one.field: {"columns": [one.column], "steps": []} for one in matches if one.column}
@@ -232,7 +261,7 @@ def _use_errors(source: Source, kind: str, use: bool | None) -> dict[str, str]:
 
 def place_errors(source: Source, settings: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with where files are looked for, by field."""
-    return _place_errors(settings) | _pattern_errors(source, settings)
+    return {} if way(source) == "webhook" else _place_errors(settings) | _pattern_errors(source, settings)
 
 
 def _place_errors(settings: Mapping[str, Any]) -> dict[str, str]:

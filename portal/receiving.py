@@ -68,7 +68,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the sender is told. `fresh`: a delivery of stock waits now that did not before, so a worker should look."""
+    """What the sender is told. `fresh`: a delivery waits for a run now that did not before, so a worker should look."""
 
     status: int
     code: str
@@ -128,12 +128,13 @@ def _taken(hook: Webhook, kind: str, request: Request, body: bytes, verified: Ve
     failpoints.reach("delivery-kept")
     try:
         with database.atomic():
-            fresh = kind == "inventory" and not _waits(source)
+            read = webhooks.is_read(source, kind)
+            fresh = read and not _waits(source, kind)
             document = documents.adopt(source, fetched, None, ORIGIN)
             Document.update(erase_at=None).where(Document.id == document.id).execute()  # not by age before it was read
             told = {"event_id": verified.event_id, "signed_with": verified.which, "document": document, "sha256": digest, "status": 202}
-            stock = {"state": "waiting", "holds": webhooks.holds(source)} if kind == "inventory" else {"state": "kept"}
-            delivery = _kept(hook, kind, request, body, **stock, **told)
+            told |= {"holds": webhooks.holds(source) if kind == "inventory" else ""}
+            delivery = _kept(hook, kind, request, body, state="waiting" if read else "kept", **told)
             if event:
                 WebhookSeen.delete().where(_seen(source, event), WebhookSeen.at < clock.now() - REMEMBERED).execute()
                 WebhookSeen.create(source=source, event_hash=event, delivery=delivery, at=clock.now())
@@ -171,8 +172,8 @@ def _seen(source: Source, event: str) -> Any:
     return (WebhookSeen.source == source) & (WebhookSeen.event_hash == event)
 
 
-def _waits(source: Source) -> bool:
-    mine = (WebhookDelivery.source == source) & (WebhookDelivery.state == "waiting")
+def _waits(source: Source, kind: str) -> bool:
+    mine = (WebhookDelivery.source == source) & (WebhookDelivery.state == "waiting") & (WebhookDelivery.kind == kind)
     return bool(WebhookDelivery.select().where(mine).exists())
 
 

@@ -24,6 +24,9 @@ KINDS = {"inventory": "Stock", "acknowledgement": "Acknowledgements", "shipment"
 TICKS = {"acknowledgement": "acknowledgements", "shipment": "shipments"}
 """The settings that open an address for another kind than stock; also the last part of that address."""
 
+READ_BY = {"inventory": PRIMARY, "acknowledgement": "get_acknowledgements", "shipment": "get_shipments"}
+"""The integration whose runs read deliveries of a kind."""
+
 SHOWN_FOR = timedelta(minutes=15)
 KEPT_AFTER = {"0": "At once: only the new one is taken", "1": "1 hour", "24": "24 hours", "168": "7 days"}
 """How long the old secret stays good after a rotation, in hours."""
@@ -62,6 +65,12 @@ def opened(source: Source) -> list[str]:
     """The kinds of delivery that are taken: inventory always, others where they were ticked."""
     settings = _settings(source)
     return ["inventory", *(kind for kind, tick in TICKS.items() if settings.get(tick))]
+
+
+def is_read(source: Source, kind: str) -> bool:
+    """Whether a run reads what comes as that kind: of stock always, else once its integration was set up and turned on."""
+    mine = (Integration.source == source) & (Integration.kind == READ_BY[kind]) & (Integration.enabled == True)  # noqa: E712
+    return kind == "inventory" or bool(Integration.select().where(mine, Integration.removed_at.is_null()).exists())
 
 
 def token_of(hook: Webhook) -> str:

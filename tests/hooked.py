@@ -10,8 +10,9 @@ import json
 import time
 from typing import Any
 
-from portal import webhooks
-from portal.models import Connection, Integration, Source, WebhookDelivery
+import tasks
+from portal import deliveries, webhooks
+from portal.models import Connection, Integration, Run, Source, WebhookDelivery
 from tests.connecting import WHO, fresh
 
 _numbers = itertools.count(1)
@@ -74,6 +75,14 @@ class Sender:
         """What lies here, oldest first."""
         rows = WebhookDelivery.select().where(WebhookDelivery.source == self.source).order_by(WebhookDelivery.id)
         return [row for row in rows if not states or row.state in states]
+
+
+def worked() -> list[Run]:
+    """What a worker does in one turn; the runs of it."""
+    before = {run.id for run in Run.select()}
+    tasks.do_runs.call_local()
+    deliveries.settle()
+    return [run for run in Run.select().order_by(Run.id) if run.id not in before]
 
 
 def answer_of(response: Any) -> tuple[int, str]:

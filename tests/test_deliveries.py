@@ -17,7 +17,7 @@ from portal.models import Document, Integration, MappingVersion, Run, RunMessage
 from tasks import worker
 from tests.connecting import WHO
 from tests.feed_of import Feed
-from tests.hooked import Sender, answer_of
+from tests.hooked import Sender, answer_of, worked
 
 FORMAT = {"kind": "json", "row_path": "$", "columns": ["item_no", "name", "maker", "qty", "price"]}
 
@@ -39,10 +39,7 @@ class Hooked(Feed):
 
     def work(self) -> list[Run]:
         """What a worker does in one turn; the runs of deliveries that it did."""
-        before = {run.id for run in Run.select()}
-        tasks.do_runs.call_local()
-        deliveries.settle()
-        return [run for run in Run.select().order_by(Run.id) if run.id not in before]
+        return worked()
 
     def states(self) -> list[str]:
         return [row.state for row in self.sender.deliveries()]

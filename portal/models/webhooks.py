@@ -38,8 +38,8 @@ class WebhookDelivery(Table):
     """One request to that address. `kind`: inventory, acknowledgement or shipment.
 
     `state`: refused (`reason` says why); ping (a sender's greeting, no event); waiting (for a run), taken (by the run `run_id`),
-    read, replaced (a newer full one came), failed (its run did not take it) or left_out (by a person); kept
-    (an acknowledgement or a shipment, which no run reads yet).
+    read, replaced (a newer full one came), failed (its run did not take it; `reason`) or left_out (by a person); kept
+    (an acknowledgement or a shipment, until the integration that reads it is on).
     `holds`: of stock, full or partial as it was declared when it came, "" of other kinds. `alone`: read it in a run of its own, as
     a run of several failed. `status`: what we answered. `repeats`: times it came again. `signed_with`: current, old or "".
     `headers` and `head`, the body's beginning, hold no secret.

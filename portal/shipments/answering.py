@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal import order_mapping
+from portal.fields import ANSWER_FIELDS
 from portal.leases import Work
 from portal.models import AnswerProblem, Document, FulfillmentRequest, MappingVersion, RequestLine, Source, database
 from portal.requests import answers
@@ -199,5 +200,11 @@ def _record(work: Work, version: MappingVersion, document: Document, reply: Repl
 
 
 ANSWERS = Reader(
-    "Get Acknowledgements", order_mapping.compile_answers, lambda values: (values["order_reference"],), Reply, _record, waits="problems"
+    "Get Acknowledgements",
+    order_mapping.compile_answers,
+    lambda values: (values["order_reference"],),
+    Reply,
+    _record,
+    ANSWER_FIELDS,
+    waits="problems",
 )

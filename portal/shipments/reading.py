@@ -12,8 +12,9 @@ from datetime import datetime, time
 from itertools import islice
 from typing import Any, Protocol
 
-from portal import connections, documents, failpoints, file_looks, order_mapping, read_files, readers
+from portal import connections, documents, failpoints, file_looks, notice_shapes, order_mapping, read_files, readers
 from portal.errors import Problem, Refused, SupplierError
+from portal.fields import SHIPMENT_FIELDS, Field
 from portal.intake.aside import cells_text, told
 from portal.inventory import fetching
 from portal.leases import Work
@@ -26,6 +27,9 @@ CHUNK = 50  # parcels of one transaction
 MOST_ROWS = 200_000
 MOST_SHOWN = 50  # doubts and waiting parcels said in the run's story
 _ASIDE = ("run_id", "row_number", "sku", "fatal", "problems", "cells")
+
+
+Mapper = Callable[[Row], tuple[dict[str, Any] | None, list[CellProblem]]]
 
 
 class Told(Protocol):
@@ -42,10 +46,11 @@ class Reader:
     """What files of one kind tell. `key`: rows with the same one belong together; `record`: takes one of them, and counts it."""
 
     title: str
-    compile: Callable[..., Callable[[Row], tuple[dict[str, Any] | None, list[CellProblem]]]]
+    compile: Callable[..., Mapper]
     key: Callable[[Mapping[str, Any]], tuple[str, ...]]
     begin: Callable[[int, Mapping[str, Any]], Told]
     record: Callable[[Work, MappingVersion, Document, Any, Counter[str]], None]
+    fields: Sequence[Field]
     waits: str = "unmatched"
 
 
@@ -87,7 +92,7 @@ def read(work: Work, reader: Reader) -> Outcome:
     """Bring what is new and record it. Raises SupplierError."""
     readers.make_ready()
     integration = Integration.get_by_id(work.run.integration_id)
-    if connections.is_given(integration.source) and not work.run.settings.get("document"):
+    if connections.is_upload(integration.source) and not work.run.settings.get("document"):
         raise Refused("Nothing can be fetched from this source: its files are uploaded.")
     version = _version(work, integration, reader)
     work.stage("fetch", "bytes")
@@ -174,13 +179,15 @@ def _parcels(
     """(the parcels of a file in the order of their first rows, rows to set aside or noted, rows in all). Raises SupplierError."""
     path = documents.path_of(document)
     kept = Integration.get_by_id(work.run.integration_id).settings.get("format")
-    form = FeedFormat(**kept) if kept else file_looks.detect(path, document.name).format
+    form = FeedFormat(**kept) if kept else notice_shapes.shape(path, document.name, reader.fields)
     found: dict[tuple[str, ...], Told] = {}
     aside: list[dict[str, Any]] = []
     count = 0
     with file_looks.rows_of(path, form, 0) as (headers, rows):
-        mapper = reader.compile(version.rules, headers, form.decimal_mark)
+        absent = _left_out(form, version, headers)
+        mapper = _only_whole(form, version, headers, reader.compile(version.rules, [*headers, *absent], form.decimal_mark))
         for row in _bounded(rows, document):
+            row = row._replace(cells=[*row.cells, *absent.values()]) if absent else row
             count += 1
             values, problems = mapper(row)
             if problems:
@@ -191,6 +198,29 @@ def _parcels(
             if not count % 1_000:
                 work.progress(count)
     return list(found.values()), aside, count
+
+
+def _left_out(form: FeedFormat, version: MappingVersion, headers: Sequence[str]) -> dict[str, str]:
+    """{column that is mapped: ""} of those that no item has: what such a document leaves out is empty, where a table lacks a column."""
+    wanted = order_mapping.needed_shipment_columns(version.rules) if form.kind in notice_shapes.KINDS else ()
+    return dict.fromkeys((one for one in wanted if one not in headers), "")
+
+
+def _only_whole(form: FeedFormat, version: MappingVersion, headers: Sequence[str], mapper: Mapper) -> Mapper:
+    """Sets an item aside that has more lines, or parcels, than its columns can hold: nothing of it is left out in silence."""
+    wanted = order_mapping.needed_shipment_columns(version.rules) if form.kind in notice_shapes.KINDS else ()
+    repeated = {one: again for one in wanted if (again := notice_shapes.repeats(one, headers))}
+    if not repeated:
+        return mapper
+
+    def judged(row: Row) -> tuple[dict[str, Any] | None, list[CellProblem]]:
+        for column, again in repeated.items():
+            if any(row.cells[n].strip() for n in again):
+                said = f"The item has more than one {column.rpartition('.')[0]}, and only the first could be read"
+                return None, [*row.problems, CellProblem("", column, "", said)]
+        return mapper(row)
+
+    return judged
 
 
 def _bounded(rows: Iterator[Row], document: Document) -> Iterator[Row]:
@@ -224,5 +254,10 @@ def _outcome(counts: Counter[str], reader: Reader) -> Outcome:
 
 
 SHIPMENTS = Reader(
-    "Get Shipments", order_mapping.compile_shipments, lambda values: (values["order_reference"], values["tracking_number"]), Parcel, _record
+    "Get Shipments",
+    order_mapping.compile_shipments,
+    lambda values: (values["order_reference"], values["tracking_number"]),
+    Parcel,
+    _record,
+    SHIPMENT_FIELDS,
 )

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 
-from portal import answer_setup, connections, mappings, matching, order_setup, sources
+from portal import answer_setup, connections, mappings, notice_shapes, order_setup, sources
 from portal.errors import Invalid, Refused, Stale
 from portal.fields import ANSWER_FIELDS
 from portal.web import guards
@@ -31,8 +31,9 @@ def edit(source_id: str) -> Response:
     settings = {"folder": typed("folder"), "match": typed("match"), "pattern": typed("pattern")}
     try:
         rules = {"fields": _columns(), "date_form": "", "codes": answer_setup.codes_of(request.form.get("codes", "")[:10_000])}
-        headers, version = answer_setup.headers_of(typed("headers")), whole_number(request.form.get("version", ""))
-        answer_setup.save(source, use, settings, rules, headers, version, g.user.email, g.user)
+        headers, form = answer_setup.looked_at(_sample())
+        version = whole_number(request.form.get("version", ""))
+        answer_setup.save(source, use, settings, rules, headers, version, g.user.email, g.user, form)
     except Invalid as refused:
         return _page(source, refused.errors, 422)
     except Refused as refused:
@@ -40,6 +41,11 @@ def edit(source_id: str) -> Response:
     except Stale as stale:
         return _page(source, status=409, stale=stale)
     return saved(url_for("sources.integrations", source_id=source_id), "Get Acknowledgements is " + ("on." if use else "off."))
+
+
+def _sample() -> str:
+    text: str = request.form.get("headers", "")
+    return text.strip()[: answer_setup.LONGEST_SAMPLE]
 
 
 def _columns() -> dict[str, Any]:
@@ -53,9 +59,14 @@ def _page(source: Any, errors: Any = None, status: int = 200, stale: Stale | Non
     version = mappings.current(one) if one else None
     rules = version.rules if version else {}
     demo = connections.supplier_of(source).needs_demo
-    line = typed("headers") if sent else ",".join(version.headers) if version else DEMO_HEADER if demo else ""
-    headers = answer_setup.headers_of(line)
-    proposed = {match.field: match.column for match in matching.propose(ANSWER_FIELDS, headers, [])} if headers else {}
+    line = _sample() if sent else ",".join(version.headers) if version else DEMO_HEADER if demo else answer_setup.newest(source)
+    found = dict(errors or {})
+    try:
+        headers = answer_setup.looked_at(line)[0]
+    except Invalid as refused:
+        headers, found = [], {**refused.errors, **found}
+        status = 422 if sent else status
+    proposed = {match.field: match.column for match in notice_shapes.propose(ANSWER_FIELDS, headers, [])} if headers else {}
     fields = _columns() if sent and request.form.get("do") != "read" else rules.get("fields") or {}
     chosen = {field.key: ((fields.get(field.key) or {}).get("columns") or [""])[0] for field in ANSWER_FIELDS}
     if not any(chosen.values()):
@@ -64,11 +75,10 @@ def _page(source: Any, errors: Any = None, status: int = 200, stale: Stale | Non
     values = {name: typed(name) if sent else kept.get(name, first.get(name, "")) for name in ("folder", "match", "pattern")}
     codes = request.form.get("codes", "") if sent else "\n".join(f"{code} = {means}" for code, means in (rules.get("codes") or {}).items())
     answered = {"yes": True, "no": False}.get(request.form.get("use", "")) if sent else one.enabled if one else None
-    found = dict(errors or {})
     ids = {field.key: f"column-{field.key}" for field in ANSWER_FIELDS} | {"use": "use-yes", "match": "match-all"}
     return render(
         "acknowledgements/edit.html", "acknowledgements/_edit.html", status, source=source, errors=found, use=answered, headers=headers,
         line=line, chosen=chosen, fields=ANSWER_FIELDS, matches=order_setup.MATCHES, codes=codes, version=one.version if one else 1,
         problems=TypedErrors(placed(found, ids), stale), cannot=answer_setup.cannot(source), **values,
-        is_link=connections.supplier_of(source).protocol == "http",
+        way=order_setup.way(source),
     )  # fmt: skip

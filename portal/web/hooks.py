@@ -25,7 +25,7 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 STATES = {
     "refused": ("failed", "Refused"), "ping": ("passed", "Greeting"), "waiting": ("waiting", "Waits for a run"),
     "taken": ("running", "Being read"), "read": ("finished", "Read"), "replaced": ("stopped", "Replaced"), "failed": ("failed", "Not read"),
-    "left_out": ("not_tried", "Left out"), "kept": ("queued", "Kept, not read yet"),
+    "left_out": ("not_tried", "Left out"), "kept": ("queued", "Kept"),
 }  # fmt: skip
 KINDS = {"acknowledgements": "acknowledgement", "shipments": "shipment"}
 

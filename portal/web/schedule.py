@@ -50,7 +50,7 @@ def save(source_id: str, kind: str) -> Response:
     """Keep the schedule, or only show the runs it would give (`act` "look")."""
     integration = _find(source_id, kind)
     form = _form(integration)
-    if connections.is_given(integration.source):
+    if _is_given(integration):
         raise Refused(_no_fetch(integration.source))
     try:
         schedule = _typed(form)
@@ -108,7 +108,7 @@ def pause_source(source_id: str) -> Response:
 
 def _is_given(integration: Any) -> bool:
     """Whether there is nothing to fetch by a clock; what is sent leaves by one all the same."""
-    return integration.kind in sources.INVENTORY_KINDS and connections.is_given(integration.source)
+    return integration.kind != "send_orders" and connections.is_given(integration.source)
 
 
 def _no_fetch(source: Any) -> str:

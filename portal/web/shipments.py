@@ -62,12 +62,12 @@ def draft_shipments(source_id: str) -> Response:
     """Show the draft again; or take a tracking file first, and match its columns."""
     source, integration = operations.opened(source_id, KIND)
     version, do = whole_number(request.form.get("version", "")), request.form.get("do", "preview")
-    if do != "sample":
+    if do not in ("sample", "newest"):
         if wants_fragment() and (part := _part(source, integration, request.htmx.target or "")) is not None:
             return part
         return _page(source, integration, version=version)
     try:
-        _take_sample(source)
+        (_take_sample if do == "sample" else order_setup.take_delivery)(source)
     except (Invalid, SupplierError) as error:
         words = error.errors if isinstance(error, Invalid) else {"sample": f"{error.problem.headline}. {error.problem.body}"}
         return _page(source, integration, words, 422, version=version)
@@ -106,7 +106,8 @@ def _take_sample(source: Any) -> None:
     if sent is not None and sent.filename:
         order_setup.take_sample(source, sent.stream, sent.filename)
     elif pasted.strip():
-        order_setup.take_sample(source, io.BytesIO((pasted.strip() + "\n").encode()), "pasted.csv")
+        ending = {"{": "json", "[": "json", "<": "xml"}.get(pasted.strip()[0], "csv")
+        order_setup.take_sample(source, io.BytesIO((pasted.strip() + "\n").encode()), f"pasted.{ending}")
     else:
         raise Invalid({"sample": "Paste the first lines of a tracking file, or choose the file, then press Read it."})
 
@@ -155,7 +156,7 @@ def _page(
         back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
         folder=typed("folder") if sent else order_setup.place(source, integration),
         match=typed("match") if sent else kept.get("match", "all"), matches=order_setup.MATCHES,
-        pattern=typed("pattern") if sent else kept.get("pattern", usual), is_link=supplier.protocol == "http",
+        pattern=typed("pattern") if sent else kept.get("pattern", usual), way=order_setup.way(source),
         pasted=request.form.get("pasted", "") if sent else demo_goods.SHIPMENTS.decode() if supplier.needs_demo else "",
         fields=SHIPMENT_FIELDS, **_columns(source), **mapped,
     )  # fmt: skip

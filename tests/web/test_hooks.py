@@ -81,7 +81,7 @@ def test_from_the_directory_to_stock_that_comes_by_itself(client: Any, anonymous
     checks = client.get(path(source, "/connection/checks")).text
     assert "All 2 checks passed" in checks and "There is no server to ask" in checks
     for step, fields in (("/file", {}), ("/mapping/inventory", {"do": "save"}), ("/mapping/orders", {"do": "save"}),
-                         ("/mapping/shipments", {"do": "save"}), ("/skus", {"do": "save"})):  # fmt: skip
+                         ("/mapping/shipments", {"use": "no", "do": "save"}), ("/skus", {"do": "save"})):  # fmt: skip
         answer = client.send_form(path(source, step), fields)
         assert answer.status_code == 303, (step, answer.text)
     review = client.get(path(source, "/review")).text
@@ -194,7 +194,7 @@ def test_other_kinds_have_addresses_once_they_are_ticked(client: Any, anonymous:
     assert copied(page, "address-3").endswith("/shipments") and copied(page, "address-2").endswith("/acknowledgements")
     assert answer_of(program.send({"po": 1}, below="/shipments")) == (202, "accepted")
     page = client.get(path(connected, "/deliveries")).text
-    assert "Kept, not read yet" in page and "no order was changed" in page and "1 delivery is kept and not read yet" in page
+    assert "Nothing of it was recorded" in page and "1 delivery is kept until you turn on what reads it" in page
     assert "Use the newest stock delivery" not in client.get(path(connected, "/webhook")).text, "a shipment is no sample of stock"
 
 
