@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -167,11 +166,9 @@ def test_no_variants_at_all_are_an_empty_list(guard: Any, tmp_path: Path) -> Non
 def test_an_empty_bucket_is_waited_for_as_long_as_it_needs(guard: Any, tmp_path: Path) -> None:
     with shopify(variants=[variant(n) for n in range(1, 301)], points=30.0, restores=2_000.0) as server:
         shop = Shop(server, guard)
-        began = time.monotonic()
         assert len(shop.fetch(tmp_path)) == 300
-        took = time.monotonic() - began
+    assert sum(server.costs) > 30.0 + 2 * max(server.costs), "the bucket was empty more than once"
     assert server.throttled == 1, "only the first question can be surprised; the others are paced"
-    assert took >= (sum(server.costs) - 30.0 - max(server.costs)) / 2_000.0
 
 
 def test_a_bucket_that_stays_empty_ends_the_try(guard: Any, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ if __name__ == "__main__" and "--child" in sys.argv:
 KEPT = Path(__file__).parent / "corpus"
 LARGEST, LARGEST_KEPT, MOST_KEPT = 100_000, 6_000, 150
 MEMORY = 1 << 30
-SECONDS = 10  # that one file may take
+SECONDS = 10  # of a processor, that one file may take
 TOKENS = (
     b"sku", b"upc", b"qty", b",", b";", b"\t", b"|", b'"', b"'", b"\n", b"\r", b"\r\n", b"\0", b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf",
     b"<?xml ", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"</", b"/>", b"<item>", b"</item>", b"&amp;", b"&#x0;", b'xmlns:g="x"', b"{", b"}",
@@ -131,7 +131,7 @@ def child(folder: Path, until: float, seed: int) -> None:
     from tests.fuzz.mutations import SEEDS
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.signal(signal.SIGALRM, _too_slow)
+    signal.signal(signal.SIGPROF, _too_slow)
     exploring = Exploring(target_of(folder / "feed.bin"), BLOCKS.take, seed)
     seeds = [content for _, content in SEEDS if len(content) <= LARGEST]
     for content in seeds:
@@ -148,15 +148,15 @@ def child(folder: Path, until: float, seed: int) -> None:
 
 def _tried(exploring: Exploring, content: bytes, folder: Path) -> None:
     (folder / "now.bin").write_bytes(content)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         exploring.try_file(content)
     except (Exception, TooSlow) as error:  # noqa: BLE001 - whatever it is, it is the finding
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         told = "".join(traceback.format_exception(error)[-4:])
         print(json.dumps({"finding": told, "file": _saved(folder, content)}), flush=True)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _too_slow(*_: Any) -> None:

