@@ -44,6 +44,7 @@ LISTED = 200  # entries of a folder that are kept for the page
 SETTLE_SECONDS = 1.0  # between the two looks at a sample; a sync looks for longer
 UPLOAD_CHECKS = ("sample", "understand")
 LABELS = dict(CHECK_NAMES)
+STORE_CHECKS = tuple(name for name in LABELS if name not in UPLOAD_CHECKS)
 
 _NOTHING_UPLOADED = Problem(
     "file_missing", "No file was uploaded yet", "Upload the supplier's stock file first.", "Upload a file", "connection"
@@ -99,7 +100,9 @@ def perform(work: Work) -> Outcome:
         raise NotFound("source")
     results = Results(work, work.source)
     try:
-        if connections.is_given(work.source):
+        if work.source.kind == sources.CHANNEL_LINE:
+            _ask_store(results)
+        elif connections.is_given(work.source):
             _understand(results, _given(results))
         else:
             _ask_server(results)
@@ -210,6 +213,12 @@ def _ask_server(results: Results) -> None:
             return
         document = _fetch(results, connector, choice)
     _understand(results, document)
+
+
+def _ask_store(results: Results) -> None:
+    """Of a channel there is no file to read: what it lets us do is all that is tested."""
+    with connections.open_for(results.source, results.work.run.id, operation="get_channel_orders") as connector:
+        connector.check(results.report, "")
 
 
 def _choice(results: Results) -> dict[str, str]:
@@ -339,6 +348,8 @@ def letter(connection: Connection) -> str:
 
 
 def _names(source: Source) -> tuple[str, ...]:
+    if source.kind == sources.CHANNEL_LINE:
+        return STORE_CHECKS
     return UPLOAD_CHECKS if connections.is_given(source) else tuple(LABELS)
 
 

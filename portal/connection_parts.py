@@ -10,15 +10,18 @@ from portal.connectors.network import Guard
 from portal.errors import NotFound
 from portal.models import Connection, OauthGrant, SealedSecret, Source
 from portal.records import Secret
+from portal.sources import CHANNEL_LINE
 from portal.suppliers import Supplier
+from portal.suppliers.channels import as_channel
 
 LOOPBACK = "127.0.0.1"
 UNTESTED: dict[str, Any] = {"state": "untested", "checks": [], "listing": [], "check_run_id": None, "offered_key": None, "tested_at": None}
 
 
 def supplier_of(source: Source) -> Supplier:
-    """The source's supplier. Raises NotFound before one was chosen."""
-    return directory.find(source.supplier)
+    """The source's supplier, as a channel where the source is the line of one. Raises NotFound before one was chosen."""
+    supplier = directory.find(source.supplier)
+    return as_channel(supplier) if source.kind == CHANNEL_LINE else supplier
 
 
 def mark_untested(source: Source) -> None:

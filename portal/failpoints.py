@@ -11,6 +11,7 @@ OF_SENDING = (
     "sending-canceling", "sending-canceled",
 )  # fmt: skip
 OF_OTHER_RUNS = ("silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored", "shipments-chunk")
+OF_CHANNELS = ("channel-leaving", "channel-answered")
 
 _name, _, _number = os.environ.get("FAILPOINT", "").partition(":")
 _left = int(_number or 1)

@@ -20,6 +20,7 @@ from portal.connectors.rest import RestConnector
 from portal.errors import NotFound, Refused
 from portal.models import KeyOffer, Merchant, Session, Source, database
 from portal.records import Secret
+from portal.sources import CHANNEL_LINE
 
 LASTS = timedelta(minutes=20)
 WOOCOMMERCE = "wc-auth"
@@ -66,8 +67,9 @@ def begin(source: Source, session: Session, callback: str, back: str) -> Approva
         )  # fmt: skip
     scope = "read_write" if settings.get("allow") == "read_write" else "read"
     query = {"app_name": APP_NAME, "scope": scope, "user_id": token, "return_url": back, "callback_url": callback}
+    asked = ("read orders", "write tracking numbers and notes to orders") if source.kind == CHANNEL_LINE else (ALLOWS[scope],)
     leads = f"{store.rstrip('/')}/wc-auth/v1/authorize?{urlencode(query)}"
-    return Approval(leads, urlsplit(store).hostname or "", (ALLOWS[scope],))
+    return Approval(leads, urlsplit(store).hostname or "", asked)
 
 
 def receive(body: bytes) -> bool:

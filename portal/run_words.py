@@ -21,6 +21,8 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "send_orders": (("send", "Send"),),
     "get_shipments": (("fetch", "Download"), ("parse", "Read and record")),
     "get_acknowledgements": (("fetch", "Download"), ("parse", "Read and record")),
+    "channel_orders": (("pull", "Pull orders"),),
+    "channel_tracking": (("tell", "Tell tracking numbers"),),
 }
 
 TITLES = {
@@ -38,6 +40,8 @@ TITLES = {
     "send_orders": "Send Orders",
     "get_shipments": "Get Shipments",
     "get_acknowledgements": "Get Acknowledgements",
+    "channel_orders": "Pull orders of a channel",
+    "channel_tracking": "Tracking numbers to a channel",
 }
 FILTERS = {kind: INTEGRATION_KINDS[kind] for kind in INVENTORY_KINDS} | {kind: TITLES[kind] for kind in TITLES if kind != "inventory"}
 """The kinds that a list of runs can be narrowed to."""
@@ -105,8 +109,23 @@ ANSWER_LABELS = (
     ("set_aside", "Set aside"),
     ("noted", "Values left out"),
 )
+PULL_LABELS = (
+    ("read", "Changed orders read"),
+    ("taken", "Taken"),
+    ("known", "Here already"),
+    ("differs", "Changed in the store since"),
+    ("waiting", "Wait for you"),
+)
+TELL_LABELS = (
+    ("told", "Told"),
+    ("failed", "Refused by the store"),
+    ("unknown", "May have arrived"),
+    ("waiting", "Tried again later"),
+    ("dropped", "Nothing to tell"),
+)
 LABELS = {
     "dry_run": PLANNED_LABELS, "send_orders": SENDING_LABELS, "get_shipments": SHIPMENT_LABELS, "get_acknowledgements": ANSWER_LABELS,
+    "channel_orders": PULL_LABELS, "channel_tracking": TELL_LABELS,
 }  # fmt: skip
 """Of kinds that count other things than Get Inventory."""
 

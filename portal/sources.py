@@ -22,6 +22,8 @@ KINDS = {
     "external_warehouse": "External warehouse",
     "data_source": "Data source",
 }
+CHANNEL_LINE = "sales_channel"
+"""The kind of a row that is no source of fulfillment but the line to a store where the merchant sells (portal.channels)."""
 PRIMARY, SECONDARY = INVENTORY_KINDS = ("get_inventory_primary", "get_inventory_secondary")
 INTEGRATION_KINDS = {
     PRIMARY: "Get Inventory Primary",
@@ -38,7 +40,15 @@ LONGEST_KEY = 200
 
 
 def find(merchant: Merchant, public_id: str) -> Source:
-    """The merchant's source of that id. Raises NotFound, for a deleted one and another merchant's too."""
+    """The merchant's source of that id. Raises NotFound, for a deleted one, another merchant's, and the line of a channel."""
+    source = find_line(merchant, public_id)
+    if source.kind == CHANNEL_LINE:
+        raise NotFound("source")
+    return source
+
+
+def find_line(merchant: Merchant, public_id: str) -> Source:
+    """As `find`, also the line of one of the merchant's channels: for the pages of a connection. Raises NotFound."""
     source = Source.get_or_none(Source.merchant == merchant, Source.public_id == public_id, Source.state != "deleted")
     if source is None:
         raise NotFound("source")
@@ -48,7 +58,8 @@ def find(merchant: Merchant, public_id: str) -> Source:
 
 def listing(merchant: Merchant) -> list[Source]:
     """All sources of the merchant that are not deleted, by name."""
-    return list(Source.select().where(Source.merchant == merchant, Source.state != "deleted").order_by(Source.name_key, Source.id))
+    ours = (Source.merchant == merchant) & (Source.state != "deleted") & (Source.kind != CHANNEL_LINE)
+    return list(Source.select().where(ours).order_by(Source.name_key, Source.id))
 
 
 def create(merchant: Merchant, name: str, kind: str, who: str) -> Source:
@@ -201,7 +212,7 @@ def name_is_free(merchant: Merchant, name: str, apart_from: Source | None = None
 def _checked(merchant: Merchant, name: str, kind: str, apart_from: Source | None = None) -> str:
     """The tidy name. Raises Invalid with every error at once."""
     name = tidy_name(name)
-    errors = {"name": _name_error(name), "kind": "" if kind in KINDS else "Choose what kind of source this is."}
+    errors = {"name": name_error(name), "kind": "" if kind in KINDS else "Choose what kind of source this is."}
     if not errors["name"] and not name_is_free(merchant, name, apart_from):
         errors["name"] = _taken(name)
     found = {field: text for field, text in errors.items() if text}
@@ -210,7 +221,8 @@ def _checked(merchant: Merchant, name: str, kind: str, apart_from: Source | None
     return name
 
 
-def _name_error(name: str) -> str:
+def name_error(name: str) -> str:
+    """What is wrong with a name, "" for nothing."""
     categories = [unicodedata.category(letter) for letter in name]
     if all(category[0] in "ZC" for category in categories):
         return "Enter a name, such as the supplier's own."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portal import connection_checks, removals
+from portal.channels import pulling, telling
 from portal.inventory import apply, dry_run, fixes, revert, silence, sync
 from portal.outbox import running
 from portal.runs import Handler
@@ -24,4 +25,6 @@ HANDLERS: Mapping[str, Handler] = {
     "send_orders": running.perform,
     "get_shipments": reading.perform,
     "get_acknowledgements": answering.perform,
+    "channel_orders": pulling.perform,
+    "channel_tracking": telling.perform,
 }

@@ -10,6 +10,7 @@ from typing import Any
 from huey.consumer import Consumer
 
 from portal import deliveries, leases, runs, schedules
+from portal.channels import telling
 from portal.config import Config
 from portal.models.database import database
 from portal.outbox import running
@@ -60,6 +61,7 @@ def look_around(threads: int) -> None:
             schedules.start_due()
             deliveries.start_due()
             running.start_due()
+            telling.start_due()
             waiting = by_itself.waiting() or bool(runs.reap())
         if waiting and huey.pending_count() < threads:
             ring()

@@ -140,6 +140,76 @@ query Skus($filter: String!, $after: String) {
   }
 }"""
 
+_ADDRESS = "name firstName lastName company address1 address2 city province provinceCode zip country countryCodeV2 phone"
+_LINE = "id sku name currentQuantity unfulfilledQuantity requiresShipping discountedUnitPriceSet { shopMoney { amount } }"
+
+CHANGED_ORDERS = f"""
+query ChangedOrders($first: Int!, $after: String, $filter: String!) {{
+  orders(first: $first, after: $after, query: $filter, sortKey: UPDATED_AT) {{
+    nodes {{
+      id legacyResourceId name updatedAt createdAt cancelledAt test displayFinancialStatus displayFulfillmentStatus currencyCode
+      currentTotalPriceSet {{ shopMoney {{ amount }} }} note poNumber email phone shippingLine {{ title }}
+      shippingAddress {{ {_ADDRESS} }} billingAddress {{ {_ADDRESS} }}
+      lineItems(first: 20) {{ nodes {{ {_LINE} }} pageInfo {{ hasNextPage endCursor }} }}
+    }}
+    pageInfo {{ hasNextPage endCursor }}
+  }}
+}}"""
+
+ORDER_LINES = f"""
+query OrderLines($id: ID!, $after: String) {{
+  order(id: $id) {{ lineItems(first: 100, after: $after) {{ nodes {{ {_LINE} }} pageInfo {{ hasNextPage endCursor }} }} }}
+}}"""
+
+ORDER_TRACKINGS = """
+query OrderTrackings($id: ID!) {
+  order(id: $id) {
+    fulfillments(first: 50) {
+      id status trackingInfo(first: 10) { number }
+      fulfillmentLineItems(first: 15) { nodes { quantity lineItem { id } } pageInfo { hasNextPage endCursor } }
+    }
+  }
+}"""
+
+PARCEL_LINES = """
+query ParcelLines($id: ID!, $after: String) {
+  fulfillment(id: $id) {
+    fulfillmentLineItems(first: 100, after: $after) { nodes { quantity lineItem { id } } pageInfo { hasNextPage endCursor } }
+  }
+}"""
+
+LEFT_TO_FULFIL = """
+query LeftToFulfil($id: ID!, $after: String) {
+  order(id: $id) {
+    fulfillmentOrders(first: 10, after: $after) {
+      nodes {
+        id status
+        lineItems(first: 40) { nodes { id remainingQuantity lineItem { id } } pageInfo { hasNextPage endCursor } }
+      }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}"""
+
+MORE_TO_FULFIL = """
+query MoreToFulfil($id: ID!, $after: String) {
+  fulfillmentOrder(id: $id) {
+    lineItems(first: 100, after: $after) { nodes { id remainingQuantity lineItem { id } } pageInfo { hasNextPage endCursor } }
+  }
+}"""
+
+FULFIL = """
+mutation Fulfil($fulfillment: FulfillmentInput!) {
+  fulfillmentCreate(fulfillment: $fulfillment) { fulfillment { id status } userErrors { field message } }
+}"""
+
+CORRECT_TRACKING = """
+mutation CorrectTracking($id: ID!, $tracking: FulfillmentTrackingInput!, $notify: Boolean) {
+  fulfillmentTrackingInfoUpdate(fulfillmentId: $id, trackingInfoInput: $tracking, notifyCustomer: $notify) {
+    fulfillment { id status } userErrors { field message }
+  }
+}"""
+
 ALL = {
     "store": STORE, "count": COUNT, "locations": LOCATIONS, "variants": variants(True), "variants without cost": variants(False),
     "variants by id": variants_by_id(True), "variants by id without cost": variants_by_id(False),
@@ -147,5 +217,8 @@ ALL = {
     "levels": LEVELS, "bulk start": BULK_START, "bulk state": BULK_STATE, "bulk cancel": BULK_CANCEL,
     "bulk query": all_variants(True), "bulk query without cost": all_variants(False), "order": ORDER_CREATE,
     "orders by source": ORDERS_BY_SOURCE, "order's lines": ORDER, "skus": SKUS,
+    "changed orders": CHANGED_ORDERS, "order lines": ORDER_LINES,
+    "order trackings": ORDER_TRACKINGS, "parcel lines": PARCEL_LINES, "left to fulfil": LEFT_TO_FULFIL, "more to fulfil": MORE_TO_FULFIL,
+    "fulfil": FULFIL, "correct tracking": CORRECT_TRACKING,
 }  # fmt: skip
 """All of them by name."""

@@ -2,6 +2,7 @@
 
 from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
 from portal.models.audit import AuditLine
+from portal.models.channels import Channel, ChannelAttempt, ChannelNotice, ChannelOrder
 from portal.models.database import Table, connect, database
 from portal.models.descriptions import ServiceDescription
 from portal.models.documents import Document, RunFile
@@ -59,10 +60,12 @@ TABLES: list[type[Table]] = [
     OrderFile, Order, OrderLine,
     FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
+    Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
 ]  # fmt: skip
 
 __all__ = [
-    "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "Circuit", "CommittedStock", "Connection", "Document",
+    "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "Channel", "ChannelAttempt",
+    "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant",
     "OauthRequest", "Order", "OrderFile", "OrderLine", "PlanRow", "RequestEvent", "RequestLine", "Run", "RunFile",

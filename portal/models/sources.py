@@ -13,7 +13,8 @@ from portal.models.fields import JsonText, UtcTime, new_public_id
 class Source(Table):
     """One fulfillment source of one merchant.
 
-    `kind`: dropship_supplier, internal_warehouse, external_warehouse or data_source.
+    `kind`: dropship_supplier, internal_warehouse, external_warehouse or data_source; or sales_channel: the line to a store where the
+    merchant sells, which is listed with its channel and never among the sources.
     `state`: draft, live, paused or deleted; `state_before`: what a deleted source was.
     `name_key` is the name folded for comparing; it is unique per merchant among sources that are not deleted (a partial unique index).
     `setup_done`: the set-up steps saved so far, a JSON list. `item_count` is kept by runs.
@@ -109,7 +110,7 @@ class SealedSecret(Table):
 
 class Integration(Table):
     """One operation of one source. `kind`: get_inventory_primary, get_inventory_secondary, send_orders, get_shipments or
-    get_acknowledgements.
+    get_acknowledgements; of a channel's line get_channel_orders and send_tracking.
 
     `settings` for files: {"folder", "match": "newest"|"exact", "pattern", "format": {FeedFormat fields}};
     for send_orders also {"auto_send", "layout", "file_name"}.

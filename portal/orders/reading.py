@@ -6,7 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.models import AuditLine, FulfillmentRequest, Order, OrderLine, RequestEvent, RequestLine, Shipment, ShipmentItem, Source
+from portal.channels import notices
+from portal.models import (
+    AuditLine,
+    ChannelAttempt,
+    ChannelNotice,
+    FulfillmentRequest,
+    Order,
+    OrderLine,
+    RequestEvent,
+    RequestLine,
+    Shipment,
+    ShipmentItem,
+    Source,
+)
 from portal.requests import why
 from portal.requests.events import KINDS, counts
 
@@ -103,7 +116,23 @@ def timeline(order: Order, requests: Sequence[FulfillmentRequest]) -> list[Happe
     told = [Happened(one.at, ACTS[one.action], _said(one), one.who) for one in audited if one.action in ACTS]
     events = RequestEvent.select().where(RequestEvent.request << list(by_id)).order_by(RequestEvent.id)
     told += [Happened(one.at, KINDS[one.kind], one.words, one.who, by_id[one.request_id].number) for one in events]
+    told += _told_to_channel(by_id)
     return sorted(told, key=lambda one: one.at)
+
+
+def _told_to_channel(requests: Mapping[int, FulfillmentRequest]) -> list[Happened]:
+    """Every look at the store where it was bought, and every time that it was told a tracking number."""
+    rows = (
+        ChannelAttempt.select(ChannelAttempt, ChannelNotice, Shipment)
+        .join(ChannelNotice)
+        .join(Shipment)
+        .where(Shipment.request << list(requests))
+        .order_by(ChannelAttempt.id)
+    )
+    return [
+        Happened(one.at, f"{notices.ACTS[one.act]}: {notices.OUTCOMES[one.outcome]}", one.words, "", one.notice.shipment.tracking_number)
+        for one in rows
+    ]
 
 
 def _said(line: AuditLine) -> str:

@@ -12,6 +12,7 @@ from portal.models.database import is_postgres
 from portal.requests import stock
 from portal.requests.rules import of_workspace
 from portal.routing.deciding import Offer, Pick, Place
+from portal.sources import CHANNEL_LINE
 
 BARRED = {"draft": "is not set up yet", "paused": "is paused", "deleted": "was deleted"}
 CHUNK = 10_000  # SKUs asked for in one query
@@ -51,7 +52,8 @@ class Market:
 
 def read(merchant: Merchant, skus: Collection[str], hold: bool = False) -> Market:
     """The market of these Master SKUs as it is now. `hold`: no source is paused or deleted until the open transaction ends."""
-    query: Any = Source.select().where(Source.merchant == merchant.id).order_by(Source.id)
+    ours = (Source.merchant == merchant.id) & (Source.kind != CHANNEL_LINE)
+    query: Any = Source.select().where(ours).order_by(Source.id)
     known = {one.id: one for one in (query.for_update("FOR SHARE") if hold and is_postgres() else query)}
     order = {public_id: rank for rank, public_id in enumerate(of_workspace(merchant).order)}
     by_rank = sorted(known.values(), key=lambda one: (order.get(one.public_id, len(order)), one.name_key, one.id))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from portal import clock
+from portal.channels import notices
 from portal.models import FulfillmentRequest, RequestLine, Shipment, ShipmentItem, Source, database
 from portal.models.database import is_postgres
 from portal.requests import events
@@ -128,6 +129,7 @@ def void(shipment: Shipment, who: str, why: str = "") -> Shipment:
             words = f"{_named(now)} was taken back{': ' + why if why else ''}."
             events.record(now.request, "unship", acts, cause="person", who=who, words=words)
         Shipment.update(state="voided", why=why[:500], changed_at=clock.now()).where(Shipment.id == now.id).execute()
+        notices.taken_back(now)
     return Shipment.get_by_id(shipment.id)
 
 
@@ -182,6 +184,7 @@ def _ship(
         request, "ship", [("ship", line, units) for line, units in more.items()], cause=_CAUSES[cause.came_by], who=cause.who, words=words,
         document_id=cause.document_id, run_id=cause.run_id, row=cause.row,
     )  # fmt: skip
+    notices.put_in_line(shipment, request.order)
     if not new:
         Shipment.update(told=Shipment.told + 1, changed_at=clock.now()).where(Shipment.id == shipment.id).execute()
     return Recorded("new" if new else "more", shipment, words, seen.doubt, more)
@@ -218,6 +221,7 @@ def _corrected(
     Shipment.update(state="voided", why=f"Corrected to {shipment.tracking_number}."[:500], changed_at=clock.now()).where(
         Shipment.id == old.id
     ).execute()
+    notices.put_in_line(shipment, request.order)
     events.record(
         request, "unship", (), cause=_CAUSES[cause.came_by], who=cause.who, words=words, document_id=cause.document_id, run_id=cause.run_id,
         row=cause.row,
@@ -229,7 +233,6 @@ def _make(
     source: Source, request: FulfillmentRequest | None, notice: Notice, key: str, seen: carriers.Recognised, cause: Cause,
     corrects: Shipment | None = None, why: Unmatched | None = None,
 ) -> Shipment:  # fmt: skip
-    order = request.order if request else None
     return Shipment.create(
         merchant=source.merchant_id, source=source, request=request, state="matched" if request else "unmatched",
         reference=notice.reference.strip()[:LONGEST_REFERENCE], tracking_number=notice.tracking_number.strip()[: carriers.LONGEST],
@@ -237,7 +240,6 @@ def _make(
         shipped_at=notice.shipped_at, cost=notice.cost, note=notice.note.strip()[:500], why=str(why or seen.doubt)[:500],
         suggestions=why.suggestions if why else [], corrects=corrects, came_by=cause.came_by, document_id=cause.document_id,
         run_id=cause.run_id, row=cause.row, created_by=cause.who,
-        channel_state="waiting" if order is not None and order.channel else "",
     )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from portal.errors import NotFound
-from portal.suppliers import native_hosts, operations
+from portal.suppliers import channels, native_hosts, operations
+from portal.suppliers.channels import ChannelFace
 from portal.suppliers.native_hosts import NativeHost
 from portal.suppliers.operations import Operation
 from portal.suppliers.schema import (
@@ -93,7 +94,7 @@ class Supplier:
     False. `minutes` is how long connecting takes. `letter` is an email to copy. `download_hosts` maps a
     host to the one host it may send a download to, without credentials. `fixed` are settings of the protocol
     that are the same for everybody; {key} in one stands for what was typed in the setting `key`. `operations`: what is different in
-    one operation, by get_inventory, send_orders and get_shipments. `native_host`: see NativeHost.
+    one operation, by get_inventory, send_orders and get_shipments. `native_host`: see NativeHost. `channel`: its store as a channel.
     """
 
     slug: str
@@ -117,6 +118,7 @@ class Supplier:
     fixed: Mapping[str, str] = field(default_factory=dict)
     native_host: NativeHost | None = None
     operations: Mapping[str, Operation] = field(default_factory=dict)
+    channel: ChannelFace | None = None
 
     def whole(self, settings: Mapping[str, Any], operation: str = "get_inventory") -> dict[str, Any]:
         """What the protocol's connector takes: the fixed settings and those of the operation, filled in, under the connection's.
@@ -231,6 +233,7 @@ def load(path: Path) -> Supplier:
         fixed=_texts(where, "fixed", table.get("fixed", {})),
         native_host=native_hosts.read(where, table["native_host"]) if "native_host" in table else None,
         operations=operations.read(where, table["protocol"], table.get("operations", {})),
+        channel=channels.read(where, table["channel"]) if "channel" in table else None,
         **{key: _frozen(table[key]) for key in _PLAIN if key in table},
     )
     _check_whole(where, supplier)
@@ -289,6 +292,8 @@ def _check_whole(where: str, supplier: Supplier) -> None:
     if supplier.native_host and supplier.native_host.setting not in supplier.setting_keys - supplier.secret_keys:
         raise ValueError(f"{where}: native_host: setting {supplier.native_host.setting!r} is no setting, or a secret one")
     texts = {f"fixed.{key}": text for key, text in supplier.fixed.items()}
+    if supplier.channel is not None:
+        channels.check(where, supplier.channel, supplier.setting_keys)
     for name, operation in supplier.operations.items():
         texts |= {f"operations.{name}.{key}": text for key, text in operation.texts.items()}
         if twice := operation.texts.keys() & supplier.setting_keys:

@@ -43,7 +43,7 @@ SUPPLIER_KEYS = Keys(
     },
     optional={
         "cannot": dict, "settings": list, "needs_demo": bool, "download_hosts": dict, "fixed": dict, "operations": dict,
-        "native_host": dict,
+        "native_host": dict, "channel": dict,
     },
 )  # fmt: skip
 

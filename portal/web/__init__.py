@@ -52,6 +52,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "acknowledgements",
     "connections",
     "mappings",
+    "channels",
     "parcels",
     "requests",
     "request_acts",

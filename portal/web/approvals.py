@@ -21,7 +21,7 @@ blueprint = Blueprint("approvals", __name__)
 @guards.signed_in
 def leave(source_id: str) -> Response:
     """Before leaving: the store, what is asked for, and a plain link."""
-    source = sources.find(g.merchant, source_id)
+    source = sources.find_line(g.merchant, source_id)
     setup_steps.require(source, "connection")
     if connection_parts.whole_settings(source).get("approval") == bigcommerce_app.KIND:
         return go(url_for("store_apps.show", source_id=source.public_id))

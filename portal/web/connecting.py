@@ -17,7 +17,7 @@ blueprint = Blueprint("connections", __name__, url_prefix="/sources/<source_id>"
 
 def source_at(source_id: str, step: str) -> Any:
     """The merchant's source, when its set-up has come to `step`. Raises NotFound, SkippedStep."""
-    source = sources.find(g.merchant, source_id)
+    source = sources.find_line(g.merchant, source_id)
     setup_steps.require(source, step)
     return source
 

@@ -16,7 +16,7 @@ blueprint = Blueprint("exchanges", __name__)
 @guards.signed_in
 def index(source_id: str) -> Response:
     """The newest exchanges of a source, or of one of its runs (?run=)."""
-    source = sources.find(g.merchant, source_id)
+    source = sources.find_line(g.merchant, source_id)
     run = runs.find(g.merchant, request.args["run"]) if request.args.get("run") else None
     found = exchanges.latest(source, run.id if run else None)
     return render(

@@ -9,13 +9,15 @@ from flask import Blueprint, Response, g, url_for
 from wtforms import StringField, TextAreaField
 
 import tasks
-from portal import orders, routing
+from portal import channels, orders, routing
+from portal.channels import notices, telling
 from portal.errors import Invalid, Refused, Stale
 from portal.orders import addresses, changing, listing, reading
 from portal.orders.intake import CAME_BY
 from portal.requests.states import SENDING, SHIPPED
 from portal.requests.states import STATES as REQUEST_STATES
 from portal.web import filters, guards
+from portal.web.channels import LOOKS as TELLING_LOOKS
 from portal.web.forms import VersionedForm
 from portal.web.order_list import LOOKS
 from portal.web.render import render, saved
@@ -185,7 +187,8 @@ def _page(order: Any) -> Response:
         "orders/show.html", order=order, row=row, whole=reading.whole(order, filters.zone().key), unrouted=unrouted, preview=preview,
         states=listing.STATES, looks=LOOKS, came_by=CAME_BY, request_states=REQUEST_STATES, sending_states=SENDING, shipped_states=SHIPPED,
         address=addresses.in_lines(order.ship_to), bill_to=addresses.in_lines(order.bill_to), live=order.state in changing.LIVE,
-        labels={key: label for key, (label, _) in addresses.FIELDS.items()},
+        labels={key: label for key, (label, _) in addresses.FIELDS.items()}, channel=channels.of_order(order),
+        told=telling.of_order(order), telling_states=notices.NOTICE_STATES, telling_looks=TELLING_LOOKS,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from wtforms.validators import Optional
 
 import tasks
 from portal import documents, runs, shipments, sources
+from portal.channels import notices, telling
 from portal.errors import Invalid, Refused, SupplierError
 from portal.requests import listing as asked_for
 from portal.requests.states import may
@@ -19,6 +20,7 @@ from portal.shipments import Cause, Notice, carriers, listing
 from portal.shipments.listing import STATES, VIEWS
 from portal.shipments.matching import Unmatched
 from portal.web import guards
+from portal.web.channels import LOOKS as TELLING_LOOKS
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved
 from portal.web.typed import whole_number
@@ -156,8 +158,18 @@ def _page(one: Any, form: LedgerForm, status: int = 200) -> Response:
     return render(
         "shipments/show.html", "shipments/_match.html", status, one=one, form=form, items=listing.items(one), looks=LOOKS, states=STATES,
         carrier=carriers.name_of(one.carrier_key) or one.carrier, link=carriers.link(one.carrier_key, one.tracking_number),
-        came_by=CAME_BY[one.came_by], run=runs.find_of(g.merchant, one.run_id), asked=one.request,
+        came_by=CAME_BY[one.came_by], run=runs.find_of(g.merchant, one.run_id), asked=one.request, **_telling(one),
     )  # fmt: skip
+
+
+def _telling(one: Any) -> dict[str, Any]:
+    """What the channel of its order is told of it, for the page."""
+    notice = telling.notice_of(one)
+    return {
+        "notice": notice, "channel": notice.channel if notice else None, "attempts": telling.attempts(notice) if notice else [],
+        "telling_states": notices.NOTICE_STATES, "telling_outcomes": notices.OUTCOMES, "telling_acts": notices.ACTS,
+        "telling_looks": TELLING_LOOKS,
+    }  # fmt: skip
 
 
 def _typed(line: Any) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, current_app, g, redirect, render_template
+from flask import Flask, Response, current_app, g, redirect, render_template, url_for
 from htmx_flask import request
 
 from portal import clock, receipts
+from portal.sources import CHANNEL_LINE
 from portal.web import filters, headers
 
 NOTICE_LASTS = 120  # seconds in which the next page may still show it
@@ -29,7 +30,18 @@ def install(app: Flask) -> None:
     """Give templates `m`, `notice_now` and `has_page`."""
     app.jinja_env.globals["m"] = Macros(app)
     app.jinja_env.globals["notice_now"] = notice_now
+    app.jinja_env.globals["home_of"] = home_of
+    app.jinja_env.globals["nav_of"] = lambda source: "channels" if _is_line(source) else "sources"
     app.jinja_env.globals["has_page"] = lambda endpoint: endpoint in current_app.view_functions
+
+
+def home_of(source: Any) -> tuple[str, str]:
+    """The list that a source is in, as a crumb: that of the sources, or of the channels for the line of one."""
+    return ("Channels", url_for("channels.index")) if _is_line(source) else ("Fulfillment Sources", url_for("sources.index"))
+
+
+def _is_line(source: Any) -> bool:
+    return source is not None and source.kind == CHANNEL_LINE
 
 
 def wants_fragment() -> bool:

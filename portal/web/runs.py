@@ -51,7 +51,7 @@ def index() -> Response:
 @guards.signed_in
 def of_source(source_id: str) -> Response:
     """The runs of one source."""
-    source = sources.find(g.merchant, source_id)
+    source = sources.find_line(g.merchant, source_id)
     return _history("runs/of_source.html", source, [source], source=source)
 
 

@@ -19,7 +19,7 @@ blueprint = Blueprint("signing_in", __name__)
 @guards.signed_in
 def leave(source_id: str) -> Response:
     """Before leaving: the host, what is asked for, and a plain link. (A form may not lead to another host: CSP form-action.)"""
-    source = sources.find(g.merchant, source_id)
+    source = sources.find_line(g.merchant, source_id)
     setup_steps.require(source, "connection")
     try:
         journey = oauth.begin(source, g.session, external("signing_in.back"))

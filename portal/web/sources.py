@@ -9,7 +9,7 @@ from htmx_flask import request
 from wtforms import RadioField, StringField
 
 import tasks
-from portal import circuit, connections, deliveries, ribbon, runs, secondary, setup_steps, source_status, sources
+from portal import channels, circuit, connections, deliveries, ribbon, runs, secondary, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
 from portal.inventory import silence
 from portal.requests import listing
@@ -105,8 +105,10 @@ def create() -> Response:
 @blueprint.get("/sources/<source_id>")
 @guards.signed_in
 def show(source_id: str) -> Response:
-    """Overview: where the source stands, its last runs, and how set-up goes on."""
-    source = sources.find(g.merchant, source_id)
+    """Overview: where the source stands, its last runs, and how set-up goes on. The line of a channel leads to its channel."""
+    source = sources.find_line(g.merchant, source_id)
+    if source.kind == sources.CHANNEL_LINE:
+        return redirect(url_for("channels.show", channel_id=channels.of_line(source).public_id))  # type: ignore[return-value]
     return render(
         "sources/show.html",
         source=source,

@@ -92,7 +92,7 @@ def uninstall(source_id: str) -> Response:
 
 
 def _source(source_id: str) -> Any:
-    source = sources.find(g.merchant, source_id)
+    source = sources.find_line(g.merchant, source_id)
     setup_steps.require(source, "connection")
     if connection_parts.whole_settings(source).get("approval") != bigcommerce_app.KIND:
         raise NotFound("app")

@@ -7,9 +7,10 @@ from typing import Any
 
 from werkzeug.routing import Rule
 
-from portal import api_tokens, clock, config, directory, sources, webhooks
+from portal import api_tokens, channels, clock, config, directory, sources, webhooks
 from portal.models import (
     TABLES,
+    ChannelOrder,
     Connection,
     Document,
     FormToken,
@@ -39,6 +40,8 @@ IDS = (
     "order_file_id",
     "shipment_id",
     "token_id",
+    "channel_id",
+    "store_order_id",
 )
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 SUPPLIERS = {
@@ -70,6 +73,8 @@ class Belongings:
     order_file_id: str
     shipment_id: str
     token_id: str
+    channel_id: str
+    store_order_id: str
     others: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
@@ -128,7 +133,10 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
         "dry_runs.plan": {"run_id": dry.public_id}, "dry_runs.csv": {"run_id": dry.public_id},
         "order_files.show": {"order_file_id": taken.public_id}, "sending.document": {"submission_id": submission.public_id},
     }  # fmt: skip
-    ids = (source, run, item, order, request, file, parcel, token)
+    channel = channels.add(merchant, f"{name} store", "woocommerce", clock.now(), True, "owner")
+    told = {"ref": "77", "number": "77", "state": "take", "lines": [], "changed": "2026-11-27T06:00:00", "placed": "2026-11-27T06:00:00"}
+    waits = ChannelOrder.create(channel=channel, ref="77", number="77", state="waiting", why="It has no SKU.", told={"whole": told})
+    ids = (source, run, item, order, request, file, parcel, token, channel, waits)
     return Belongings(*[one.public_id for one in ids], others=others)
 
 
