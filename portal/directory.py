@@ -141,6 +141,8 @@ def _create_parts(source: Source, supplier: Supplier, who: str) -> None:
     Integration.update(enabled=True).where(Integration.source == source, Integration.kind == "get_inventory_primary").execute()
     if not Connection.select().where(Connection.source == source).exists():
         Connection.create(source=source, settings=_defaults(supplier), changed_by=who)
+    if supplier.protocol == "soap" and not ServiceDescription.select().where(ServiceDescription.source == source).exists():
+        ServiceDescription.create(source=source)  # here, so that looking at its pages writes nothing
 
 
 def _defaults(supplier: Supplier) -> dict[str, str]:

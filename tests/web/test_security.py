@@ -115,11 +115,15 @@ def test_the_token_may_come_in_the_header(client: Any) -> None:
     assert answer.status_code == 303
 
 
+GIVES_OUT_A_STATE = ("signing_in.leave", "approvals.leave")
+"""Pages with a plain link to another host (CSP form-action forbids a form), which must carry a one-use state that we keep."""
+
+
 def test_reading_never_writes(app: Any, client: Any, merchant: Any) -> None:
     places = paths(app, merchant)
     before = everything()
     for rule, path in places:
-        if "GET" in methods(rule):
+        if "GET" in methods(rule) and rule.endpoint not in GIVES_OUT_A_STATE:
             assert client.get(path).status_code < 500, rule.rule
             client.head(path)
             client.get(path, headers={"HX-Request": "true"})
