@@ -87,7 +87,7 @@ def test_searching_looks_at_every_word(loopback: Any, text: str, found: list[str
         ("warehouses", "", {"shipbob", "veeqo"}, {"shopify", "bigbuy"}),
         ("files", "", {"sftp-file", "google-sheets", "edi-846-sftp", "file-upload"}, {"rest-api", "webhook"}),
         ("apis", "", {"rest-api", "soap-service", "webhook"}, {"http-file"}),
-        ("", "orders", {"sftp-file", "ftp-file"}, {"google-sheets", "shopify"}),
+        ("", "orders", {"sftp-file", "ftp-file", "shopify", "woocommerce"}, {"google-sheets", "medusa"}),
         ("files", "shipments", {"http-file", "google-sheets"}, {"edi-846-sftp", "file-upload"}),
     ],
 )
