@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -17,6 +18,7 @@ from portal import (
     documents,
     file_looks,
     mappings,
+    notice_lists,
     notice_shapes,
     order_mapping,
     order_setup,
@@ -43,8 +45,8 @@ def cannot(source: Source) -> str:
     """Why the source has no acknowledgement files to read; "" when it may."""
     if source.state == "draft":
         return "This source is a draft. Finish its set-up first."
-    if connections.supplier_of(source).protocol not in PROTOCOLS:
-        return "Acknowledgements come by SFTP, FTP, a file link or a webhook. Answers are entered on each request's page here."
+    if connections.supplier_of(source).protocol not in PROTOCOLS and not notice_lists.is_used(source):
+        return "Acknowledgements come by SFTP, FTP, a file link, a REST API or a webhook. Answers are entered on each request's page here."
     return ""
 
 
@@ -62,7 +64,9 @@ def looked_at(text: str) -> tuple[list[str], FeedFormat | None]:
     """
     if text.lstrip()[:1] not in ("{", "[", "<"):
         return headers_of(text), None
-    ending = "xml" if text.lstrip().startswith("<") else "json"
+    lines = text.strip().splitlines()
+    many = len(lines) > 1 and all(line.startswith("{") and line.rstrip().endswith("}") for line in lines)
+    ending = "xml" if text.lstrip().startswith("<") else "jsonl" if many else "json"
     try:
         with NamedTemporaryFile(suffix=f".{ending}") as kept:
             kept.write(text.strip().encode())
@@ -79,6 +83,16 @@ def newest(source: Source) -> str:
     if found is None or found.size > LONGEST_SAMPLE or not documents.path_of(found).exists():
         return ""
     return documents.path_of(found).read_text("utf-8", "replace")
+
+
+def from_list(source: Source, typed: Mapping[str, str]) -> str:
+    """The first items of the list as typed, one a line. Raises Invalid."""
+    try:
+        read = notice_lists.sample(source, typed)
+    except SupplierError as error:
+        raise Invalid({"path": notice_lists.why(error)}) from error
+    with documents.path_of(read).open(encoding="utf-8") as lines:
+        return "".join(islice(lines, 5))[:LONGEST_SAMPLE]
 
 
 def codes_of(text: str) -> dict[str, str]:
@@ -101,9 +115,8 @@ def save(
 
     `form`: how what comes is read, where `headers` are of a sample of it. Raises Invalid, Refused, Stale.
     """
-    given = connections.is_given(source)
-    if given:
-        settings = {**order_setup.GIVEN, **({"format": order_setup.pinned(form)} if form else {})}
+    given, settings = connections.is_given(source), order_setup.laid_out(source, settings)
+    settings |= order_setup.pinned(source, form) if form else {}
     if why := cannot(source):
         raise Refused(why)
     if use is None:

@@ -167,13 +167,20 @@ def trusted_at(connection: Connection) -> datetime | None:
 
 @contextmanager
 def open_for(
-    source: Source, run_id: int | None = None, *, sample: bool = False, link: str = "", operation: str = "get_inventory", since: str = ""
+    source: Source,
+    run_id: int | None = None,
+    *,
+    sample: bool = False,
+    link: str = "",
+    operation: str = "get_inventory",
+    since: str = "",
+    over: Mapping[str, Any] | None = None,
 ) -> Iterator[Connector]:
     """A connector to the source's supplier, its credentials opened. Opens no socket by itself.
 
     `run_id`: for whom it asks. `sample`: a list that comes page by page is left after some pages. `operation`: get_inventory,
     send_orders or get_shipments. `since`: only what changed since then, in the supplier's form. `link`: of another file or, behind
-    an API, the path of another list.
+    an API, the path of another list. `over`: settings of another list of the same server, laid over the connection's.
 
     Refused sign-ins inside the block are counted, and after three within an hour the block is not entered.
     Raises SupplierError not_set_up or sign_in_paused, and Later while the server has no room for us, or is left alone. What is
@@ -188,7 +195,7 @@ def open_for(
         raise SupplierError(_OTHER_SERVER, permanent=True)
     settings = supplier.whole(connection.settings, operation)
     settings |= ({"most_pages": SAMPLE_PAGES} if sample else {}) | ({"path" if is_path else "url": link} if link else {})
-    settings |= {"since": since} if since else {}
+    settings |= {**(over or {}), **({"since": since} if since else {})}
     host = server_of(settings)
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
     told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source, settings) if settings.get("auth") == "code" else None

@@ -18,6 +18,7 @@ from portal import (
     documents,
     file_looks,
     mappings,
+    notice_lists,
     notice_shapes,
     order_calls,
     order_mapping,
@@ -68,7 +69,9 @@ def cannot(source: Source, kind: str) -> str:
 
 
 def way(source: Source) -> str:
-    """How tracking and answers come: by files, from behind a link, or as what the supplier sends to us (webhook)."""
+    """How tracking and answers come: by files, from behind a link, as a list of an API, or sent to us (webhook)."""
+    if notice_lists.is_used(source):
+        return "list"
     return {"http": "link", webhooks.PROTOCOL: "webhook"}.get(connections.supplier_of(source).protocol, "files")
 
 
@@ -176,14 +179,16 @@ def save_shipments(
     """Keep whether shipments are read, from where ({"folder", "match", "pattern"}) and how. Raises Invalid, Stale, Refused."""
     errors = _use_errors(source, "get_shipments", use)
     headers: Sequence[str] = ()
-    settings = {**GIVEN} if way(source) == "webhook" else settings
+    settings = laid_out(source, settings)
     if use:
         sample = mappings.sample_of(sources.integration(source, "get_shipments"))
         headers = sample.headers if sample else ()
         errors |= place_errors(source, settings)
         errors |= _errors_of(lambda: order_mapping.check_shipment_rules(rules, headers)) if sample else {"sample": _NO_SAMPLE}
-        if sample and way(source) == "webhook":
-            settings = {**settings, "format": pinned(sample.format)}
+        try:
+            settings |= pinned(source, sample.format) if sample else {}
+        except Invalid as refused:
+            errors |= refused.errors
     if errors:
         raise Invalid(errors)
     _write(source, "get_shipments", bool(use), settings, rules, headers, version, who, user)
@@ -193,9 +198,22 @@ GIVEN: Mapping[str, Any] = {"folder": "", "match": "all", "pattern": "*"}
 """What stands for a place where there is none: all that comes is read."""
 
 
-def pinned(form: FeedFormat) -> dict[str, Any] | None:
-    """How each later delivery is read: where the sample has its items and their lines. None for a table, which is looked at anew."""
-    return vars(form) if form.kind in notice_shapes.KINDS else None
+def laid_out(source: Source, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they are kept: of what has no folder, what stands for one. Each is read once, but a list anew each time."""
+    if way(source) == "list":
+        return {**GIVEN, "match": "newest", "list": {key: str(settings.get(key, "")) for key in notice_lists.KEYS}}
+    return {**GIVEN} if way(source) == "webhook" else {key: settings.get(key, "") for key in GIVEN}
+
+
+def pinned(source: Source, form: FeedFormat) -> dict[str, Any]:
+    """{"format"}: how what comes is read, where the sample has its items and their lines; None for a table, looked at anew each time.
+
+    Empty for files, each of which is looked at. Raises Invalid.
+    """
+    if way(source) not in ("list", "webhook"):
+        return {}
+    form = notice_lists.pinned(form) if way(source) == "list" else form
+    return {"format": vars(form) if form.kind in notice_shapes.KINDS else None}
 
 
 _NO_SAMPLE = "Show us one tracking file first: paste its first lines, or choose the file."
@@ -219,6 +237,13 @@ def take_delivery(source: Source) -> None:
         raise Invalid({"sample": "No shipment came to the webhook's address yet. Let the supplier send one, or paste a sample."})
     integration = sources.integration(source, "get_shipments")
     Integration.update(sample_document_id=newest.id).where(Integration.id == integration.id).execute()
+
+
+def take_list(source: Source, typed: Mapping[str, str]) -> None:
+    """Make the mapping on the first pages of the list as typed. Raises Invalid, SupplierError, Later."""
+    read = notice_lists.sample(source, typed)
+    integration = sources.integration(source, "get_shipments")
+    Integration.update(sample_document_id=read.id).where(Integration.id == integration.id).execute()
 
 
 def propose_shipments(integration: Integration, sample: Sample) -> tuple[list[Match], dict[str, Any]]:
@@ -261,6 +286,8 @@ def _use_errors(source: Source, kind: str, use: bool | None) -> dict[str, str]:
 
 def place_errors(source: Source, settings: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with where files are looked for, by field."""
+    if way(source) == "list":
+        return notice_lists.errors(settings.get("list") or {})
     return {} if way(source) == "webhook" else _place_errors(settings) | _pattern_errors(source, settings)
 
 

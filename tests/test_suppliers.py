@@ -114,7 +114,7 @@ def test_which_methods_can_send_orders_and_get_shipments():
     assert {slug: both for slug, both in able.items() if any(both)} == {
         DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True),
         "google-sheets": (False, True), "dropbox-file": (False, True), "woocommerce": (True, False),
-        "shopify": (True, False), "bigcommerce": (True, False), "rest-api": (True, False),
+        "shopify": (True, False), "bigcommerce": (True, False), "rest-api": (True, True),
         "webhook": (False, True),
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from portal import after_read, clock, connection_parts, connections, deliveries, documents, read_files
+from portal import after_read, clock, connection_parts, connections, deliveries, documents, notice_lists, read_files
 from portal.connectors import Conditional, Connector, Progress, Unchanged, problems, selection
 from portal.connectors.folders import FolderConnector, Look
 from portal.connectors.lists import ListReader
@@ -41,8 +41,11 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
         return _only(work, [uploaded])
     asked = changes.next_read(work.run, integration) if integration.kind in INVENTORY_KINDS else None
     since = asked.value(str(connection_parts.whole_settings(source).get("since_form") or "iso")) if asked else ""
-    operation = "get_inventory" if integration.kind in INVENTORY_KINDS else integration.kind
-    with connections.open_for(source, work.run.id, link=_link_of(integration), since=since, operation=operation) as connector:
+    notices = integration.kind not in INVENTORY_KINDS
+    operation, over = integration.kind if notices else "get_inventory", None
+    if notices and (kept := integration.settings.get("list")):
+        over, since = notice_lists.settings_of(kept), notice_lists.since(integration, work.run)
+    with connections.open_for(source, work.run.id, link=_link_of(integration), since=since, operation=operation, over=over) as connector:
         if isinstance(connector, FolderConnector):
             return _Folder(work, integration, connector).files()
         have = _had(integration, connector)
@@ -56,6 +59,10 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
         read = connector.story() if isinstance(connector, ListReader) else fetched.name
     work.say(f"Fetched {read}, {fetched.size:,} bytes.")
     if asked is not None and not _holds_something(work, asked, fetched):
+        return []
+    if over is not None and not fetched.size:
+        work.say(f"The list holds nothing{f' that changed since {since}' if since else ''}.")
+        Path(fetched.path).unlink(missing_ok=True)
         return []
     return _only(work, [documents.adopt(source, fetched, work.run)])
 

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 
-from portal import answer_setup, connections, mappings, notice_shapes, order_setup, sources
+from portal import answer_setup, connections, mappings, notice_lists, notice_shapes, order_setup, sources
 from portal.errors import Invalid, Refused, Stale
 from portal.fields import ANSWER_FIELDS
 from portal.web import guards
-from portal.web.operations import placed, typed
+from portal.web.operations import list_fields, placed, typed
 from portal.web.render import render, saved
 from portal.web.typed import TypedErrors, whole_number
 
@@ -27,8 +27,10 @@ def edit(source_id: str) -> Response:
     source = sources.find(g.merchant, source_id)
     if request.method != "POST" or request.form.get("do") == "read":
         return _page(source)
+    if request.form.get("do") == "list":
+        return _from_list(source)
     use = {"yes": True, "no": False}.get(request.form.get("use", ""))
-    settings = {"folder": typed("folder"), "match": typed("match"), "pattern": typed("pattern")}
+    settings = _place()
     try:
         rules = {"fields": _columns(), "date_form": "", "codes": answer_setup.codes_of(request.form.get("codes", "")[:10_000])}
         headers, form = answer_setup.looked_at(_sample())
@@ -43,6 +45,18 @@ def edit(source_id: str) -> Response:
     return saved(url_for("sources.integrations", source_id=source_id), "Get Acknowledgements is " + ("on." if use else "off."))
 
 
+def _from_list(source: Any) -> Response:
+    """The first items of the list as typed, for their names."""
+    try:
+        return _page(source, text=answer_setup.from_list(source, _place()))
+    except Invalid as refused:
+        return _page(source, refused.errors, 422)
+
+
+def _place() -> dict[str, str]:
+    return {name: typed(name) for name in ("folder", "match", "pattern", *notice_lists.KEYS)}
+
+
 def _sample() -> str:
     text: str = request.form.get("headers", "")
     return text.strip()[: answer_setup.LONGEST_SAMPLE]
@@ -53,13 +67,13 @@ def _columns() -> dict[str, Any]:
     return {key: {"columns": [name], "steps": []} for key, name in names.items() if name}
 
 
-def _page(source: Any, errors: Any = None, status: int = 200, stale: Stale | None = None) -> Response:
+def _page(source: Any, errors: Any = None, status: int = 200, stale: Stale | None = None, text: str = "") -> Response:
     sent, one = request.method == "POST", answer_setup.of(source)
     kept = one.settings if one else {}
     version = mappings.current(one) if one else None
     rules = version.rules if version else {}
     demo = connections.supplier_of(source).needs_demo
-    line = _sample() if sent else ",".join(version.headers) if version else DEMO_HEADER if demo else answer_setup.newest(source)
+    line = text or _sample() if sent else ",".join(version.headers) if version else DEMO_HEADER if demo else answer_setup.newest(source)
     found = dict(errors or {})
     try:
         headers = answer_setup.looked_at(line)[0]
@@ -67,7 +81,7 @@ def _page(source: Any, errors: Any = None, status: int = 200, stale: Stale | Non
         headers, found = [], {**refused.errors, **found}
         status = 422 if sent else status
     proposed = {match.field: match.column for match in notice_shapes.propose(ANSWER_FIELDS, headers, [])} if headers else {}
-    fields = _columns() if sent and request.form.get("do") != "read" else rules.get("fields") or {}
+    fields = _columns() if sent and request.form.get("do") not in ("read", "list") else rules.get("fields") or {}
     chosen = {field.key: ((fields.get(field.key) or {}).get("columns") or [""])[0] for field in ANSWER_FIELDS}
     if not any(chosen.values()):
         chosen = {field.key: proposed.get(field.key) or "" for field in ANSWER_FIELDS}
@@ -80,5 +94,5 @@ def _page(source: Any, errors: Any = None, status: int = 200, stale: Stale | Non
         "acknowledgements/edit.html", "acknowledgements/_edit.html", status, source=source, errors=found, use=answered, headers=headers,
         line=line, chosen=chosen, fields=ANSWER_FIELDS, matches=order_setup.MATCHES, codes=codes, version=one.version if one else 1,
         problems=TypedErrors(placed(found, ids), stale), cannot=answer_setup.cannot(source), **values,
-        way=order_setup.way(source),
+        way=order_setup.way(source), **list_fields(kept),
     )  # fmt: skip

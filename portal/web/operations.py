@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 
-from portal import order_setup, setup_steps, sources
+from portal import notice_lists, order_setup, setup_steps, sources
 from portal.web.render import saved
 from portal.web.steps import onward
 
@@ -36,6 +36,13 @@ def typed(name: str) -> str:
     """One text of this form, without space around it and no longer than any setting."""
     text: str = request.form.get(name, "")
     return text.strip()[:LONGEST]
+
+
+def list_fields(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields of an API's list show: as typed on a POST, else as kept."""
+    saved_list = kept.get("list") or {"paging": "same", "since_form": "iso"}
+    told = {key: typed(key) if request.method == "POST" else str(saved_list.get(key, "")) for key in notice_lists.KEYS}
+    return {"asked": told, "pagings": notice_lists.PAGINGS, "since_forms": notice_lists.SINCE_FORMS}
 
 
 def done(source: Any) -> Response:

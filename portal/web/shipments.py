@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, g, url_for
 from htmx_flask import request
 
-from portal import activation, connections, demo_goods, mappings, order_mapping, order_setup, sources
+from portal import activation, connections, demo_goods, mappings, notice_lists, order_mapping, order_setup, sources
 from portal.errors import Invalid, Stale, SupplierError
 from portal.fields import SHIPMENT_FIELDS
 from portal.web import guards, operations
@@ -37,7 +37,7 @@ def save_shipments(source_id: str) -> Response:
     """Keep the answers and go on, or show what is in the way."""
     source, integration = operations.opened(source_id, KIND)
     use = operations.answered(source, integration)
-    settings = {"folder": typed("folder"), "match": typed("match"), "pattern": typed("pattern")}
+    settings = {name: typed(name) for name in ("folder", "match", "pattern", *notice_lists.KEYS)}
     try:
         sample = mappings.sample_of(integration)
         rules = _typed_rules()
@@ -62,12 +62,15 @@ def draft_shipments(source_id: str) -> Response:
     """Show the draft again; or take a tracking file first, and match its columns."""
     source, integration = operations.opened(source_id, KIND)
     version, do = whole_number(request.form.get("version", "")), request.form.get("do", "preview")
-    if do not in ("sample", "newest"):
+    if do not in ("sample", "newest", "list"):
         if wants_fragment() and (part := _part(source, integration, request.htmx.target or "")) is not None:
             return part
         return _page(source, integration, version=version)
     try:
-        (_take_sample if do == "sample" else order_setup.take_delivery)(source)
+        if do == "list":
+            order_setup.take_list(source, {name: typed(name) for name in notice_lists.KEYS})
+        else:
+            (_take_sample if do == "sample" else order_setup.take_delivery)(source)
     except (Invalid, SupplierError) as error:
         words = error.errors if isinstance(error, Invalid) else {"sample": f"{error.problem.headline}. {error.problem.body}"}
         return _page(source, integration, words, 422, version=version)
@@ -156,7 +159,7 @@ def _page(
         back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
         folder=typed("folder") if sent else order_setup.place(source, integration),
         match=typed("match") if sent else kept.get("match", "all"), matches=order_setup.MATCHES,
-        pattern=typed("pattern") if sent else kept.get("pattern", usual), way=order_setup.way(source),
+        pattern=typed("pattern") if sent else kept.get("pattern", usual), way=order_setup.way(source), **operations.list_fields(kept),
         pasted=request.form.get("pasted", "") if sent else demo_goods.SHIPMENTS.decode() if supplier.needs_demo else "",
         fields=SHIPMENT_FIELDS, **_columns(source), **mapped,
     )  # fmt: skip
