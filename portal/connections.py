@@ -200,9 +200,9 @@ def open_for(
     refused_sign_ins.check(source.merchant, host, str(settings.get("user", "")))
     told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source, settings) if settings.get("auth") == "code" else None
     soap = import_module("portal.service_calls") if supplier.protocol == "soap" else None  # with its libraries, where they are needed
-    settings |= soap.settings_of(source, operation) if soap else {}
-    settings |= import_module("portal.order_calls").settings_of(source) if operation == "send_orders" else {}
-    library = soap.service_descriptions.Shelf(source) if soap else None
+    settings |= _of_operation(source, operation)
+    orders = soap is not None and operation == "send_orders" and bool(soap.service_descriptions.orders_operation(source))
+    library = soap.service_descriptions.Shelf(source, orders) if soap else None
     key, reach = connection.trusted_key, guard()
     run = None if run_id is None else Run.get_by_id(run_id)
     with (
@@ -217,6 +217,18 @@ def open_for(
         except SupplierError as error:
             refused_sign_ins.note(connection, host, error)
             raise
+
+
+def place_for(source: Source, operation: str) -> str:
+    """The server that is asked for an operation, as "host:port"."""
+    return place_of(supplier_of(source).whole(find(source).settings, operation) | _of_operation(source, operation))
+
+
+def _of_operation(source: Source, operation: str) -> dict[str, Any]:
+    """What the operation takes beside the connection's own settings."""
+    of_orders = import_module("portal.order_calls").settings_of(source) if operation == "send_orders" else {}
+    soap = supplier_of(source).protocol == "soap"
+    return of_orders | (import_module("portal.service_calls").settings_of(source, operation) if soap else {})
 
 
 def _read(source: Source) -> tuple[Connection | None, dict[str, Secret]]:

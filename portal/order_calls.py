@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from portal import mappings
 from portal.connection_parts import supplier_of
@@ -140,7 +140,11 @@ def witness_of(kind: str, call: Mapping[str, str]) -> dict[str, Any]:
         return {"proves": proves, "key": call["key_header"], "window_seconds": int(call["window_hours"]) * 3_600}
     if proves == "nothing":
         return {"proves": proves}
-    place, _, query = call["look_path"].partition("?") if kind == "rest" else (call["look_operation"], "", call["look_arguments"])
+    if kind == "rest":
+        place, _, query = call["look_path"].partition("?")
+    else:
+        pairs = (line.partition("=") for line in call["look_arguments"].splitlines() if "=" in line)
+        place, query = call["look_operation"], urlencode([(name.strip(), text.strip()) for name, _, text in pairs])
     found = {"path": place, "query": query, "items": call["look_items"], "field": call["look_field"], "id": call["look_id"] or "id"}
     return {**found, "proves": proves, "settle_seconds": int(call["settle_seconds"])}
 

@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from portal import audit, service_descriptions
+from portal import audit, order_calls, service_descriptions
 from portal.connection_parts import mark_untested, supplier_of
 from portal.connectors import answers
 from portal.connectors.soap_answers import MOST_IDS
 from portal.connectors.soap_arguments import SOURCES as SOURCES
 from portal.connectors.soap_arguments import asks_for_each, written
 from portal.errors import Invalid
-from portal.models import ServiceDescription, Source, database
+from portal.models import Integration, ServiceDescription, Source, database
+from portal.service_descriptions import ORDERS_AT, ORDERS_WSDL
 from portal.suppliers import Supplier
 
 MOST_PRODUCTS = MOST_IDS
@@ -40,15 +41,47 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"
 def settings_of(source: Source, operation: str = "get_inventory") -> dict[str, Any]:
     """What the connector takes beside the connection's own settings: the supplier's fixed part over what the merchant chose.
 
-    What the merchant chose is for get_inventory only.
+    What the merchant chose is for get_inventory only; for send_orders it stands with Send Orders, where the supplier's file says nothing.
     """
+    if operation == "send_orders" and order_calls.kind_of(supplier_of(source)) == "soap":
+        return _of_orders(source)
     row, supplier = service_descriptions.find(source), supplier_of(source)
     settings = service_descriptions.settings_of(source)
     said = {key: value for key, value in supplier.whole(settings, operation).items() if key in FIXED and value}
     call = {
         "wsdl_operation" if key == "operation" else key: value for key, value in row.call.items() if value and operation == "get_inventory"
     }
-    return {**call, **said, "arguments": {**call.get("arguments", {}), **written(str(said.get("arguments") or ""))}}
+    own = operation == "send_orders" and service_descriptions.orders_operation(source)
+    where = {"endpoint": settings.get(ORDERS_AT), "wsdl": settings.get(ORDERS_WSDL)} if own else {}
+    return {**call, **said, **where, "arguments": {**call.get("arguments", {}), **written(str(said.get("arguments") or ""))}}
+
+
+def _of_orders(source: Source) -> dict[str, Any]:
+    call = order_calls.call_of(Integration.get(Integration.source == source, Integration.kind == "send_orders"))
+    told = {key: call[key] for key in ("sent_id", "errors_at", "errors_good")}
+    return {
+        **told, "operation": "send_orders", "wsdl_operation": call["operation"], "arguments": written(call["arguments"]), "items": "",
+        "products_operation": "", "witness": order_calls.witness_of("soap", call),
+    }  # fmt: skip
+
+
+def order_errors(source: Source, call: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the operations and arguments that were typed for Send Orders (see order_calls), by key."""
+    errors, row = dict[str, str](), service_descriptions.find(source)
+    pairs = [("operation", "arguments")] + ([("look_operation", "look_arguments")] if call["proves"] == "listed" else [])
+    for key, arguments in pairs:
+        one = service_descriptions.operation_of(row, call[key])
+        if one is None or one["unusable"]:
+            errors[key] = one["unusable"] if one else "Choose one of the operations. The test of the connection reads them."
+            continue
+        told = written(call[arguments])
+        if unknown := sorted(set(told) - {part["path"] for part in one["arguments"]}):
+            errors[arguments] = f"{one['name']} does not take {unknown[0][:60]}."
+        elif asks_for_each(told):
+            errors[arguments] = "An order is not sent for each product."
+    if call["proves"] == "listed" and "{reference}" not in call["look_arguments"]:
+        errors.setdefault("look_arguments", "Say in which argument our PO number is asked for, such as poNumber = {reference}.")
+    return errors
 
 
 def fixed(supplier: Supplier) -> dict[str, str]:

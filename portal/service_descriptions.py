@@ -15,7 +15,7 @@ from peewee import IntegrityError
 from portal import audit, clock, setup_steps
 from portal.connection_parts import mark_untested, supplier_of
 from portal.connectors.soap_files import LONGEST_ALL as LONGEST_ALL
-from portal.connectors.soap_files import UPLOADED, Files, gathered, sort_uploads
+from portal.connectors.soap_files import UPLOADED, Files, gathered, parted, sort_uploads
 from portal.errors import NotFound, Stale
 from portal.models import Connection, ServiceDescription, Source, database
 
@@ -52,9 +52,20 @@ def operation_of(row: ServiceDescription, key: str) -> dict[str, Any] | None:
 
 
 def kept_files(row: ServiceDescription) -> list[tuple[str, int]]:
-    """Name and bytes of each kept file: those of the WSDL in use, then added schemas."""
-    packed = [text for text in (row.packed, row.extra) if text]
+    """Name and bytes of each kept file: those of the WSDL in use, of the one for orders where that is another, then added schemas."""
+    packed = [text for text in (row.packed, row.orders_packed, row.extra) if text]
     return [(name.removeprefix(UPLOADED), len(content)) for text in packed for name, content in Files.unpacked(text).files.items()]
+
+
+ORDERS_AT, ORDERS_WSDL = "orders_endpoint", "orders_wsdl"
+"""Settings of a supplier whose orders are taken by another service than the one that tells the stock."""
+
+
+def orders_operation(source: Source) -> str:
+    """The operation by which another service takes orders; "" where orders go to the service that tells the stock."""
+    supplier = supplier_of(source)
+    operation = supplier.operations.get("send_orders")
+    return str(operation.texts.get("wsdl_operation", "")) if operation and ORDERS_AT in supplier.setting_keys else ""
 
 
 def upload(source: Source, uploads: Sequence[tuple[str, bytes]], who: str) -> None:
@@ -63,9 +74,18 @@ def upload(source: Source, uploads: Sequence[tuple[str, bytes]], who: str) -> No
     The connection is untested afterwards. Raises SupplierError where nothing can be made of it.
     """
     row, by_address = find(source), settings_of(source).get("wsdl_from") == "address"
-    files = Files("", gathered(uploads)) if by_address else sort_uploads(uploads)
-    packed = {"extra": files.packed()} if by_address else {"packed": files.packed(), "digest": ""}
-    names = sorted(files.files)[:20]
+    packed, known = dict[str, str](), list[Files]()
+    if by_address:
+        known = [Files("", gathered(uploads))]
+        packed = {"extra": known[0].packed()}
+    elif orders := orders_operation(source):
+        stock, theirs = parted(uploads, orders)
+        known = [one for one in (stock, theirs) if one]
+        packed = ({"packed": stock.packed(), "digest": ""} if stock else {}) | ({"orders_packed": theirs.packed()} if theirs else {})
+    else:
+        known = [sort_uploads(uploads)]
+        packed = {"packed": known[0].packed(), "digest": ""}
+    names = sorted({name for one in known for name in one.files})[:20]
     with database.atomic():
         _update(row, who, **packed)
         mark_untested(source)
@@ -79,14 +99,15 @@ def forget(source: Source) -> None:
 
 
 class Shelf:
-    """The kept WSDL of one source, for a connector (soap.Library)."""
+    """The kept WSDL of one source, for a connector (soap.Library); with `orders` that of its own service for orders."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, orders: bool = False) -> None:
+        self.source, self.orders = source, orders
 
     def kept(self) -> Files | None:
         """The WSDL in use; None before there was one."""
-        packed = find(self.source).packed
+        row = find(self.source)
+        packed = row.orders_packed if self.orders else row.packed
         return Files.unpacked(packed) if packed else None
 
     def uploads(self) -> Mapping[str, bytes]:
@@ -99,6 +120,10 @@ class Shelf:
         from portal.connectors.soap_wsdl import differences  # zeep is loaded where a WSDL is read
 
         row = find(self.source)
+        if self.orders:
+            if row.orders_packed != (packed := files.packed()):
+                ServiceDescription.update(orders_packed=packed).where(ServiceDescription.id == row.id).execute()
+            return ""
         if row.digest == files.digest and row.outline:
             ServiceDescription.update(read_at=clock.now()).where(ServiceDescription.id == row.id).execute()
             return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import posixpath
+import re
 import zipfile
 import zlib
 from base64 import b64decode, b64encode
@@ -203,6 +204,24 @@ def sort_uploads(uploads: Sequence[tuple[str, bytes]]) -> Files:
     """An uploaded WSDL with its schemas. The WSDL that no other imports is the entry. Raises SupplierError."""
     placed = gathered(uploads)
     return Files(_entry(placed), placed)
+
+
+def parted(uploads: Sequence[tuple[str, bytes]], operation: str) -> tuple[Files | None, Files | None]:
+    """(the WSDL without that operation, the WSDL with it) of an upload that may hold both, each with all of the schemas.
+
+    Raises SupplierError as `sort_uploads` does, also where several lack it, or have it.
+    """
+    placed = gathered(uploads)
+    has = re.compile(rb"<(?:[\w.-]+:)?operation\b[^>]*\bname\s*=\s*[\"']" + re.escape(operation.encode()) + rb"[\"']")
+    wsdls = {address for address, content in placed.items() if _Root.of(content).tag == f"{{{WSDL}}}definitions"}
+    found = []
+    for wanted in (False, True):
+        others = {address for address in wsdls if bool(has.search(placed[address])) is not wanted}
+        rest = {address: content for address, content in placed.items() if address not in others}
+        found.append(Files(_entry(rest), rest) if wsdls - others else None)
+    if not wsdls:
+        _entry(placed)  # says what it is instead
+    return found[0], found[1]
 
 
 def _unzipped(name: str, content: bytes) -> dict[str, bytes]:

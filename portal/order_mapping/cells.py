@@ -43,7 +43,19 @@ class Writer:
             raise Refused(
                 f"“{self.header}” of order {line.get('po_number', '')} holds a line break or control character. Change it and send again."
             )
+        longest = self.column.get("longest")
+        if longest and len(value) > longest:
+            raise Refused(
+                f"“{self.header}” of order {line.get('po_number', '')} has {len(value)} characters, and the supplier takes {longest}."
+            )
+        if not value and self.column.get("needed"):
+            raise Refused(f"Order {line.get('po_number', '')} has no {_named(self.column)}, and the supplier takes none without.")
         return value
+
+
+def _named(column: Column) -> str:
+    field = BY_KEY.get(str(column.get("field", "")))
+    return field.label.lower() if field else str(column.get("header", ""))
 
 
 def writers(layout: Layout, columns: Sequence[Column]) -> list[Writer]:
@@ -88,7 +100,8 @@ def _writer(column: Column, mark: str) -> _Write:
         parts = [_field_writer(BY_KEY[key], "YYYY-MM-DD", mark) for key in column["fields"]]
         join = str(column.get("join", " "))
         return lambda line: join.join([text for part in parts if (text := part(line))])
-    return _field_writer(BY_KEY[column["field"]], column.get("date_form", "YYYY-MM-DD"), mark)
+    write, ending = _field_writer(BY_KEY[column["field"]], column.get("date_form", "YYYY-MM-DD"), mark), str(column.get("ending", ""))
+    return (lambda line: f"{text}{ending}" if (text := write(line)) else "") if ending else write
 
 
 def _custom_writer(name: str, literal: bool) -> _Write:

@@ -12,7 +12,6 @@ from itertools import takewhile
 from typing import Any
 
 from portal import clock, connection_parts, connections, runs
-from portal.connection_values import place_of
 from portal.errors import Problem
 from portal.leases import Work
 from portal.models import FulfillmentRequest, Integration, Run, Source, Submission
@@ -121,7 +120,7 @@ def _put_back(hold: Hold, words: Problem) -> None:
 def opened(source: Source, way: Way, run_id: int | None) -> Iterator[tuple[Any, str]]:
     """(what delivers by this way, where that is as "host:port")."""
     if way.transport in (*FILES, *CALLS):
-        address = place_of(connection_parts.whole_settings(source))
+        address = connections.place_for(source, KIND)
         with connections.open_for(source, run_id, operation=KIND) as server:
             yield server, address
         return

@@ -19,6 +19,8 @@ from portal.outbox import witnesses
 from portal.suppliers import Supplier
 
 FILES = ("sftp", "ftp")
+ORDERS_AT = "orders_endpoint"
+"""The address of a service that takes orders, where it is another than the one that tells the stock (portal.service_descriptions)."""
 CALLS = ("rest", "soap", "shopify")
 LEAVE_BY = {
     "": "By the connection of this source",
@@ -86,6 +88,8 @@ def _call(supplier: Supplier, integration: Integration, settings: Mapping[str, A
     call = order_calls.call_of(integration)
     if operation is None and (not kind or not order_calls.is_set(call, kind)):
         raise Refused(f"Nobody has said yet how {supplier.name} takes an order. Finish Send Orders. Nothing was sent.")
+    if ORDERS_AT in supplier.setting_keys and not connections.find(integration.source).settings.get(ORDERS_AT):
+        raise Refused(f"{supplier.name} takes orders by another service than the stock. Enter its address under Connection. {_OTHERWISE}")
     proof = Witness(**(operation.witness if operation else order_calls.witness_of(kind, call)))
     taken = Taken(**operation.taken) if operation and operation.taken else None
     layout = order_setup.layout_of(integration)

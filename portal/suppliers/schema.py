@@ -90,8 +90,11 @@ STOCK_KEYS = Keys(needed={"path": str, "ours": str, "key": str, "their_key": str
 LAYOUT_KEYS = Keys(needed={"format": str}, optional={"root": str, "order_tag": str, "line_tag": str, "fixed": bool})
 COLUMN_KEYS = Keys(
     needed={"header": str, "kind": str},
-    optional={"field": str, "text": str, "level": str, "custom": str, "literal": bool, "date_form": str, "join": str, "with": str},
-)
+    optional={
+        "field": str, "text": str, "level": str, "custom": str, "literal": bool, "date_form": str, "join": str, "with": str,
+        "longest": int, "needed": bool, "ending": str,
+    },
+)  # fmt: skip
 PLACES = frozenset({"page", "offset", "cursor", "size", "id", "keys", "reference", "since", "who", "secret"})
 """Names in curly braces that a request fills in by itself."""
 NEED_KEYS = Keys(needed={"what": str, "who": str})

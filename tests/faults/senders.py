@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
@@ -262,11 +263,42 @@ class Api:
         return path
 
 
+@dataclass
+class SoapApi(Api):
+    """A service that takes purchase orders (PromoStandards sendPO). `codes`: business errors that the next orders get, inside a 200."""
+
+    codes: list[str] = field(default_factory=list)
+
+    def take(self, door: Any, body: bytes) -> None:
+        (reference,) = re.findall(rb"orderNumber>([^<]+)<", body)
+        with self._lock:
+            self.posts += 1
+            code = self.codes.pop(0) if self.codes else ""
+            if not code:
+                self.taken.append(reference.decode())
+                self.bodies.setdefault(reference.decode(), body)
+            number = len(self.taken)
+            cut, self.swallow = self.swallow > 0, max(0, self.swallow - 1)
+        if cut:
+            door.close_connection = True
+            return None
+        error = f"<s:code>{code}</s:code><s:description>No.</s:description><s:severity>Error</s:severity>"
+        said = f"<s:ServiceMessageArray><s:ServiceMessage>{error}</s:ServiceMessage></s:ServiceMessageArray>"
+        return answer(door, 200, _ENVELOPE.format(said if code else f"<s:transactionId>{number}</s:transactionId>"))
+
+
+_PO = "http://www.promostandards.org/WSDL/PO/1.0.0/"
+_ENVELOPE = (
+    '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
+    f'<SendPOResponse xmlns="{_PO}" xmlns:s="{_PO}SharedObjects/">{{}}</SendPOResponse></e:Body></e:Envelope>'
+)
+
+
 def answer(door: Any, status: int, said: Any) -> None:
-    body = json.dumps(said).encode()
+    body = said.encode() if isinstance(said, str) else json.dumps(said).encode()
     try:
         door.send_response(status)
-        door.send_header("Content-Type", "application/json")
+        door.send_header("Content-Type", "text/xml" if isinstance(said, str) else "application/json")
         door.send_header("Content-Length", str(len(body)))
         door.end_headers()
         door.wfile.write(body)
@@ -324,4 +356,4 @@ sent_id = "id"
 WITNESS
 """
 
-__all__ = ["Api", "PickUp", "Sender", "claim_and_sign", "expire", "judged", "know", "naive", "prepare", "send_orders"]
+__all__ = ["Api", "PickUp", "Sender", "SoapApi", "claim_and_sign", "expire", "judged", "know", "naive", "prepare", "send_orders"]

@@ -20,12 +20,15 @@ from typing import Any
 import pytest
 
 from portal import config as installation
+from portal import service_descriptions
 from portal.models import FulfillmentRequest, Source, Submission, SubmissionMember, SubmissionPart, database
 from portal.models.database import is_postgres
 from portal.outbox import stops
+from tests import outgoing
 from tests.connected import chosen, loopback  # noqa: F401
 from tests.faults import senders
-from tests.faults.senders import Api, PickUp, Sender
+from tests.faults.senders import Api, PickUp, Sender, SoapApi
+from tests.outbox.purchase_orders import ready, takes_purchase_orders, wsdl
 from tests.outgoing import connected, due_now, send, turn_on, wants
 from tests.servers import Server, SystemUser, sshd, system_user, vsftpd
 
@@ -230,6 +233,25 @@ def test_killed_while_orders_leave_by_an_api(workers: Workers, shop: Any, capsys
     assert found["unknown"] == 0 or proves in ("listed", "nothing")
     if proves == "nothing":
         assert 0 <= found["unknown"] <= hit
+
+
+@pytest.mark.one_database
+def test_killed_while_purchase_orders_leave_by_soap(workers: Workers, chosen: Any, monkeypatch: Any, capsys: Any) -> None:  # noqa: F811
+    def complete(source: Source, *numbers: str) -> list[FulfillmentRequest]:
+        made = outgoing.wants(source, *numbers, state="unprocessed")
+        ready(*made)
+        FulfillmentRequest.update(state="processing").where(FulfillmentRequest.id << made).execute()
+        return made
+
+    with SoapApi("nothing") as api, monkeypatch.context() as patched:
+        source = takes_purchase_orders(chosen("promostandards"), f"{api.base}/po")
+        service_descriptions.upload(source, [wsdl("get_inventory"), wsdl("send_orders")], "ana@harbor.example")
+        patched.setattr("tests.faults.test_sending_kills.wants", complete)
+        hit = kill_rounds(workers, source, 2 if SHORT else KILLS, CALLED, seeded())
+    found = senders.judged(approved(source), [(one, approved(source).get(one, "")) for one in api.taken], unsure(source))
+    with capsys.disabled():
+        print(f"\n  SOAP: {hit} kills, {len(approved(source))} requests, {api.posts} posts, {dict(found)}")
+    assert (found["dup"], found["lost"], found["odd"]) == (0, 0, 0) and 0 <= found["unknown"] <= hit
 
 
 def claimed_by(workers: Workers, tmp_path: Path, many: int, **order: Any) -> list[int]:
