@@ -131,7 +131,7 @@ def _page(
         back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
         folder=typed("folder") if sent else order_setup.place(source, integration),
         auto_send="auto_send" in request.form if sent else bool(integration.settings.get("auto_send")),
-        by_api=order_setup.leaves_by_api(integration), held=order_form.held_in_words(layout) if layout.get("fixed") else (),
+        held=order_form.held_in_words(layout) if layout.get("fixed") else (),
         formats=_formats(integration), shapes=order_mapping.SHAPES, options=_options(layout), **_made(integration, layout),
         **order_call.shown(source, integration, sent),
     )  # fmt: skip
@@ -163,13 +163,14 @@ def _formats(integration: Any) -> dict[str, str]:
 
 def _made(integration: Any, layout: Mapping[str, Any]) -> dict[str, Any]:
     """The files of the sample order as the page shows them, or why there are none yet. Of a workbook, what stands in its cells."""
+    by_api = order_setup.leaves_by_api(integration)
     try:
-        made = order_setup.sample_files(g.merchant, layout, order_setup.leaves_by_api(integration))
+        made = order_setup.sample_files(g.merchant, layout, by_api)
         as_text = order_setup.sample_files(g.merchant, {**layout, **CELLS}) if layout.get("format") == "xlsx" else made
     except Invalid as refused:
-        return {"made": (), "unmade": " ".join(f"{words}." for words in list(refused.errors.values())[:1])}
+        return {"made": (), "unmade": " ".join(f"{words}." for words in list(refused.errors.values())[:1]), "by_api": by_api}
     except Refused as refused:
-        return {"made": (), "unmade": str(refused)}
+        return {"made": (), "unmade": str(refused), "by_api": by_api}
     encoding = str(layout.get("encoding", "utf-8")) if layout.get("format", "csv") not in ("xlsx", "json") else "utf-8"
     shown = [one.content.decode(encoding)[:LONGEST_SHOWN] for one in as_text]
-    return {"made": [(one.name, text) for one, text in zip(made, shown, strict=True)], "unmade": ""}
+    return {"made": [(one.name, text) for one, text in zip(made, shown, strict=True)], "unmade": "", "by_api": by_api}

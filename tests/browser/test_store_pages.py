@@ -1,4 +1,5 @@
-"""The pages of stores that give a key by themselves: axe in light and dark, 320 px, large text, one main act."""
+"""The pages of stores: of those that give a key by themselves, and what an order becomes there: axe in light and dark, 320 px, large
+text, one main act."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from portal import clock, directory, key_offers, sources
+from portal import clock, directory, key_offers, setup_steps, sources
 from portal.models import KeyOffer, Source
 from tests.browser.conftest import axe_problems, sideways
 from tests.connecting import WHO, save
@@ -36,8 +37,13 @@ def pages(merchant: Any) -> list[str]:
         ends_at=clock.now() + timedelta(hours=1), received_at=clock.now(),
     )  # fmt: skip
     woo = chosen(merchant, "woocommerce", {"base": "https://store.kestrel.example"})
+    rest = chosen(merchant, "rest-api", {"base": "https://api.kestrel.example", "auth": "none", "path": "/items", "paging": "none"})
+    for one in (woo, rest):
+        for step in ("connection", "file", "inventory"):
+            setup_steps.mark(one, step)
     waiting, frame = f"/sources/{waits.public_id}/app", f"/bigcommerce/{waits.public_id}/load"
-    return [waiting, frame, f"/sources/{woo.public_id}/approval", f"/sources/{woo.public_id}/connection"]
+    orders = [f"/sources/{one.public_id}/mapping/orders" for one in (woo, rest)]
+    return [waiting, frame, f"/sources/{woo.public_id}/approval", f"/sources/{woo.public_id}/connection", *orders]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
