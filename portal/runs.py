@@ -73,35 +73,37 @@ Handler = Callable[[Work], Outcome]
 
 
 def start(
-    source: Source,
+    source: Source | None,
     kind: str,
     *,
+    merchant: Merchant | None = None,
     integration: Integration | None = None,
     cause: str = "person",
     started_by: str = "",
     settings: Mapping[str, Any] | None = None,
     claimed: bool = False,
 ) -> Run:
-    """Put a run in the queue, in the transaction that is open if one is.
+    """Put a run in the queue, in the transaction that is open if one is. `merchant`: whose, where no source is given.
 
     `cause`: person, schedule, first_sync, upload, delivery, command or system. A run that only waits to try again is brought
     forward for a person. `claimed`: the caller performs it himself, no worker may take it.
     Raises AlreadyRunning (also when two start at once).
     """
+    whose = source.merchant_id if source is not None else merchant.id if merchant is not None else 0
     columns = {
-        "merchant": source.merchant_id, "source": source, "integration": integration, "kind": kind, "cause": cause,
+        "merchant": whose, "source": source, "integration": integration, "kind": kind, "cause": cause,
         "started_by": started_by, "settings": dict(settings or {}), "due_at": clock.now(), "created_at": clock.now(),
     }  # fmt: skip
     if claimed:
         columns |= _hold(fence=0, attempt=0)
     with database.atomic():
-        _lock_numbers(source.merchant_id)
+        _lock_numbers(whose)
         unfinished = _unfinished_of(integration, kind)
         if unfinished is not None:
             return _brought_forward(unfinished, kind, cause)
-        if claimed and kind in WRITERS and (writer := _writer_of(source.id)):
+        if claimed and source is not None and kind in WRITERS and (writer := _writer_of(source.id)):
             raise AlreadyRunning(writer)
-        last = Run.select(fn.MAX(Run.number)).where(Run.merchant == source.merchant_id).scalar()
+        last = Run.select(fn.MAX(Run.number)).where(Run.merchant == whose).scalar()
         try:
             with database.atomic():
                 return Run.create(number=(last or 0) + 1, **columns)

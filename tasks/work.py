@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portal import connection_checks, removals
+from portal.catalogue import linking
 from portal.channels import pulling, telling
 from portal.inventory import apply, dry_run, fixes, revert, silence, sync
 from portal.outbox import running
@@ -22,6 +23,7 @@ HANDLERS: Mapping[str, Handler] = {
     "remove_inventory": removals.remove_inventory,
     "delete_source": removals.delete_source,
     "purge_source": removals.purge_source,
+    "linking": linking.perform,
     "send_orders": running.perform,
     "get_shipments": reading.perform,
     "get_acknowledgements": answering.perform,

@@ -2,6 +2,7 @@
 
 from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
 from portal.models.audit import AuditLine
+from portal.models.catalogue import LinkCandidate, Linking, Product, ProductLink
 from portal.models.channels import Channel, ChannelAttempt, ChannelNotice, ChannelOrder
 from portal.models.database import Table, connect, database
 from portal.models.descriptions import ServiceDescription
@@ -59,6 +60,7 @@ TABLES: list[type[Table]] = [
     UnknownSku, Webhook, WebhookDelivery, WebhookSeen,
     OrderFile, Order, OrderLine,
     FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
+    Linking, Product, ProductLink, LinkCandidate,
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
     Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
 ]  # fmt: skip
@@ -67,8 +69,8 @@ __all__ = [
     "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "Channel", "ChannelAttempt",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
-    "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "MappingVersion", "Merchant", "OauthGrant",
-    "OauthRequest", "Order", "OrderFile", "OrderLine", "PlanRow", "RequestEvent", "RequestLine", "Run", "RunFile",
+    "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "MappingVersion", "Merchant", "OauthGrant",
+    "OauthRequest", "Order", "OrderFile", "OrderLine", "PlanRow", "Product", "ProductLink", "RequestEvent", "RequestLine", "Run", "RunFile",
     "RunMessage", "SealedSecret", "SendAttempt", "SendingStop", "ServiceDescription", "Session",
     "SetAsideRow", "Shipment", "ShipmentItem", "ShippingCode", "SignInAttempt", "Source", "StagedRow",
     "StaleRecord", "Submission", "SubmissionMember", "SubmissionPart", "Table", "UnknownSku", "User",

@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from peewee import fn
+
 from portal import sources as source_list
-from portal.models import FulfillmentRequest, Integration, InventoryItem, Merchant, RequestLine, Source
+from portal.models import FulfillmentRequest, Integration, InventoryItem, Merchant, Product, ProductLink, RequestLine, Source
 from portal.models.database import is_postgres
 from portal.requests import stock
 from portal.requests.rules import of_workspace
@@ -67,18 +69,40 @@ def read(merchant: Merchant, skus: Collection[str], hold: bool = False) -> Marke
 
 
 def _offers(source: Source, skus: Collection[str]) -> list[Offer]:
+    """Items that are linked to products of these Master SKUs; of items without a product, those whose prefixed SKU is one of them.
+
+    Of several items behind one product, the one of which most is left to sell.
+    """
     prefix = source.sku_prefix
-    wanted = {sku[len(prefix) :]: sku for sku in skus if sku.startswith(prefix) and len(sku) > len(prefix)}
-    theirs, held, found = sorted(wanted), stock.committed(source.id, wanted), []
+    prefixed = {sku[len(prefix) :]: sku for sku in skus if sku.startswith(prefix) and len(sku) > len(prefix)}
+    found: dict[str, list[tuple[InventoryItem, str]]] = {}
+    for names, condition in ((sorted(skus), Product.sku), (sorted(prefixed), InventoryItem.sku)):
+        for start in range(0, len(names), CHUNK):
+            for one in _items(source, condition << names[start : start + CHUNK], linked=condition is Product.sku):
+                master = one.master if condition is Product.sku else prefixed[one.sku]
+                found.setdefault(one.sku, []).append((one, master))
+    held = stock.committed(source.id, found)
+    best: dict[str, Offer] = {}
+    for sku, items in found.items():
+        for one, master in items:
+            offer = Offer(source.id, master, one.id, one.quantity, held.get(sku, 0), one.cost, _gone(one))
+            if master not in best or _rank(offer) > _rank(best[master]):
+                best[master] = offer
+    return list(best.values())
+
+
+def _items(source: Source, condition: Any, linked: bool) -> Any:
     item = InventoryItem
-    for start in range(0, len(theirs), CHUNK):
-        query = item.select(item.id, item.sku, item.quantity, item.cost, item.archived_at, item.missing_since)
-        for one in query.where(item.source == source.id, item.sku << theirs[start : start + CHUNK]):
-            gone = (
-                "the item is archived" if one.archived_at else "its last accepted file does not hold the item" if one.missing_since else ""
-            )
-            found.append(Offer(source.id, wanted[one.sku], one.id, one.quantity, held.get(one.sku, 0), one.cost, gone))
-    return found
+    columns = [item.id, item.sku, item.quantity, item.cost, item.archived_at, item.missing_since]
+    mine = (item.source == source.id) & condition
+    if linked:
+        joined = item.select(*columns, Product.sku.alias("master")).join(ProductLink, on=(ProductLink.item == item.id))
+        return joined.join(Product, on=(ProductLink.product == Product.id)).where(mine, Product.merchant == source.merchant_id).objects()
+    return item.select(*columns).where(mine, ~fn.EXISTS(ProductLink.select().where(ProductLink.item == item.id)))
+
+
+def _rank(offer: Offer) -> tuple[bool, int, int]:
+    return (not offer.gone, offer.available, -offer.item)
 
 
 def _gone(item: InventoryItem) -> str:

@@ -54,6 +54,8 @@ BLUEPRINTS: tuple[str, ...] = (
     "mappings",
     "channels",
     "parcels",
+    "products",
+    "linking",
     "requests",
     "request_acts",
     "routing",

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 
 from portal import run_report, sources
+from portal.catalogue import products
 from portal.errors import Invalid
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
 from portal.inventory import browse, pins
@@ -61,6 +62,7 @@ def show(item_id: str) -> Response:
         long_fields=LONG_FIELDS,
         pins=pins.of_item(item),
         stock=listing.available_of(item),
+        link=products.of_item(item),
     )
 
 

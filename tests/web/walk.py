@@ -15,8 +15,11 @@ from portal.models import (
     Document,
     FormToken,
     InventoryItem,
+    Linking,
     Merchant,
     OrderFile,
+    Product,
+    ProductLink,
     Run,
     Session,
     SetAsideRow,
@@ -42,6 +45,8 @@ IDS = (
     "token_id",
     "channel_id",
     "store_order_id",
+    "product_id",
+    "linking_id",
 )
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 SUPPLIERS = {
@@ -75,6 +80,8 @@ class Belongings:
     token_id: str
     channel_id: str
     store_order_id: str
+    product_id: str
+    linking_id: str
     others: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
@@ -128,6 +135,9 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
         merchant=merchant, source=source, state="unmatched", reference="77", tracking_number="T-1", tracking_key="T1", came_by="file"
     )  # fmt: skip
     token, _ = api_tokens.make(merchant, "Till", ["orders:read"], None, "90", "owner")
+    product = Product.create(merchant=merchant, sku="KS-00194", title="Work lamp")
+    ProductLink.create(item=item, product=product, source=source, rule="hand")
+    linking = Linking.create(merchant=merchant, state="ready", rules=["sku"], counts={"confident": 0, "unmatched": 1})
     others = {key: {"source_id": beside(merchant, name, slug).public_id} for key, slug in SUPPLIERS.items()}
     others |= {
         "dry_runs.plan": {"run_id": dry.public_id}, "dry_runs.csv": {"run_id": dry.public_id},
@@ -136,7 +146,7 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     channel = channels.add(merchant, f"{name} store", "woocommerce", clock.now(), True, "owner")
     told = {"ref": "77", "number": "77", "state": "take", "lines": [], "changed": "2026-11-27T06:00:00", "placed": "2026-11-27T06:00:00"}
     waits = ChannelOrder.create(channel=channel, ref="77", number="77", state="waiting", why="It has no SKU.", told={"whole": told})
-    ids = (source, run, item, order, request, file, parcel, token, channel, waits)
+    ids = (source, run, item, order, request, file, parcel, token, channel, waits, product, linking)
     return Belongings(*[one.public_id for one in ids], others=others)
 
 

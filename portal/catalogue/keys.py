@@ -1,0 +1,54 @@
+"""Identifiers as they are compared: the same in Python and as SQL of both databases."""
+
+from __future__ import annotations
+
+import string
+
+from portal.models.database import is_postgres
+
+STRIPPED = " -_./"
+"""What makers and shops write differently in a part number."""
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def gtin(upc: str | None) -> str:
+    """A UPC, EAN or GTIN of 8 to 14 digits as a GTIN of 14, "" for none (GS1 General Specifications 3.3.2: zeros in front)."""
+    return upc.zfill(14) if upc else ""
+
+
+def shown(code: str) -> str:
+    """A GTIN of 14 digits as it is printed: 12 of a UPC, 13 of an EAN, 8 of an EAN-8. "" stays "" (GS1: zeros in front are filling)."""
+    if not code:
+        return ""
+    length = 8 if code.startswith("000000") else 12 if code.startswith("00") else 13 if code.startswith("0") else 14
+    return code[-length:]
+
+
+def mpn(number: str | None, brand: str | None) -> str:
+    """A part number of a brand: without spaces, dashes, dots, strokes and capitals of A to Z. "" unless both are there."""
+    bare = (number or "").translate(str.maketrans("", "", STRIPPED)).translate(_LOWER)
+    maker = (brand or "").strip(" ").translate(_LOWER)
+    return f"{bare}|{maker}" if bare and maker else ""
+
+
+def sku_sql(item: str, source: str) -> str:
+    """The Master SKU that an item has by its source's prefix."""
+    return f"{source}.sku_prefix || {item}.sku"
+
+
+def gtin_sql(item: str) -> str:
+    """`gtin` of an item whose UPC is not NULL."""
+    return f"lpad({item}.upc, 14, '0')" if is_postgres() else f"substr('00000000000000' || {item}.upc, -14)"
+
+
+def mpn_sql(item: str) -> str:
+    """`mpn` of an item whose MPN and brand are not NULL; only where both hold something."""
+    bare = f"{item}.mpn"
+    for letter in STRIPPED:
+        bare = f"replace({bare}, '{letter}', '')"
+    return f"{_lower(bare)} || '|' || {_lower(f'trim({item}.brand)')}"
+
+
+def _lower(text: str) -> str:
+    return f'lower({text} COLLATE "C")' if is_postgres() else f"lower({text})"

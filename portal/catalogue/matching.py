@@ -1,0 +1,161 @@
+"""Which products the items of a linking may belong to, set-wise: rule by rule, an item by the first rule that finds any.
+
+items of the scope ─▶ candidates (rule, product) ─▶ several? crowded? ─▶ titles judged by portal.catalogue.judging ─▶ verdicts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from portal.catalogue import judging, keys
+from portal.leases import Work
+from portal.models import Linking, bulk
+
+RULES = {
+    "sku": "Exact Master SKU",
+    "gtin": "UPC, EAN or GTIN with a right check digit",
+    "mpn": "MPN and brand",
+}
+SHORT = {"sku": "Master SKU", "gtin": "UPC, EAN or GTIN", "mpn": "MPN and brand"}
+SPAN = 20_000  # item ids of one transaction
+
+
+def _key(rule: str) -> str:
+    return {"sku": keys.sku_sql("i", "s"), "gtin": keys.gtin_sql("i"), "mpn": keys.mpn_sql("i")}[rule]
+
+
+_HAS = {"sku": "1 = 1", "gtin": "i.upc IS NOT NULL", "mpn": "i.mpn IS NOT NULL AND i.brand IS NOT NULL AND trim(i.brand) <> ''"}
+_COLUMN = {"sku": "sku", "gtin": "gtin", "mpn": "mpn_key"}
+SCOPE = "i.merchant_id = ? AND i.archived_at IS NULL AND s.state <> 'deleted'"
+
+
+def scope(linking: Linking) -> tuple[str, list[Any]]:
+    """(condition on items `i` and sources `s`, its parameters)."""
+    if linking.source_id is None:
+        return SCOPE, [linking.merchant_id]
+    return f"{SCOPE} AND i.source_id = ?", [linking.merchant_id, linking.source_id]
+
+
+def bounds(linking: Linking) -> tuple[int, int]:
+    """(least, greatest) id of the items in scope; (0, -1) for none."""
+    where, values = scope(linking)
+    sql = f"SELECT coalesce(min(i.id), 0), coalesce(max(i.id), -1) FROM inventory_item i JOIN source s ON s.id = i.source_id WHERE {where}"
+    first, last = bulk.one(sql, values)
+    return int(first), int(last)
+
+
+def look(work: Work, linking: Linking) -> dict[str, int]:
+    """Find and judge every candidate, from where an interruption left it; the counts. Writes no link."""
+    if not work.checkpoint.get("begun"):
+        with work.transaction():
+            bulk.run("DELETE FROM link_candidate WHERE linking_id = ?", [linking.id])
+            work.save_checkpoint(begun=True)
+    first, last = bounds(linking)
+    work.stage("match", "items")
+    at = int(work.checkpoint.get("matched", first - 1))
+    while at < last:
+        end = min(at + SPAN, last)
+        with work.transaction():
+            for place, rule in enumerate(linking.rules, 1):
+                _match(linking, rule, place, at, end)
+            work.save_checkpoint(matched=end)
+        at = end
+        work.progress(at - first + 1, last - first + 1)
+        bulk.pause()
+    with work.transaction():
+        _part(linking)
+    work.stage("judge", "items")
+    _judge(work, linking)
+    return counts(linking)
+
+
+def _match(linking: Linking, rule: str, place: int, after: int, until: int) -> None:
+    where, values = scope(linking)
+    known = " OR ".join(f"({_HAS[one]} AND q.{_COLUMN[one]} = {_key(one)})" for one in linking.rules[:place])
+    bulk.run(
+        f"""
+        INSERT INTO link_candidate (linking_id, item_id, product_id, source_id, rule, place, verdict)
+        SELECT ?, i.id, p.id, i.source_id, '{rule}', {place}, CASE WHEN l.item_id IS NULL THEN '' ELSE 'conflict' END
+        FROM inventory_item i
+        JOIN source s ON s.id = i.source_id
+        JOIN product p ON p.merchant_id = ? AND p.{_COLUMN[rule]} = {_key(rule)}
+        LEFT JOIN product_link l ON l.item_id = i.id
+        WHERE i.id > ? AND i.id <= ? AND {where} AND {_HAS[rule]}
+        AND NOT EXISTS (SELECT 1 FROM link_candidate c WHERE c.linking_id = ? AND c.item_id = i.id)
+        AND (l.item_id IS NULL OR (l.rule <> 'hand' AND l.product_id <> p.id
+             AND NOT EXISTS (SELECT 1 FROM product q WHERE q.id = l.product_id AND ({known}))))
+        """,
+        [linking.id, linking.merchant_id, after, until, *values, linking.id],
+    )
+
+
+def _part(linking: Linking) -> None:
+    """Tell apart what no title can settle: an item with several products, a product with several items of one source."""
+    bulk.run(
+        """
+        UPDATE link_candidate SET verdict = 'several' WHERE linking_id = ? AND verdict = '' AND item_id IN (
+            SELECT item_id FROM link_candidate WHERE linking_id = ? AND verdict = '' GROUP BY item_id HAVING count(*) > 1)
+        """,
+        [linking.id, linking.id],
+    )
+    bulk.run(
+        """
+        UPDATE link_candidate SET verdict = 'crowded' WHERE linking_id = ? AND verdict = '' AND (
+            EXISTS (SELECT 1 FROM product_link l WHERE l.product_id = link_candidate.product_id AND l.source_id = link_candidate.source_id)
+            OR (product_id, source_id) IN (
+                SELECT product_id, source_id FROM link_candidate WHERE linking_id = ? AND verdict = ''
+                GROUP BY product_id, source_id HAVING count(*) > 1))
+        """,
+        [linking.id, linking.id],
+    )
+
+
+def _judge(work: Work, linking: Linking) -> None:
+    sql = """
+        SELECT c.item_id, i.title, p.title FROM link_candidate c
+        JOIN inventory_item i ON i.id = c.item_id JOIN product p ON p.id = c.product_id
+        WHERE c.linking_id = ? AND c.verdict = '' ORDER BY c.item_id LIMIT ?
+    """
+    done = 0
+    total = int(bulk.one("SELECT count(*) FROM link_candidate WHERE linking_id = ? AND verdict = ''", [linking.id])[0])
+    while rows := bulk.run(sql, [linking.id, SPAN]).fetchall():
+        doubted = [(found, linking.id, item) for item, ours, theirs in rows if (found := judging.verdict(ours, theirs)) != "confident"]
+        with work.transaction():
+            bulk.run_many("UPDATE link_candidate SET verdict = ? WHERE linking_id = ? AND item_id = ? AND verdict = ''", doubted)
+            bulk.run(
+                "UPDATE link_candidate SET verdict = 'confident' WHERE linking_id = ? AND verdict = '' AND item_id <= ?",
+                [linking.id, rows[-1][0]],
+            )
+        done += len(rows)
+        work.progress(done, total)
+        bulk.pause()
+
+
+def counts(linking: Linking) -> dict[str, int]:
+    """{verdict: items}, and of the items in scope: "unmatched" (no product, and none found), "linked"."""
+    found = bulk.run("SELECT verdict, count(DISTINCT item_id) FROM link_candidate WHERE linking_id = ? GROUP BY verdict", [linking.id])
+    told: dict[str, int] = {str(verdict): int(count) for verdict, count in found.fetchall()}
+    where, values = scope(linking)
+    head = "SELECT count(*) FROM inventory_item i JOIN source s ON s.id = i.source_id"
+    told["linked"] = int(bulk.one(f"{head} JOIN product_link l ON l.item_id = i.id WHERE {where}", values)[0])
+    told["unmatched"] = int(bulk.one(f"{head} WHERE {where} AND {UNMATCHED}", [*values, linking.id])[0])
+    return told
+
+
+UNMATCHED = """NOT EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = i.id)
+    AND NOT EXISTS (SELECT 1 FROM link_candidate c WHERE c.linking_id = ? AND c.item_id = i.id)"""
+
+
+def possible(merchant_id: int, source_id: int | None, rules: Sequence[str] = tuple(RULES)) -> Mapping[str, int]:
+    """Of the items that are not linked: {rule: how many it would find a product for}, and "unlinked" in all. Each rule by itself."""
+    where, values = SCOPE, [merchant_id]
+    if source_id is not None:
+        where, values = f"{SCOPE} AND i.source_id = ?", [merchant_id, source_id]
+    free = "NOT EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = i.id)"
+    head = f"SELECT count(*) FROM inventory_item i JOIN source s ON s.id = i.source_id WHERE {where} AND {free}"
+    told = {"unlinked": int(bulk.one(head, values)[0])}
+    for rule in rules:
+        there = f"EXISTS (SELECT 1 FROM product p WHERE p.merchant_id = ? AND p.{_COLUMN[rule]} = {_key(rule)})"
+        told[rule] = int(bulk.one(f"{head} AND {_HAS[rule]} AND {there}", [*values, merchant_id])[0])
+    return told

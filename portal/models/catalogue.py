@@ -1,0 +1,104 @@
+"""The merged catalogue: products by Master SKU, which inventory items are behind each, and the bulk linkings that put them there."""
+
+from __future__ import annotations
+
+from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, ForeignKeyField, SmallIntegerField, TextField
+
+from portal.clock import now
+from portal.models.accounts import Merchant
+from portal.models.database import Table
+from portal.models.fields import JsonText, UtcTime, new_public_id
+from portal.models.inventory import InventoryItem
+from portal.models.sources import Source
+
+
+class Linking(Table):
+    """One act of linking many items: looked at first, then applied, and undone within 7 days.
+
+    `source`: whose items; None: those of every source. `rules`: keys of portal.catalogue.matching.RULES, in their order.
+    `state`: looking, ready, applying, applied, undoing, undone, stopped or failed. `run_id`: its latest run.
+    `counts`: {verdict of candidates: items}, "unmatched", "linked" before, then "applied", "created", "left", "taken_back" and "kept".
+    `include`: the verdicts that a person took beside `confident`. `create`: whether the unmatched become products.
+    """
+
+    id = BigAutoField()
+    public_id = CharField(max_length=32, unique=True, default=new_public_id)
+    merchant = ForeignKeyField(Merchant, on_delete="CASCADE", index=False)
+    source = ForeignKeyField(Source, null=True, on_delete="CASCADE")
+    rules = JsonText(default=list)
+    state = CharField(max_length=10, default="looking")
+    run_id = BigIntegerField(null=True)
+    counts = JsonText(default=dict)
+    include = JsonText(default=list)
+    create_rest = SmallIntegerField(default=0)
+    at = UtcTime(default=now)
+    by = CharField(max_length=254, default="")
+    applied_at = UtcTime(null=True)
+    undone_at = UtcTime(null=True)
+    said = CharField(max_length=500, default="")
+
+    class Meta:
+        indexes = ((("merchant", "id"), False),)
+
+
+class Product(Table):
+    """What a merchant sells, whoever has it. `sku`: the Master SKU.
+
+    `gtin`: 14 digits, "" for none. `mpn_key`: MPN and brand as they are compared, "" for none (portal.catalogue.keys).
+    `linking`: what made it, None for a person.
+    """
+
+    id = BigAutoField()
+    public_id = CharField(max_length=32, unique=True, default=new_public_id)
+    merchant = ForeignKeyField(Merchant, on_delete="CASCADE", index=False)
+    sku = CharField(max_length=140)
+    title = CharField(max_length=500, default="")
+    brand = CharField(max_length=255, default="")
+    gtin = CharField(max_length=14, default="")
+    mpn = CharField(max_length=120, default="")
+    mpn_key = CharField(max_length=400, default="")
+    images = TextField(null=True)
+    linking = ForeignKeyField(Linking, null=True, backref="products", on_delete="SET NULL")
+    at = UtcTime(default=now)
+    by = CharField(max_length=254, default="")
+
+    class Meta:
+        indexes = ((("merchant", "sku"), True), (("merchant", "gtin"), False), (("merchant", "mpn_key"), False))
+
+
+class ProductLink(Table):
+    """The product of an inventory item. `rule`: sku, gtin, mpn, created or hand; `place`: which rule of its linking that was, from 1.
+
+    `told`: the value that both had. `linking`: the bulk act, None for a person's own.
+    """
+
+    item = ForeignKeyField(InventoryItem, primary_key=True, backref="+", on_delete="CASCADE")
+    product = ForeignKeyField(Product, backref="links", on_delete="CASCADE", index=False)
+    source = ForeignKeyField(Source, backref="+", on_delete="CASCADE", index=False)
+    linking = ForeignKeyField(Linking, null=True, backref="links", on_delete="SET NULL")
+    rule = CharField(max_length=10)
+    place = SmallIntegerField(default=0)
+    told = CharField(max_length=400, default="")
+    at = UtcTime(default=now)
+    by = CharField(max_length=254, default="")
+
+    class Meta:
+        table_name = "product_link"
+        indexes = ((("product", "source"), False), (("source", "item"), False))
+
+
+class LinkCandidate(Table):
+    """A product that an item of a linking may belong to. `verdict`: "" while it is not judged, else one of portal.catalogue.judging."""
+
+    linking = ForeignKeyField(Linking, on_delete="CASCADE", index=False)
+    item = ForeignKeyField(InventoryItem, backref="+", on_delete="CASCADE")
+    product = ForeignKeyField(Product, backref="+", on_delete="CASCADE")
+    source_id = BigIntegerField()
+    rule = CharField(max_length=10)
+    place = SmallIntegerField()
+    verdict = CharField(max_length=10, default="")
+
+    class Meta:
+        table_name = "link_candidate"
+        primary_key = CompositeKey("linking", "item", "product")
+        indexes = ((("linking", "verdict", "item"), False), (("linking", "product"), False))

@@ -1,0 +1,99 @@
+"""Products and linking as pages: by form alone, as htmx does it, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portal.catalogue import products
+from portal.models import Linking, Product, ProductLink
+from tests.catalogue.stock import UPC, done, item, links, product
+
+pytestmark = pytest.mark.one_database  # tests/catalogue go over both
+
+
+@pytest.fixture
+def north(make_source: Any) -> Any:
+    return make_source("Northwind", sku_prefix="NW-", state="live")
+
+
+def test_the_journey_from_no_product_to_linked_and_back(client: Any, north: Any, merchant: Any) -> None:
+    assert "No products yet" in client.get("/products").text
+    product(merchant, "P-0", UPC[0], title="Work lamp")
+    for n in range(3):
+        item(north, f"{n}", upc=UPC[n], title="Work lamp" if n == 0 else f"Thing {n}", quantity=n + 1, cost=10_000 * (n + 1))
+    page = client.get("/products/linking").text
+    assert "3 items are not linked" in page and "Exact Master SKU" in page
+    page = client.get("/products/linking?order=gtin,sku").text
+    assert "1. UPC, EAN or GTIN" in page and "MPN and brand, not used" in page
+    answer = client.send_form("/products/linking", {}, page="/products/linking?order=gtin,sku")
+    assert answer.status_code == 303
+    here = answer.headers["Location"]
+    assert Linking.get().rules == ["gtin", "sku"] and "You can leave this page" in client.get(here).text
+    done()
+    page = client.get(here).text
+    assert "What would be linked" in page and "1 item</b> is confident" in page and "Make products of the 2 items" in page
+    assert "Thing 2" in client.get(f"{here}?tab=unmatched").text and "Thing 2" not in client.get(f"{here}?tab=unmatched&q=1").text
+    assert client.send_form(f"{here}/apply", {"create": "1"}, page=here).status_code == 303
+    done()
+    page = client.get(here).text
+    assert "1 item linked, 2 products made" in page and "Undo this linking" in page
+    assert links() == {"0": "P-0", "1": "NW-1", "2": "NW-2"}
+    listed = client.get("/products").text
+    assert "3 products, 0 items not linked" in listed and "NW-2" in listed and "NW-2" not in client.get("/products?q=P-").text
+    assert client.get(f"/products?q={UPC[1]}").text.count("row-link") == 1
+    shown = client.get(f"/products/{Product.get(Product.sku == 'NW-2').public_id}").text
+    assert "3 units left to sell, from 3.00 each" in shown and "Made of this item" in shown
+    assert client.send_form(f"{here}/undo", {}, page=here).status_code == 303
+    done()
+    assert "3 links taken back, 2 products removed" in client.get(here).text and links() == {}
+
+
+def test_an_item_is_linked_moved_and_taken_off_by_hand(client: Any, north: Any, merchant: Any) -> None:
+    one, two = item(north, "1", title="Kettle", brand="Emaco", mpn="K1", upc=UPC[0]), item(north, "2")
+    page = f"/inventory/{one.public_id}/product"
+    answer = client.send_form(page, {"sku": "NOPE"}, page=page)
+    assert answer.status_code == 422 and "no product with the Master SKU NOPE" in answer.text and 'value="NOPE"' in answer.text
+    answer = client.send_form("/products/new", {"sku": "KETTLE"}, page=f"/products/new?item={one.public_id}")
+    made = Product.get()
+    assert answer.headers["Location"].endswith(f"/products/{made.public_id}") and (made.title, made.mpn_key) == ("Kettle", "k1|emaco")
+    assert "KETTLE" in client.get(f"/inventory/{one.public_id}").text
+    other = f"/inventory/{two.public_id}/product"
+    answer = client.send_form(other, {"sku": "KETTLE"}, page=other)
+    assert answer.status_code == 422 and "has the item 1 of the same source already" in answer.text
+    assert client.send_form(other, {"sku": "KETTLE", "beside": "y"}, page=other).status_code == 303
+    assert links() == {"1": "KETTLE", "2": "KETTLE"}
+    assert client.send_form(f"{other}/unlink", {}, page=other).status_code == 303
+    assert links() == {"1": "KETTLE"} and ProductLink.get().rule == "hand"
+    answer = client.send_form("/products/new", {"sku": "KETTLE"}, page="/products/new")
+    assert answer.status_code == 422 and "already" in answer.text
+
+
+def test_what_is_refused_is_said(client: Any, north: Any, merchant: Any) -> None:
+    answer = client.send_form("/products/linking", {}, page="/products/linking?order=")
+    assert answer.status_code == 422 and "at least one rule" in answer.text
+    made = Linking.create(merchant=merchant, state="looking", rules=["sku"])
+    stuck = f"/products/linking/{made.public_id}"
+    page = client.get(stuck).text
+    assert "It stopped half-way" in page and "Nothing was linked" in page
+    answer = client.send_form(f"{stuck}/go-on", {"act": "give_up"}, page=stuck)
+    assert answer.status_code == 303 and Linking.get().state == "stopped"
+    assert "This look was given up" in client.get(f"/products/linking/{made.public_id}").text
+
+
+def test_an_order_goes_to_the_item_behind_its_product(north: Any, make_source: Any, merchant: Any) -> None:
+    from portal import routing
+    from portal.models import RequestLine
+    from tests.ordered import place
+    from tests.stocked import stock_up
+
+    stock_up(north, {"LAMP": 5})
+    south = stock_up(make_source("Southgate"), {"SG-77": 5})
+    theirs = south.items.get()
+    lamp = product(merchant, "LAMP-20W")
+    products.link(theirs, lamp, "ana")
+    routing.route(place(merchant, [("LAMP-20W", 2)]), "ana")
+    assert [(line.sku, line.request.source_id) for line in RequestLine.select()] == [("SG-77", south.id)]
+    routing.route(place(merchant, [("SG-77", 1)], number="1002"), "ana")
+    assert RequestLine.select().count() == 1, "its Master SKU is the product's now"
