@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from portal import mappings
 from portal.connection_parts import supplier_of
 from portal.connectors import answers
-from portal.models import Integration, Source
+from portal.models import Connection, Integration, Source
 from portal.suppliers import Supplier
 
 PROVES = {
@@ -69,6 +69,25 @@ def call_of(integration: Integration) -> dict[str, str]:
 def is_set(call: Mapping[str, str], kind: str) -> bool:
     """Whether an order could be sent by it."""
     return bool(call["path" if kind == "rest" else "operation"])
+
+
+ORDERS_AT = "orders_endpoint"
+"""The setting with the address of a service that takes orders, where it is another than the one that tells the stock."""
+
+
+def missing(integration: Integration, call: Mapping[str, str] | None = None) -> str:
+    """What has still to be said before an order can leave by the supplier's API, in a sentence; "" when nothing has.
+
+    `call`: what is typed, instead of what is saved. Raises NotFound for a supplier that the directory has no more.
+    """
+    supplier = supplier_of(integration.source)
+    kind = kind_of(supplier)
+    if kind and not is_set(call or call_of(integration), kind):
+        return f"Nobody has said yet how {integration.source.name} takes an order. Finish Send Orders."
+    connection = Connection.get_or_none(Connection.source == integration.source) if ORDERS_AT in supplier.setting_keys else None
+    if connection is not None and not connection.settings.get(ORDERS_AT):
+        return f"{integration.source.name} takes orders by another service than the stock. Enter its address under Connection."
+    return ""
 
 
 def errors_of(source: Source, call: Mapping[str, str]) -> dict[str, str]:

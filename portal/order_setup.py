@@ -164,6 +164,8 @@ def save_orders(
     fixed, kind = bool(fixed_layout(integration)), described_by_merchant(integration)
     if use and not fixed:
         errors |= _errors_of(lambda: order_mapping.check_layout(layout))
+    if use and leaves_by_api(integration) and not kind and (words := order_calls.missing(integration)):
+        errors["use"] = words
     if use and kind:
         errors |= {f"call_{key}": words for key, words in order_calls.errors_of(source, settings["call"]).items()}
         if layout.get("format", "csv") not in order_calls.FORMATS[kind]:

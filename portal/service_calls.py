@@ -17,7 +17,8 @@ from portal.connectors.soap_arguments import SOURCES as SOURCES
 from portal.connectors.soap_arguments import asks_for_each, written
 from portal.errors import Invalid
 from portal.models import Integration, ServiceDescription, Source, database
-from portal.service_descriptions import ORDERS_AT, ORDERS_WSDL
+from portal.order_calls import ORDERS_AT
+from portal.service_descriptions import ORDERS_WSDL
 from portal.suppliers import Supplier
 
 MOST_PRODUCTS = MOST_IDS

@@ -18,6 +18,7 @@ from portal.connectors.soap_files import LONGEST_ALL as LONGEST_ALL
 from portal.connectors.soap_files import UPLOADED, Files, gathered, parted, sort_uploads
 from portal.errors import NotFound, Stale
 from portal.models import Connection, ServiceDescription, Source, database
+from portal.order_calls import ORDERS_AT
 
 PROTOCOL = "soap"
 
@@ -57,8 +58,8 @@ def kept_files(row: ServiceDescription) -> list[tuple[str, int]]:
     return [(name.removeprefix(UPLOADED), len(content)) for text in packed for name, content in Files.unpacked(text).files.items()]
 
 
-ORDERS_AT, ORDERS_WSDL = "orders_endpoint", "orders_wsdl"
-"""Settings of a supplier whose orders are taken by another service than the one that tells the stock."""
+ORDERS_WSDL = "orders_wsdl"
+"""The setting with the address of the WSDL of a service that takes orders, where it is another than the one that tells the stock."""
 
 
 def orders_operation(source: Source) -> str:

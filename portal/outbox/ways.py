@@ -19,8 +19,6 @@ from portal.outbox import witnesses
 from portal.suppliers import Supplier
 
 FILES = ("sftp", "ftp")
-ORDERS_AT = "orders_endpoint"
-"""The address of a service that takes orders, where it is another than the one that tells the stock (portal.service_descriptions)."""
 CALLS = ("rest", "soap", "shopify")
 LEAVE_BY = {
     "": "By the connection of this source",
@@ -86,10 +84,10 @@ def _call(supplier: Supplier, integration: Integration, settings: Mapping[str, A
     """As the supplier's file says, or as the merchant does. Raises Refused before that was said."""
     operation, kind = supplier.operations.get("send_orders"), order_calls.kind_of(supplier)
     call = order_calls.call_of(integration)
-    if operation is None and (not kind or not order_calls.is_set(call, kind)):
-        raise Refused(f"Nobody has said yet how {supplier.name} takes an order. Finish Send Orders. Nothing was sent.")
-    if ORDERS_AT in supplier.setting_keys and not connections.find(integration.source).settings.get(ORDERS_AT):
-        raise Refused(f"{supplier.name} takes orders by another service than the stock. Enter its address under Connection. {_OTHERWISE}")
+    if words := order_calls.missing(integration):
+        raise Refused(f"{words} {_OTHERWISE} Nothing was sent.")
+    if operation is None and not kind:
+        raise Refused(f"{supplier.name} takes no orders by its connection. {_OTHERWISE}")
     proof = Witness(**(operation.witness if operation else order_calls.witness_of(kind, call)))
     taken = Taken(**operation.taken) if operation and operation.taken else None
     layout = order_setup.layout_of(integration)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from portal import clock, spoken
+from portal import clock, order_calls, spoken
+from portal.errors import NotFound
 from portal.models import FulfillmentRequest, Integration, SendingStop, Source
 from portal.requests import rules, windows
 
@@ -16,11 +17,15 @@ LEFT = ("sent", "confirmed")
 
 @dataclass(frozen=True)
 class Facts:
-    """What the sentence needs beside the request, read once for many. `stops`: {source id, or None for everything: why}."""
+    """What the sentence needs beside the request, read once for many. `stops`: {source id, or None for everything: why}.
+
+    `missing`: {source id: what an order cannot leave without there}.
+    """
 
     zone: str = "UTC"
     stops: Mapping[int | None, str] = field(default_factory=dict)
     integrations: Mapping[int, Integration] = field(default_factory=dict)
+    missing: Mapping[int, str] = field(default_factory=dict)
     now: datetime = field(default_factory=clock.now)
 
 
@@ -28,9 +33,17 @@ def facts(zone: str, source_ids: Iterable[int]) -> Facts:
     """The facts about these sources as they are now; times are said in `zone`."""
     ids = sorted(set(source_ids))
     stops = SendingStop.select().where(SendingStop.source.is_null() | (SendingStop.source << ids))
-    rows = Integration.select().where(Integration.source << ids, Integration.kind == "send_orders", Integration.removed_at.is_null())
-    integrations = {one.source_id: one for one in rows}
-    return Facts(zone or "UTC", {one.source_id: one.why for one in stops}, integrations, clock.now())
+    mine = (Integration.source << ids) & (Integration.kind == "send_orders") & Integration.removed_at.is_null()
+    integrations = {one.source_id: one for one in Integration.select(Integration, Source).join(Source).where(mine)}
+    missing = {key: words for key, one in integrations.items() if one.enabled and (words := _missing(one))}
+    return Facts(zone or "UTC", {one.source_id: one.why for one in stops}, integrations, missing, clock.now())
+
+
+def _missing(integration: Integration) -> str:
+    try:
+        return "" if integration.settings.get("leave_by") else order_calls.missing(integration)
+    except NotFound:  # no supplier was chosen yet, or the directory has it no more
+        return ""
 
 
 def not_sent(request: FulfillmentRequest, known: Facts) -> str:
@@ -88,4 +101,6 @@ def _rests(source: Source, known: Facts) -> str:
         return f"Send Orders of {source.name} is not set up, so nothing can tell them."
     if one.paused:
         return f"Send Orders of {source.name} is paused. Resume it, and it leaves."
+    if source.id in known.missing:
+        return known.missing[source.id]
     return f"Sending to {source.name} rests: {known.stops[source.id]}" if source.id in known.stops else ""

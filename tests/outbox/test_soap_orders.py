@@ -14,8 +14,9 @@ from lxml import etree
 from portal import order_calls, order_mapping, order_setup, service_descriptions, suppliers
 from portal.connectors.soap_files import sort_uploads
 from portal.connectors.soap_wsdl import contract_of
-from portal.errors import SupplierError
+from portal.errors import Invalid, SupplierError
 from portal.models import Connection, FulfillmentRequest, Integration, RequestLine, Source
+from portal.requests import why
 from tests.connected import chosen, loopback  # noqa: F401
 from tests.connectors.soap_server import needs_promostandards
 from tests.faults.senders import SoapApi
@@ -119,6 +120,12 @@ def test_without_the_services_own_wsdl_or_address_nothing_is_sent(shop: Shop) ->
     Connection.update(settings={**kept, "orders_endpoint": ""}).where(Connection.source == source).execute()
     run = send(source)
     assert run.state == "failed" and "another service" in str(run.problem) and api.posts == 0
+    request = FulfillmentRequest.get_by_id(one.id)
+    assert "Enter its address under Connection" in why.not_sent(request, why.facts("UTC", [source.id]))
+    row = Integration.get(Integration.source == source, Integration.kind == "send_orders")
+    with pytest.raises(Invalid) as refused:
+        order_setup.save_orders(source, True, {}, {}, row.version, "ana@harbor.example", None)
+    assert list(refused.value.errors) == ["use"]
 
 
 def test_uploads_are_parted_by_what_they_offer(shop: Shop) -> None:
