@@ -178,8 +178,16 @@ def standing(channel: Channel) -> Standing:
     differs = ChannelOrder.select().where(ChannelOrder.channel == channel.id, ChannelOrder.differs != "").count()
     last = Run.select().where(Run.source == channel.line_id, Run.kind == "channel_orders").order_by(Run.id.desc()).first()
     waiting, failed = orders.get("waiting", 0), notices.get("failed", 0)
+    needs = [
+        f"{count:,} {one if count == 1 else many}"
+        for count, one, many in (
+            (waiting, "order was not taken", "orders were not taken"), (differs, "changed in the store", "changed in the store"),
+            (failed, "tracking number was not taken", "tracking numbers were not taken"),
+        )
+        if count
+    ]  # fmt: skip
     telling = sum(notices.get(state, 0) for state in ("waiting", "sending", "unknown"))
-    state, words = _words(channel, last, waiting + differs + failed)
+    state, words = _words(channel, last, needs)
     return Standing(state, words, orders.get("taken", 0), waiting, differs, telling, failed, last)
 
 
@@ -187,7 +195,7 @@ def _counts(query: Any, column: Any = ChannelOrder.state) -> Mapping[str, int]:
     return dict(query.group_by(column).tuples())
 
 
-def _words(channel: Channel, last: Run | None, needs: int) -> tuple[str, str]:
+def _words(channel: Channel, last: Run | None, needs: list[str]) -> tuple[str, str]:
     if not is_connected(channel):
         return "draft", "Not connected yet. Nothing is read from the store."
     if last is None:
@@ -197,7 +205,7 @@ def _words(channel: Channel, last: Run | None, needs: int) -> tuple[str, str]:
     if last.state == "failed":
         return "action", f"The last pull failed: {(last.problem or {}).get('headline', 'see the run')}. No order was lost."
     if needs:
-        return "action", "Something waits for you."
+        return "action", f"Waits for you: {', '.join(needs)}."
     return "ok", "Orders come in."
 
 

@@ -191,7 +191,7 @@ def _in_words(key: str, words: str, one: StoreOrder) -> str:
         return words
     title = lines[int(number)].title[:80] or "without a title"
     if field == "sku" and not lines[int(number)].sku.strip():
-        return f"Line {int(number) + 1}, “{title}”, has no SKU in the store. Give it one there, then try again."
+        return f"Line {int(number) + 1}, “{title}”, has no SKU in the store. Type it in here."
     return f"Line {int(number) + 1}, “{title}”: {words}"
 
 

@@ -32,7 +32,7 @@ class BigCommerceStore(RestStore):
         if state != "take":
             return StoreOrder(ref, ref, state, changed, placed)
         places, billing = self.items(f"/v2/orders/{ref}/shipping_addresses"), order.get("billing_address") or {}
-        lines = [_line(one) for one in self.items(f"/v2/orders/{ref}/products", limit="250") if one.get("type") != "digital"]
+        lines = [_line(one) for one in self.every(f"/v2/orders/{ref}/products", "limit", 250) if one.get("type") != "digital"]
         many = f"It goes to {len(places)} addresses. An order here has one." if len(places) > 1 else ""
         return StoreOrder(
             ref, ref, state, changed, placed, lines, _address(places[0] if places else billing), _address(billing),
@@ -42,14 +42,14 @@ class BigCommerceStore(RestStore):
 
     def trackings(self, ref: str) -> list[Told]:
         """See stores.Store."""
-        found = self.items(f"/v2/orders/{ref}/shipments", limit="250")
+        found = self.every(f"/v2/orders/{ref}/shipments", "limit", 250)
         return [Told(str(one.get("tracking_number") or ""), str(one.get("id")), _items(one)) for one in found]
 
     def fulfil(self, ref: str, parcel: Parcel) -> Sent:
         """See stores.Store. The address of the shipment is that of its products."""
         if len(parcel.number) > LONGEST_NUMBER:
             return _too_long(parcel)
-        products = {str(one.get("id")): one for one in self.items(f"/v2/orders/{ref}/products", limit="250")}
+        products = {str(one.get("id")): one for one in self.every(f"/v2/orders/{ref}/products", "limit", 250)}
         lost = [line for line, count in parcel.lines.items() if line not in products or _left(products[line]) < count]
         if lost or not parcel.lines:
             body = "The order has fewer units left to ship in the store than were shipped. Somebody may have shipped it there already."

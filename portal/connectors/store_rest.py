@@ -43,7 +43,8 @@ class RestStore:
     def get(self, path: str, **query: str) -> Any:
         """What is there, as plain values; None for nothing (204). Raises SupplierError."""
         place = address(self.settings, path)
-        return rest_list.read(self.connector.ask(Asked("GET", place, query=query)), Wanted(place))
+        asked = Asked("GET", place, query=query, headers={"Content-Type": "application/json"})  # of a GET, BigCommerce asks for it too
+        return rest_list.read(self.connector.ask(asked), Wanted(place))
 
     def items(self, path: str, **query: str) -> list[Mapping[str, Any]]:
         """The items that are there. Raises SupplierError."""
@@ -52,6 +53,17 @@ class RestStore:
             return []
         if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
             raise problems.protocol_error("The answer cannot be read", f"There is no list at {path.partition('?')[0]}.")
+        return found
+
+    def every(self, path: str, size_name: str, size: int) -> list[Mapping[str, Any]]:
+        """The items of all pages. Raises SupplierError."""
+        found: list[Mapping[str, Any]] = []
+        for page in range(1, MOST_PAGES):
+            some = self.items(path, page=str(page), **{size_name: str(size)})
+            fresh = [one for one in some if one not in found[-size:]]
+            found += fresh
+            if len(some) < size or not fresh:  # nothing fresh: a server that knows no pages
+                break
         return found
 
     def changed(self, since: datetime) -> Iterator[list[StoreOrder]]:
@@ -63,11 +75,12 @@ class RestStore:
             yield [self.read(one) for one in found]
             if len(found) < size:
                 return
-            last = moment(found[-1].get(field))
+            times = [at for one in found if (at := moment(one.get(field))) is not None]
+            last = times[-1] if times and times == sorted(times) else None  # else the store does not sort as it was asked to
             if last is not None and last - timedelta(seconds=1) > since:  # stores compare seconds, some beyond and some from it on
                 since, page = last - timedelta(seconds=1), 1
             else:
-                page += 1  # more orders changed in one moment than fit on a page
+                page += 1  # also where more orders changed in one moment than fit on a page
         raise problems.protocol_error("The list has no end", "The store tells ever more changed orders. What came is kept.")
 
     def state_of(self, order: Mapping[str, Any]) -> str:

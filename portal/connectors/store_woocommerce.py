@@ -52,7 +52,7 @@ class WooCommerceStore(RestStore):
 
     def _refunded(self, ref: str) -> dict[str, int]:
         gone: dict[str, int] = {}
-        for refund in self.items(f"/wp-json/wc/v3/orders/{ref}/refunds", per_page="100"):
+        for refund in self.every(f"/wp-json/wc/v3/orders/{ref}/refunds", "per_page", 100):
             for line in refund.get("line_items") or ():
                 of = next((str(one.get("value")) for one in line.get("meta_data") or () if one.get("key") == "_refunded_item_id"), "")
                 gone[of] = gone.get(of, 0) + abs(units(line.get("quantity")))

@@ -95,9 +95,8 @@ def test_a_swallowed_answer_is_looked_for_and_never_sent_blindly(kind: str, sold
     assert acts(parcel) == [("send", "unknown"), ("look", "found")]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_did_not_arrive_is_sent_again_only_after_a_look(kind: str, sold: Any, run_work: Any) -> None:
-    shop, channel, request = sold(kind)
+def test_what_did_not_arrive_is_sent_again_only_after_a_look(sold: Any, run_work: Any) -> None:
+    shop, channel, request = sold("bigcommerce")
     shop.refuse = 1  # 503, nothing done
     parcel = ship(request, UPS, ("LAMP-1", 2))
     tell(channel, run_work)
@@ -111,11 +110,8 @@ def test_what_did_not_arrive_is_sent_again_only_after_a_look(kind: str, sold: An
     assert acts(parcel) == [("send", "unknown"), ("look", "absent"), ("look", "absent"), ("send", "sent")]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_worker_that_died_after_sending_costs_no_second_parcel(
-    kind: str, sold: Any, run_work: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop, channel, request = sold(kind)
+def test_a_worker_that_died_after_sending_costs_no_second_parcel(sold: Any, run_work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, channel, request = sold("shopify")
     parcel = ship(request, UPS, ("LAMP-1", 2))
     with monkeypatch.context() as patch:
 

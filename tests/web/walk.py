@@ -143,7 +143,7 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
         "dry_runs.plan": {"run_id": dry.public_id}, "dry_runs.csv": {"run_id": dry.public_id},
         "order_files.show": {"order_file_id": taken.public_id}, "sending.document": {"submission_id": submission.public_id},
     }  # fmt: skip
-    channel = channels.add(merchant, f"{name} store", "woocommerce", clock.now(), True, "owner")
+    channel = channels.add(merchant, name, "woocommerce", clock.now(), True, "owner")
     told = {"ref": "77", "number": "77", "state": "take", "lines": [], "changed": "2026-11-27T06:00:00", "placed": "2026-11-27T06:00:00"}
     waits = ChannelOrder.create(channel=channel, ref="77", number="77", state="waiting", why="It has no SKU.", told={"whole": told})
     ids = (source, run, item, order, request, file, parcel, token, channel, waits, product, linking)
