@@ -28,6 +28,7 @@ bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run; BENCH=
 	@$(BIN)/python -m tests.bench.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.pages
 	@$(BIN)/python -m tests.bench.orders
+	@$(BIN)/python -m tests.bench.linking
 
 fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
 	@$(BIN)/python -m tests.fuzz.campaign

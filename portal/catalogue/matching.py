@@ -63,6 +63,7 @@ def look(work: Work, linking: Linking) -> dict[str, int]:
         at = end
         work.progress(at - first + 1, last - first + 1)
         bulk.pause()
+    bulk.analyze("link_candidate", "product_link")  # just filled, or just undone: Postgres would plan for what they held before
     with work.transaction():
         _part(linking)
     work.stage("judge", "items")
@@ -72,6 +73,11 @@ def look(work: Work, linking: Linking) -> dict[str, int]:
 
 def _match(linking: Linking, rule: str, place: int, after: int, until: int) -> None:
     where, values = scope(linking)
+    earlier = "".join(
+        f" AND NOT ({_HAS[one]} AND EXISTS ("
+        f"SELECT 1 FROM product e WHERE e.merchant_id = i.merchant_id AND e.{_COLUMN[one]} = {_key(one)}))"
+        for one in linking.rules[: place - 1]
+    )
     known = " OR ".join(f"({_HAS[one]} AND q.{_COLUMN[one]} = {_key(one)})" for one in linking.rules[:place])
     bulk.run(
         f"""
@@ -81,12 +87,11 @@ def _match(linking: Linking, rule: str, place: int, after: int, until: int) -> N
         JOIN source s ON s.id = i.source_id
         JOIN product p ON p.merchant_id = ? AND p.{_COLUMN[rule]} = {_key(rule)}
         LEFT JOIN product_link l ON l.item_id = i.id
-        WHERE i.id > ? AND i.id <= ? AND {where} AND {_HAS[rule]}
-        AND NOT EXISTS (SELECT 1 FROM link_candidate c WHERE c.linking_id = ? AND c.item_id = i.id)
+        WHERE i.id > ? AND i.id <= ? AND {where} AND {_HAS[rule]}{earlier}
         AND (l.item_id IS NULL OR (l.rule <> 'hand' AND l.product_id <> p.id
              AND NOT EXISTS (SELECT 1 FROM product q WHERE q.id = l.product_id AND ({known}))))
         """,
-        [linking.id, linking.merchant_id, after, until, *values, linking.id],
+        [linking.id, linking.merchant_id, after, until, *values],
     )
 
 
@@ -115,11 +120,11 @@ def _judge(work: Work, linking: Linking) -> None:
     sql = """
         SELECT c.item_id, i.title, p.title FROM link_candidate c
         JOIN inventory_item i ON i.id = c.item_id JOIN product p ON p.id = c.product_id
-        WHERE c.linking_id = ? AND c.verdict = '' ORDER BY c.item_id LIMIT ?
+        WHERE c.linking_id = ? AND c.verdict = '' AND c.item_id > ? ORDER BY c.item_id LIMIT ?
     """
-    done = 0
+    done = last = 0
     total = int(bulk.one("SELECT count(*) FROM link_candidate WHERE linking_id = ? AND verdict = ''", [linking.id])[0])
-    while rows := bulk.run(sql, [linking.id, SPAN]).fetchall():
+    while rows := bulk.run(sql, [linking.id, last, SPAN]).fetchall():
         doubted = [(found, linking.id, item) for item, ours, theirs in rows if (found := judging.verdict(ours, theirs)) != "confident"]
         with work.transaction():
             bulk.run_many("UPDATE link_candidate SET verdict = ? WHERE linking_id = ? AND item_id = ? AND verdict = ''", doubted)
@@ -127,7 +132,7 @@ def _judge(work: Work, linking: Linking) -> None:
                 "UPDATE link_candidate SET verdict = 'confident' WHERE linking_id = ? AND verdict = '' AND item_id <= ?",
                 [linking.id, rows[-1][0]],
             )
-        done += len(rows)
+        done, last = done + len(rows), rows[-1][0]
         work.progress(done, total)
         bulk.pause()
 

@@ -22,7 +22,7 @@ FILES = ("sftp", "ftp")
 CALLS = ("rest", "soap", "shopify")
 LEAVE_BY = {
     "": "By the connection of this source",
-    "email": "By e-mail, with the order file attached",
+    "email": "By e-mail",
     "webhook": "By webhook: we post each order to an address of theirs, signed",
     "pull": "They fetch them from us, by our API",
 }
