@@ -30,7 +30,7 @@ QUESTIONS = ("request", "place", "answer", "error")
 PLAYED = frozenset({"rest", "shopify", "soap"})
 """Protocols whose samples are requests and answers. Those of files are files; others bring tests of their own."""
 FILES = frozenset({"sftp", "ftp", "http", "upload", "webhook"})
-_PATHS = ("items", "error_at", "cursor", "total", "pages", "sent_id", "children_items", "join_items", "join_key", "join_on")
+_PATHS = ("items", "error_at", "cursor", "total", "pages", "sent_id", "denied_at", "children_items", "join_items", "join_key", "join_on")
 LARGEST = 50_000_000
 _DAY = datetime(2026, 11, 27, tzinfo=UTC)
 

@@ -6,6 +6,7 @@ document ─▶ sign ─▶ line ─▶ (from here on it may have left) ─▶ a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from portal.connectors.caller import Answer, Asked, Caller
 from portal.connectors.rest_list import Wanted, put_path
 from portal.connectors.sending import Found, Sent, Witness
 from portal.connectors.taken import Stock, Taken
+from portal.errors import Problem
 
 METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -23,7 +25,8 @@ def send(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, operation: 
     """Send the document to the operation's `path` (`query`, `method` POST, `content_type`), once. Never raises once it may have left.
 
     `sent_id` is the path to the supplier's own number: an answer of success without it is not known. `error_at`: where an answer of
-    success says that it is none. `not_taken`: statuses ("429|503") of which this supplier says that nothing was done.
+    success says that it is none. `not_taken`: statuses ("429|503") of which this supplier says that nothing was done. `denied_at`: where
+    a 401 says that the key may not write.
     """
     if settings.get("operation") != operation or not settings.get("path"):
         raise sending.cannot("send", "REST")
@@ -56,9 +59,18 @@ def _ended(settings: Mapping[str, Any], caller: Caller, auth: ApiAuth, answer: A
         told, problem = _plain(answer, settings), sending.not_known(_host(answer))
         return Sent("unknown", reference, problem=problem, answer=told, status=answer.status)
     if outcome != "sent":
-        problem = refused(answer, caller, str(settings.get("user") or "")).problem
-        return Sent(outcome, reference, problem=problem, answer=_plain(answer, settings))
+        return Sent(outcome, reference, problem=_in_words(settings, caller, answer), answer=_plain(answer, settings))
     return _taken(settings, caller, answer, reference)
+
+
+def _in_words(settings: Mapping[str, Any], caller: Caller, answer: Answer) -> Problem:
+    """Why it was not taken. A 401 that says that the key is known and may not write (`denied_at`) is no refused sign-in."""
+    problem, denied = refused(answer, caller, str(settings.get("user") or "")).problem, str(settings.get("denied_at") or "")
+    if answer.status == 401 and denied and _at(_plain(answer, settings), denied):
+        body = "The key is known, and may only read. Ask the supplier for one that may write, and enter it under Connection."
+        return Problem("permission_denied", "The key may not place orders", body, "Edit connection", "connection", problem.server_said)
+    words = str(settings.get(f"words_{answer.status}") or "")
+    return replace(problem, body=words) if words else problem
 
 
 def _taken(settings: Mapping[str, Any], caller: Caller, answer: Answer, reference: str) -> Sent:

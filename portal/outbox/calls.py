@@ -18,7 +18,7 @@ from portal.outbox.claim import Hold, LostClaim
 from portal.outbox.leaving import leaving, parts_of
 from portal.outbox.ways import Way
 
-BLAMED = ("sign_in_refused", "sign_in_ended", "key_refused", "user_locked", "sign_in_paused", "plain_not_allowed")
+BLAMED = ("sign_in_refused", "sign_in_ended", "key_refused", "user_locked", "sign_in_paused", "plain_not_allowed", "permission_denied")
 
 
 TAKEN_BEFORE = 409

@@ -54,7 +54,21 @@ SETTING_KEYS = Keys(
 
 NATIVE_KEYS = Keys(needed={"setting": str, "address": str, "where": str}, optional={"name": str, "also": list})
 _LIST = frozenset(
-    ["path", "query", "method", "body", "items", "form", "error_at", "rest", "check_path", "content_type", "sent_id", "not_taken"]
+    [
+        "path",
+        "query",
+        "method",
+        "body",
+        "items",
+        "form",
+        "error_at",
+        "rest",
+        "check_path",
+        "content_type",
+        "sent_id",
+        "not_taken",
+        "denied_at",
+    ]
     + ["paging", "page_name", "first", "size_name", "size", "cursor", "total", "pages", "pages_header"]
     + ["children_path", "children_items", "children_when", "join_after"]
     + [f"{name}_{part}" for name in ("join", "join2") for part in ("path", "query", "items", "key", "on", "as")]
