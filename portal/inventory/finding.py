@@ -24,6 +24,9 @@ PROBE = (100, 400)
 NEAR, SOON = 6_000, 3
 """Items that are walked on, in so many windows, where they would fill the page at the rate so far."""
 
+MOST_TRIED = 32
+"""Pieces of the order that one page tries, however deep they lie: each asks the index once."""
+
 WALK = (600, 1_400, 6_000, 8_000)
 STRIDE = 16_000
 MANY = 30_000
@@ -61,14 +64,21 @@ class Finder:
 
     def page(self, size: int) -> list[Seen]:
         """The first `size` items in the scope's order, or as many as there are."""
+        found = self._quickly(size, iter(range(MOST_TRIED)))
+        return self._wholly(size) if found is None else found
+
+    def _quickly(self, size: int, tries: Iterator[int]) -> list[Seen] | None:
+        """The page, where it stands near, or few match, or few pieces tell it; else None. Each piece takes one of `tries`."""
         if self._walks(len(PROBE), size) or (self._soon(size) and self._walks(SOON, size)):
             return self._found
         few = self._candidates(FEW)
         if few is not None:
             return list(islice(self._meant(paging.choose(self.scope, few)), size))
         pieces = zones.of(self.scope) if self._is_indexed else None
-        if pieces is not None:
-            return self._of_pieces(pieces, size)
+        return None if pieces is None else self._of_pieces(pieces, size, tries)
+
+    def _wholly(self, size: int) -> list[Seen]:
+        """The page from a longer walk, or from all that can match."""
         if (not self.asked or is_postgres()) and self._walks(len(WALK), size):
             return self._found
         every = self._candidates(None)
@@ -85,12 +95,23 @@ class Finder:
     def _is_indexed(self) -> bool:
         return bool(self.asked.words) and search_index.usable() and search_index.behind(self.scope.sources) is not None
 
-    def _of_pieces(self, pieces: Sequence[str], size: int) -> list[Seen]:
-        """The page from one piece of the order after the other; the index tells which of them hold nothing."""
+    def _of_pieces(self, pieces: Sequence[str], size: int, tries: Iterator[int]) -> list[Seen] | None:
+        """The page from one piece of the order after the other; the index tells which of them hold nothing.
+
+        None once the tries are over. Of a piece that the index cannot tell apart nothing is learned by cutting it further.
+        """
         found = list[Seen]()
         for piece in pieces:
-            here = replace(self.scope, begins=(piece,))
-            found += Finder(self.merchant_id, here, self.asked, self.but, self.unlike).page(size - len(found))
+            if next(tries, None) is None:
+                return None
+            here = Finder(self.merchant_id, replace(self.scope, begins=(piece,)), self.asked, self.but, self.unlike)
+            told = search_index.tells(piece)
+            more = here._quickly(size - len(found), tries if told else iter(()))
+            if more is None and told and zones.of(here.scope) is None:
+                more = here._wholly(size - len(found))
+            if more is None:
+                return None
+            found += more
             if len(found) == size:
                 break
         return found

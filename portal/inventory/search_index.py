@@ -229,6 +229,11 @@ def _merge() -> None:
         bulk.pause()
 
 
+def tells(start: str) -> bool:
+    """Whether `hits` can leave out all that begins otherwise."""
+    return start == _ascii_part(start)[:LONGEST_START]
+
+
 def _ascii_part(text: str) -> str:
     """The ASCII that the text begins with: what follows it cannot change how `fold` writes it."""
     found = _ASCII.match(text)

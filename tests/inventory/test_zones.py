@@ -78,3 +78,27 @@ def test_a_word_that_stands_late_in_the_order_is_not_walked_to(feed: Feed, monke
     walked[0] = 0
     page = browse.search(feed.source.merchant, query="harbor", cursor=browse._write_cursor("n", "sku", (10**9, skus[118])))
     assert [item.sku for item in page.items] == skus[119:120] and walked[0] < 80
+
+
+@pytest.mark.parametrize("start", ["Æ-", "ÆR-"])
+def test_pieces_that_the_index_cannot_tell_apart_are_not_cut_down_to_single_skus(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
+    skus = [f"{first}{n:03}" for first in ("TA-", start) for n in range(150)]
+    fill(feed, skus, lambda sku: "Lumen" if sku < "TA-1" else "Harbor" if sku < "TA-149" or sku[0] == "T" else f"Kestrel {sku}")
+    asked, real = [0], search_index.hits
+
+    def hits(*given: Any) -> Any:
+        asked[0] += 1
+        return real(*given)
+
+    monkeypatch.setattr(search_index, "hits", hits)
+    for name, value in {"FEW": 20, "PROBE": (4, 6), "NEAR": 30, "WALK": (10, 20), "MOST_TRIED": 6}.items():
+        monkeypatch.setattr(finding, name, value)
+    monkeypatch.setattr(browse, "PAGE_SIZE", 10)
+    monkeypatch.setattr(bulk, "PAUSE_SECONDS", 0)
+    page = browse.search(feed.source.merchant, query="lumen", cursor=browse._write_cursor("n", "sku", (10**9, "TA-097")))
+    assert [item.sku for item in page.items] == ["TA-098", "TA-099"] and asked[0] <= 6 + 3
+    asked[0] = 0
+    page = browse.search(feed.source.merchant, query="kestrel", cursor=browse._write_cursor("n", "sku", (10**9, f"{start}139")))
+    assert [item.sku for item in page.items] == [f"{start}{n}" for n in range(140, 150)] and asked[0] <= 6 + 3
