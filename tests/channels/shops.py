@@ -273,7 +273,7 @@ class Shopify(Shop):
         parts = [{"quantity": units, "lineItem": lines[f"{GID}LineItem/{line}"]} for line, units in one["lines"].items()]
         return {
             "id": f"{GID}Fulfillment/{one['id']}", "status": "SUCCESS", "trackingInfo": lambda _, **_more: [{"number": one["number"]}],
-            "fulfillmentLineItems": lambda _, first, after=None: page(parts, first, after),
+            "fulfillmentLineItems": lambda _, first, after=None, **_more: page(parts, first, after),
         }  # fmt: skip
 
     def lines(self, one: dict[str, Any]) -> list[dict[str, Any]]:
@@ -301,7 +301,7 @@ class Shopify(Shop):
         order = {
             "id": f"{GID}FulfillmentOrder/{one['ref']}",
             "status": "OPEN",
-            "lineItems": lambda _, first, after=None: page(parts, first, after),
+            "lineItems": lambda _, first, after=None, **_more: page(parts, first, after),
         }
         return {
             "id": f"{GID}Order/{one['ref']}", "legacyResourceId": str(one["ref"]), "name": f"#{one['ref']}", "test": one.get("test", False),
@@ -310,9 +310,9 @@ class Shopify(Shop):
             "displayFinancialStatus": "PENDING" if one["state"] == "unpaid" else "PAID", "note": "ring twice", "email": "ada@example.com",
             "displayFulfillmentStatus": "PARTIALLY_FULFILLED" if one["shipped"] else "UNFULFILLED", "currencyCode": "USD",
             "currentTotalPriceSet": {"shopMoney": {"amount": "25.00"}}, "shippingLine": {"title": one["way"]}, "shippingAddress": address,
-            "billingAddress": address, "lineItems": lambda _, first, after=None: page(self.lines(one), first, after),
+            "billingAddress": address, "lineItems": lambda _, first, after=None, **_more: page(self.lines(one), first, after),
             "fulfillments": lambda _, **_more: [self.parcel(told) for told in self.of(one["ref"])],
-            "fulfillmentOrders": lambda _, first, after=None: page([order], first, after),
+            "fulfillmentOrders": lambda _, first, after=None, **_more: page([order], first, after),
         }  # fmt: skip
 
 

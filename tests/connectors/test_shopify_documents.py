@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ from graphql.execution.values import get_variable_values
 
 from portal.connectors import shopify_bulk, shopify_documents
 from portal.connectors.shopify import ShopifyConnector
+from portal.connectors.store_shopify import ShopifyStore
+from portal.connectors.stores import Parcel
 from portal.records import Secret
-from tests.connectors.shopify_server import LEGACY, SCHEMA, shopify, variant
+from tests.channels import shops
+from tests.connectors.shopify_server import LEGACY, SCHEMA, SHOP, shopify, variant
 
 PEERS = Path(os.environ.get("PEERS") or Path(__file__).resolve().parents[3] / "shared" / "peers")
 PUBLISHED = PEERS / "shopify" / f"admin_{shopify_documents.VERSION}.json.gz"
@@ -89,6 +93,23 @@ def test_the_store_of_the_tests_says_what_the_published_schema_lets_it_say(
             assert sent.outcome == "sent" and connector.find("PO-1") is not None
         found.append((tmp_path / "variants.jsonl").read_bytes())
     assert found[0] == found[1] and found[0].count(b"\n") == 3
+
+
+def test_the_channel_of_the_tests_says_what_the_published_schema_lets_it_say(schema: GraphQLSchema, guard: Any) -> None:
+    found = []
+    for one in (schema, shops.Shopify.schema):
+        with shops.serving_shop(shops.Shopify()) as shop:
+            shop.schema = one
+            shop.orders = [shops.bought(11, [("LAMP-1", 2), ("LAMP-2", 1)])]
+            told = {"shop": SHOP, "base": shop.base, "auth": "header", "header_name": "X-Shopify-Access-Token", "plain_ok": "1"}
+            store = ShopifyStore(ShopifyConnector(told, {"key": Secret(LEGACY)}, guard=guard, trusted_key=None))
+            (page,) = list(store.changed(shops.at(-5)))
+            parcel = Parcel("1Z999AA10123456784", "ups", "UPS", "https://ups.example/1Z", None, {"111": 1, "112": 1})
+            sent, there = store.fulfil("11", parcel), store.trackings("11")
+            corrected = store.correct("11", there[0], replace(parcel, number="986578788855"))
+            assert sent.outcome == corrected.outcome == "sent" and shop.numbers == ["986578788855"], (sent, corrected)
+            found.append((page, there))
+    assert found[0] == found[1] and found[0][1][0].lines == {"111": 1, "112": 1}
 
 
 def deepest(node: Any, connections: int = 0) -> int:
