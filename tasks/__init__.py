@@ -82,6 +82,16 @@ def mind_orders() -> None:
 
 
 @huey.periodic_task(crontab())
+def link_new_items() -> None:
+    """Begin to link the new items of sources that have that turned on."""
+    from portal.catalogue import by_itself
+
+    with database.connection_context():
+        if by_itself.start_due():
+            ring()
+
+
+@huey.periodic_task(crontab())
 def mind_silence() -> None:
     """Start the rule of each integration that has had no accepted feed for too long."""
     from portal.inventory import silence

@@ -25,14 +25,17 @@ ACTS = {"look": "looking", "apply": "applying", "undo": "undoing"}
 _BUSY = tuple(ACTS.values())
 
 
-def begin(merchant: Merchant, source: Source | None, rules: Sequence[str], who: str) -> Linking:
-    """Start to look at what could be linked. Raises Invalid ("rules"), Refused while another linking of the merchant is under way."""
+def begin(merchant: Merchant, source: Source | None, rules: Sequence[str], who: str, then: str = "", after: int = 0) -> Linking:
+    """Start to look at what could be linked, of the items behind `after`.
+
+    `then`: "confident" applies that by itself, "create" makes products of the rest, too.
+    Raises Invalid ("rules"), Refused while another linking of the merchant is under way."""
     if not rules or len(set(rules)) != len(rules) or not set(rules) <= set(matching.RULES):
         raise Invalid({"rules": "Choose at least one rule, each once."})
     with database.atomic():
         _only_one(merchant)
-        made = Linking.create(merchant=merchant, source=source, rules=list(rules), at=clock.now(), by=who)
-        _run(made, "look", who)
+        made = Linking.create(merchant=merchant, source=source, rules=list(rules), at=clock.now(), by=who, after_item_id=after)
+        _run(made, "look", who, then)
     return made
 
 
@@ -87,7 +90,8 @@ def go_on(linking: Linking, who: str) -> Linking:
         raise Refused("It is not stopped: there is nothing to go on with.")
     with database.atomic():
         act = next(one for one, state in ACTS.items() if state == linking.state)
-        _run(linking, act, who)
+        run = run_of(linking)
+        _run(linking, act, who, str(run.settings.get("then") or "") if run else "")
     return linking
 
 
@@ -129,8 +133,9 @@ def _only_one(merchant: Merchant) -> None:
         raise Refused("Another linking is under way. Wait for its end, or stop it.")
 
 
-def _run(linking: Linking, act: str, who: str) -> None:
-    run = runs.start(linking.source, KIND, merchant=linking.merchant, started_by=who, settings={"linking": linking.id, "act": act})
+def _run(linking: Linking, act: str, who: str, then: str = "") -> None:
+    told = {"linking": linking.id, "act": act, "then": then}
+    run = runs.start(linking.source, KIND, merchant=linking.merchant, started_by=who, settings=told)
     linking.run_id = run.id
     linking.save(only=[Linking.run_id])
 
@@ -148,6 +153,8 @@ def perform(work: Work) -> Outcome:
     }  # fmt: skip
     with work.transaction():
         Linking.update(counts={**linking.counts, **told}, **endings[act]).where(Linking.id == linking.id).execute()
+        if then := work.run.settings.get("then"):
+            apply(Linking.get_by_id(linking.id), (), then == "create", work.run.started_by)
     return Outcome("finished", told)
 
 

@@ -32,9 +32,12 @@ SCOPE = "i.merchant_id = ? AND i.archived_at IS NULL AND s.state <> 'deleted'"
 
 def scope(linking: Linking) -> tuple[str, list[Any]]:
     """(condition on items `i` and sources `s`, its parameters)."""
-    if linking.source_id is None:
-        return SCOPE, [linking.merchant_id]
-    return f"{SCOPE} AND i.source_id = ?", [linking.merchant_id, linking.source_id]
+    where, values = SCOPE, [linking.merchant_id]
+    if linking.source_id is not None:
+        where, values = f"{where} AND i.source_id = ?", [*values, linking.source_id]
+    if linking.after_item_id:
+        where, values = f"{where} AND i.id > ?", [*values, linking.after_item_id]
+    return where, values
 
 
 def bounds(linking: Linking) -> tuple[int, int]:

@@ -48,7 +48,7 @@ def unmatched(linking: Linking, query: str = "", after: int = 0) -> tuple[list[I
     rows: Any = (
         InventoryItem.select(InventoryItem, Source).join(Source, on=(InventoryItem.source == Source.id))
         .where(
-            own, InventoryItem.id > after, InventoryItem.archived_at.is_null(), Source.state != "deleted",
+            own, InventoryItem.id > max(after, linking.after_item_id), InventoryItem.archived_at.is_null(), Source.state != "deleted",
             ~fn.EXISTS(ProductLink.select().where(ProductLink.item == InventoryItem.id)),
             ~fn.EXISTS(LinkCandidate.select().where(LinkCandidate.linking == linking, LinkCandidate.item == InventoryItem.id)),
         )

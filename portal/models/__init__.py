@@ -2,7 +2,7 @@
 
 from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
 from portal.models.audit import AuditLine
-from portal.models.catalogue import LinkCandidate, Linking, Product, ProductLink
+from portal.models.catalogue import AutomaticLinking, LinkCandidate, Linking, Product, ProductLink
 from portal.models.channels import Channel, ChannelAttempt, ChannelNotice, ChannelOrder
 from portal.models.database import Table, connect, database
 from portal.models.descriptions import ServiceDescription
@@ -60,13 +60,13 @@ TABLES: list[type[Table]] = [
     UnknownSku, Webhook, WebhookDelivery, WebhookSeen,
     OrderFile, Order, OrderLine,
     FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
-    Linking, Product, ProductLink, LinkCandidate,
+    Linking, Product, ProductLink, LinkCandidate, AutomaticLinking,
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
     Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
 ]  # fmt: skip
 
 __all__ = [
-    "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "Channel", "ChannelAttempt",
+    "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "Channel", "ChannelAttempt",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "MappingVersion", "Merchant", "OauthGrant",

@@ -17,6 +17,7 @@ class Linking(Table):
 
     `source`: whose items; None: those of every source. `rules`: keys of portal.catalogue.matching.RULES, in their order.
     `state`: looking, ready, applying, applied, undoing, undone, stopped or failed. `run_id`: its latest run.
+    `after_item_id`: only items that came behind that one; 0 for all.
     `counts`: {verdict of candidates: items}, "unmatched", "linked" before, then "applied", "created", "left", "taken_back" and "kept".
     `include`: the verdicts that a person took beside `confident`. `create`: whether the unmatched become products.
     """
@@ -27,6 +28,7 @@ class Linking(Table):
     source = ForeignKeyField(Source, null=True, on_delete="CASCADE")
     rules = JsonText(default=list)
     state = CharField(max_length=10, default="looking")
+    after_item_id = BigIntegerField(default=0)
     run_id = BigIntegerField(null=True)
     counts = JsonText(default=dict)
     include = JsonText(default=list)
@@ -102,3 +104,20 @@ class LinkCandidate(Table):
         table_name = "link_candidate"
         primary_key = CompositeKey("linking", "item", "product")
         indexes = ((("linking", "verdict", "item"), False), (("linking", "product"), False))
+
+
+class AutomaticLinking(Table):
+    """A source whose new items are linked by themselves; no row where they are not. `mode`: confident or create.
+
+    `rules`: as of a Linking. `seen_item_id`: the newest item that was looked at.
+    """
+
+    source = ForeignKeyField(Source, primary_key=True, backref="+", on_delete="CASCADE")
+    mode = CharField(max_length=10)
+    rules = JsonText(default=list)
+    seen_item_id = BigIntegerField(default=0)
+    changed_at = UtcTime(default=now)
+    changed_by = CharField(max_length=254, default="")
+
+    class Meta:
+        table_name = "automatic_linking"

@@ -7,28 +7,38 @@ from typing import Any
 
 from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
+from wtforms import RadioField, SelectMultipleField
 
 import tasks
 from portal import run_report, sources
-from portal.catalogue import judging, linking, matching, samples
+from portal.catalogue import by_itself, judging, linking, matching, samples
 from portal.errors import Invalid, Refused
 from portal.web import guards
+from portal.web.forms import LedgerForm
 from portal.web.render import render, saved
 
-blueprint = Blueprint("linking", __name__, url_prefix="/products/linking")
+blueprint = Blueprint("linking", __name__)
+
+
+class NewItemsForm(LedgerForm):
+    """What becomes of items that a feed brings."""
+
+    mode = RadioField("New items", choices=by_itself.MODES, validate_choice=False)
+    rules = SelectMultipleField("By these rules, in this order", choices=matching.RULES, validate_choice=False)
+
 
 TABS = {**judging.VERDICTS, "unmatched": "Not matched"}
 ASK_AGAIN = "2s"
 
 
-@blueprint.get("")
+@blueprint.get("/products/linking")
 @guards.signed_in
 def start() -> Response:
     """How many items are not linked, and what each rule would find; the rules in their order."""
     return _start_page()
 
 
-@blueprint.post("")
+@blueprint.post("/products/linking")
 @guards.signed_in
 @guards.once
 def begin() -> Response:
@@ -43,14 +53,14 @@ def begin() -> Response:
     return saved(url_for("linking.show", linking_id=made.public_id), "")
 
 
-@blueprint.get("/<linking_id>")
+@blueprint.get("/products/linking/<linking_id>")
 @guards.signed_in
 def show(linking_id: str) -> Response:
     """What it found, by how sure that is; once applied, what it did."""
     return _page(linking.find(g.merchant, linking_id))
 
 
-@blueprint.post("/<linking_id>/apply")
+@blueprint.post("/products/linking/<linking_id>/apply")
 @guards.signed_in
 @guards.once
 def apply(linking_id: str) -> Response:
@@ -62,7 +72,7 @@ def apply(linking_id: str) -> Response:
     return saved(url_for("linking.show", linking_id=linking_id), "")
 
 
-@blueprint.post("/<linking_id>/undo")
+@blueprint.post("/products/linking/<linking_id>/undo")
 @guards.signed_in
 @guards.once
 def undo(linking_id: str) -> Response:
@@ -72,7 +82,7 @@ def undo(linking_id: str) -> Response:
     return saved(url_for("linking.show", linking_id=linking_id), "")
 
 
-@blueprint.post("/<linking_id>/go-on")
+@blueprint.post("/products/linking/<linking_id>/go-on")
 @guards.signed_in
 @guards.once
 def go_on(linking_id: str) -> Response:
@@ -84,6 +94,23 @@ def go_on(linking_id: str) -> Response:
         linking.go_on(found, g.user.email)
         tasks.ring()
     return saved(url_for("linking.show", linking_id=linking_id), "")
+
+
+@blueprint.route("/sources/<source_id>/linking", methods=["GET", "POST"])
+@guards.signed_in
+@guards.once
+def of_source(source_id: str) -> Response:
+    """Whether new items of a source are linked by themselves."""
+    source = sources.find(g.merchant, source_id)
+    mode, rules = by_itself.mode_of(source)
+    form = NewItemsForm.read(mode=mode, rules=list(rules))
+    if request.method != "POST":
+        return render("products/new_items.html", source=source, form=form)
+    try:
+        by_itself.save(source, form.mode.data or "", form.rules.data or [], g.user.email)
+    except Invalid as refused:
+        return render("products/new_items.html", "products/_new_items.html", 422, source=source, form=form.refuse(refused))
+    return saved(url_for("settings.show", source_id=source_id, _anchor="linking"))
 
 
 def _rules(text: str) -> list[str]:

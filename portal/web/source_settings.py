@@ -11,6 +11,7 @@ from markupsafe import Markup
 from wtforms import BooleanField, RadioField, StringField
 
 from portal import connections, setup_steps, sources
+from portal.catalogue import by_itself
 from portal.errors import Forbidden, Invalid, NotFound, Stale
 from portal.freshness import Rule, rule
 from portal.inventory import missing, roles, silence
@@ -220,6 +221,11 @@ def _elsewhere(source: Any) -> list[Elsewhere]:
         Elsewhere(
             "prefix", "Master SKU prefix", "Put before every Inventory SKU to make the Master SKU.",
             "When two suppliers use the same item numbers.", source.sku_prefix or "None", "Edit SKU mapping", _step_at(source, "skus"),
+        ),
+        Elsewhere(
+            "linking", "New items", "Whether items that a feed brings are linked to your products by themselves.",
+            "When the supplier's UPCs can be relied on.", by_itself.MODES[by_itself.mode_of(source)[0]], "Edit linking",
+            url_for("linking.of_source", source_id=source.public_id),
         ),
     ]  # fmt: skip
 

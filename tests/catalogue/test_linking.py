@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal import clock, runs
-from portal.catalogue import judging, keys, linking, matching, products
+from portal.catalogue import by_itself, judging, keys, linking, matching, products
 from portal.errors import Invalid, Refused
 from portal.models import InventoryItem, LinkCandidate, Linking, Merchant, Product, ProductLink, Run, Source
 from tests.catalogue.stock import UPC, applied, done, item, links, looked, product
@@ -319,3 +319,35 @@ def test_what_stopped_half_way_is_given_up_with_its_links_and_can_be_undone(nort
     linking.undo(made, WHO)
     done()
     assert links() == {}
+
+
+def test_new_items_are_linked_by_themselves_where_that_is_on_and_only_those(north: Source, south: Source, merchant: Merchant) -> None:
+    for n, upc in enumerate(UPC):
+        product(merchant, f"P-{n}", upc)
+    item(north, "old", upc=UPC[0])
+    by_itself.save(north, "confident", ("gtin",), WHO)
+    item(south, "elsewhere", upc=UPC[1])
+    assert by_itself.start_due() == 0, "what was there when it was turned on counts as seen"
+    item(north, "new", upc=UPC[1])
+    item(north, "none", upc=None)
+    run = runs.start(north, "connection_check")
+    assert by_itself.start_due() == 0, "a run of the source is under way"
+    Run.update(state="finished").where(Run.id == run.id).execute()
+    assert by_itself.start_due() == 1 and by_itself.start_due() == 0
+    done()
+    done()
+    assert links() == {"new": "P-1"} and Linking.get().by == by_itself.WHO and Product.select().count() == len(UPC)
+    linking.undo(Linking.get(), WHO)
+    done()
+    by_itself.save(north, "create", ("gtin",), WHO)
+    item(north, "newer", title="Kettle")
+    assert by_itself.start_due() == 1
+    done()
+    done()
+    assert links() == {"newer": "NW-newer"}, "what a person undid is not linked again"
+    by_itself.save(north, "", (), WHO)
+    item(north, "newest", upc=UPC[2])
+    assert by_itself.start_due() == 0 and by_itself.mode_of(north) == ("", tuple(matching.RULES))
+    for mode, rules in (("colour", ("sku",)), ("create", ()), ("confident", ("sku", "sku"))):
+        with pytest.raises(Invalid):
+            by_itself.save(north, mode, rules, WHO)

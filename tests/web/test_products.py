@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portal.catalogue import products
+from portal.catalogue import by_itself, products
 from portal.models import Linking, Product, ProductLink
 from tests.catalogue.stock import UPC, done, item, links, product
 
@@ -97,3 +97,13 @@ def test_an_order_goes_to_the_item_behind_its_product(north: Any, make_source: A
     assert [(line.sku, line.request.source_id) for line in RequestLine.select()] == [("SG-77", south.id)]
     routing.route(place(merchant, [("SG-77", 1)], number="1002"), "ana")
     assert RequestLine.select().count() == 1, "its Master SKU is the product's now"
+
+
+def test_new_items_of_a_source_are_linked_by_themselves_once_that_is_saved(client: Any, north: Any) -> None:
+    page = f"/sources/{north.public_id}/linking"
+    assert "Off: you link them" in client.get(f"/sources/{north.public_id}/settings").text
+    answer = client.send_form(page, {"mode": "confident", "rules": []})
+    assert answer.status_code == 422 and "at least one rule" in answer.text
+    assert client.send_form(page, {"mode": "confident", "rules": ["gtin"]}).status_code == 303
+    assert by_itself.mode_of(north) == ("confident", ["gtin"])
+    assert "Link those that are confident" in client.get(f"/sources/{north.public_id}/settings").text

@@ -24,6 +24,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "products.show": {},
     "products.link": {},
     "products.unlink": {},
+    "linking.of_source": {},
     "linking.show": {},
     "linking.apply": {},
     "linking.undo": {},
