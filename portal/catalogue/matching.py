@@ -155,6 +155,20 @@ UNMATCHED = """NOT EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = i.id)
     AND NOT EXISTS (SELECT 1 FROM link_candidate c WHERE c.linking_id = ? AND c.item_id = i.id)"""
 
 
+COUNTED_AT_ONCE = 50_000
+"""Items that a page counts before it answers; of more it tells the numbers a moment later."""
+
+
+def is_quick(merchant_id: int) -> bool:
+    """Whether `possible` takes no time worth waiting for: by the sources' own counts of items."""
+    return int(bulk.one("SELECT coalesce(sum(item_count), 0) FROM source WHERE merchant_id = ?", [merchant_id])[0]) <= COUNTED_AT_ONCE
+
+
+def any_items(merchant_id: int) -> bool:
+    """Whether the merchant has an item at all."""
+    return bool(bulk.run("SELECT 1 FROM inventory_item WHERE merchant_id = ? LIMIT 1", [merchant_id]).fetchone())
+
+
 def possible(merchant_id: int, source_id: int | None, rules: Sequence[str] = tuple(RULES)) -> Mapping[str, int]:
     """Of the items that are not linked: {rule: how many it would find a product for}, and "unlinked" in all. Each rule by itself."""
     where, values = SCOPE, [merchant_id]

@@ -123,11 +123,14 @@ def _start_page(problem: str = "", status: int = 200) -> Response:
     source = sources.find(g.merchant, named) if named else None
     chosen = [one for one in _rules(args.get("order", ",".join(matching.RULES))) if one in matching.RULES]
     chosen = list(dict.fromkeys(chosen))
-    possible = matching.possible(g.merchant.id, source.id if source else None)
+    counted = bool(args.get("count")) or matching.is_quick(g.merchant.id)
+    possible = matching.possible(g.merchant.id, source.id if source else None) if counted else None
+    order, named = ",".join(chosen), source.public_id if source else None
     return render(
-        "products/linking.html", None, status, problem=problem, known=sources.listing(g.merchant), source=source, rules=matching.RULES,
-        chosen=chosen, possible=possible, left_out=[one for one in matching.RULES if one not in chosen], order=",".join(chosen),
-        moves={rule: _moves(chosen, rule, source) for rule in matching.RULES}, last=linking.listing(g.merchant),
+        "products/linking.html", "products/_rules.html" if request.method == "GET" else None, status, problem=problem, source=source,
+        known=sources.listing(g.merchant), rules=matching.RULES, chosen=chosen, possible=possible, order=order,
+        count_url=url_for("linking.start", order=order, source=named, count=1), last=linking.listing(g.merchant),
+        left_out=[one for one in matching.RULES if one not in chosen], moves={rule: _moves(chosen, rule, source) for rule in matching.RULES},
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 from wtforms import BooleanField, StringField
 
-from portal.catalogue import keys, linking, matching, products
+from portal.catalogue import keys, matching, products
 from portal.errors import Invalid, Refused
 from portal.inventory import browse
 from portal.requests import stock
@@ -44,7 +44,8 @@ def index() -> Response:
     more: dict[str, Any] = {"q": query or None}
     return render(
         "products/index.html", "products/_list.html", found=found, q=query, code=keys.shown, count=products.count(g.merchant),
-        unlinked=matching.possible(g.merchant.id, None, ())["unlinked"], last=linking.listing(g.merchant),
+        unlinked=matching.possible(g.merchant.id, None, ())["unlinked"] if matching.is_quick(g.merchant.id) else None,
+        any_items=matching.any_items(g.merchant.id),
         next_url=url_for("products.index", **more, after=found.following) if found.following else "",
         first_url=url_for("products.index", **more) if after else "",
     )  # fmt: skip

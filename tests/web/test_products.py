@@ -107,3 +107,15 @@ def test_new_items_of_a_source_are_linked_by_themselves_once_that_is_saved(clien
     assert client.send_form(page, {"mode": "confident", "rules": ["gtin"]}).status_code == 303
     assert by_itself.mode_of(north) == ("confident", ["gtin"])
     assert "Link those that are confident" in client.get(f"/sources/{north.public_id}/settings").text
+
+
+def test_many_items_are_counted_a_moment_later(client: Any, north: Any, merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from portal.catalogue import matching
+
+    monkeypatch.setattr(matching, "COUNTED_AT_ONCE", 0)
+    product(merchant, "P-0", UPC[0])
+    item(north, "0", upc=UPC[0])
+    type(north).update(item_count=1).where(type(north).id == north.id).execute()
+    assert "not linked" not in client.get("/products").text and "Count now" in client.get("/products/linking").text
+    told = client.get("/products/linking?count=1", headers={"HX-Request": "true"}).text
+    assert "1 item not linked" in told and "<html" not in told and "Count now" not in client.get("/products/linking?count=1").text
