@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import string
+from typing import Any
 
+from peewee import fn
+
+from portal.inventory import paging
 from portal.models.database import is_postgres
 
 STRIPPED = " -_./"
@@ -30,6 +34,16 @@ def mpn(number: str | None, brand: str | None) -> str:
     bare = (number or "").translate(str.maketrans("", "", STRIPPED)).translate(_LOWER)
     maker = (brand or "").strip(" ").translate(_LOWER)
     return f"{bare}|{maker}" if bare and maker else ""
+
+
+def begins(column: Any, text: str) -> Any:
+    """A condition: how the column's text begins, as typed or in capitals. By the index where that orders by code points."""
+    ways = sorted({text, text.upper()})
+    if paging.is_bytewise():
+        found = [(column >= one) & (column < paging.above(one)) for one in ways]
+    else:
+        found = [fn.SUBSTR(column, 1, len(one)) == one for one in ways]
+    return found[0] if len(found) == 1 else found[0] | found[1]
 
 
 def sku_sql(item: str, source: str) -> str:

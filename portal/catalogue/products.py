@@ -59,8 +59,7 @@ def page(merchant: Merchant, query: str = "", after: str = "") -> Page:
 
 
 def _meant(query: str) -> Any:
-    begins = (Product.sku >= query) & (Product.sku < query + "\U0010ffff")
-    told = begins | (Product.mpn == query)
+    told = keys.begins(Product.sku, query) | (Product.mpn == query)
     if query.isascii() and query.isdigit() and len(query) in (8, 12, 13, 14):
         told = told | (Product.gtin == keys.gtin(query))
     return told

@@ -7,6 +7,7 @@ from typing import Any
 
 from peewee import fn
 
+from portal.catalogue import keys
 from portal.models import InventoryItem, LinkCandidate, Linking, Product, ProductLink, Source
 
 
@@ -35,7 +36,7 @@ def samples(linking: Linking, verdict: str, query: str = "", after: int = 0) -> 
         .where(LinkCandidate.linking == linking, LinkCandidate.verdict == verdict, LinkCandidate.item > after)
     )
     if query:
-        rows = rows.where(_begins(InventoryItem.sku, query) | _begins(Product.sku, query) | (InventoryItem.upc == query))
+        rows = rows.where(keys.begins(InventoryItem.sku, query) | keys.begins(Product.sku, query) | (InventoryItem.upc == query))
     found = list(rows.order_by(LinkCandidate.item, LinkCandidate.product).limit(SAMPLES + 1))
     shown = found[:SAMPLES]
     told = [Sample(one.item, one.item.source, one.product, one.rule, _same(one)) for one in shown]
@@ -54,13 +55,9 @@ def unmatched(linking: Linking, query: str = "", after: int = 0) -> tuple[list[I
         )
     )  # fmt: skip
     if query:
-        rows = rows.where(_begins(InventoryItem.sku, query))
+        rows = rows.where(keys.begins(InventoryItem.sku, query))
     found = list(rows.order_by(InventoryItem.id).limit(SAMPLES + 1))
     return found[:SAMPLES], int(found[SAMPLES - 1].id) if len(found) > SAMPLES else 0
-
-
-def _begins(column: Any, text: str) -> Any:
-    return (column >= text) & (column < text + "\U0010ffff")
 
 
 def _same(one: LinkCandidate) -> str:

@@ -130,7 +130,8 @@ def _start_page(problem: str = "", status: int = 200) -> Response:
         "products/linking.html", "products/_rules.html" if request.method == "GET" else None, status, problem=problem, source=source,
         known=sources.listing(g.merchant), rules=matching.RULES, chosen=chosen, possible=possible, order=order,
         count_url=url_for("linking.start", order=order, source=named, count=1), last=linking.listing(g.merchant),
-        left_out=[one for one in matching.RULES if one not in chosen], moves={rule: _moves(chosen, rule, source) for rule in matching.RULES},
+        left_out=[one for one in matching.RULES if one not in chosen],
+        moves={rule: _moves(chosen, rule, source) for rule in matching.RULES},
     )  # fmt: skip
 
 

@@ -119,3 +119,15 @@ def test_many_items_are_counted_a_moment_later(client: Any, north: Any, merchant
     assert "not linked" not in client.get("/products").text and "Count now" in client.get("/products/linking").text
     told = client.get("/products/linking?count=1", headers={"HX-Request": "true"}).text
     assert "1 item not linked" in told and "<html" not in told and "Count now" not in client.get("/products/linking?count=1").text
+
+
+@pytest.mark.parametrize("bytewise", [True, False])
+def test_a_search_finds_how_a_master_sku_begins_whatever_the_order(client: Any, merchant: Any, monkeypatch: Any, bytewise: bool) -> None:
+    from portal.inventory import paging
+
+    monkeypatch.setattr(paging, "is_bytewise", lambda: bytewise)
+    for sku in ("NW-1", "NW-2", "NX-1", "n"):
+        product(merchant, sku)
+    assert [row.product.sku for row in products.page(merchant, "nw-").rows] == ["NW-1", "NW-2"]
+    assert [row.product.sku for row in products.page(merchant, "n").rows] == ["NW-1", "NW-2", "NX-1", "n"]
+    assert products.page(merchant, "%").rows == []
