@@ -57,13 +57,25 @@ def prepare(order: Sender) -> None:
     name, _, number = order.failpoint.partition(":")
     failpoints._name, failpoints._left = name, int(number or 1)
     if order.stops_at:
-        failpoints.reach = lambda name: os.kill(os.getpid(), signal.SIGSTOP) if name == order.stops_at else None
+        failpoints.reach = stopping_once(order.stops_at)
     if order.toml:
         know(Path(order.toml))
     if order.sabotage == "naive":
         files.deliver = naive  # type: ignore[assignment]
     if order.sabotage == "token":
         Hold.save = careless  # type: ignore[method-assign]
+
+
+def stopping_once(point: str) -> Any:
+    """What stops this process at the failpoint, the first time that it comes there."""
+    left = [point]
+
+    def reach(name: str) -> None:
+        if name in left:
+            left.clear()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    return reach
 
 
 def know(path: Path) -> None:

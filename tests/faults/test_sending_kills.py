@@ -291,10 +291,12 @@ def stopped_past_its_lease(
             senders.expire()
             assert workers.ends(failpoint=second) == (KILLED if second else 0)
             os.kill(zombie.pid, signal.SIGCONT)
-            if second:
-                time.sleep(0.5)  # for what it does by its old claim
-                senders.expire()
-            zombie.join(senders.LONGEST)
+            ends = time.monotonic() + senders.LONGEST
+            while zombie.is_alive() and time.monotonic() < ends:
+                zombie.join(0.5)  # for what it does by its old claim
+                if second:
+                    senders.expire()  # what the second one held when it died
+            assert not zombie.is_alive(), "it hangs"
         senders.expire()
         assert workers.ends() == 0
     finally:
@@ -305,8 +307,9 @@ def stopped_past_its_lease(
 
 def wait_until_stopped(pid: int) -> None:
     ends = time.monotonic() + 20
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < ends, "it never came to that point"
+    stat = Path(f"/proc/{pid}/stat")
+    while not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "T":
+        assert stat.exists() and time.monotonic() < ends, "it never came to that point"
         time.sleep(0.005)
 
 
