@@ -77,6 +77,8 @@ def test_a_merchant_connects_a_webhook(client: Any, make_source: Any, open_page:
     page.click("#file-save")
     for heading in ("Map the inventory", "Send Orders", "Get Shipments", "SKU mapping"):
         expect(page.locator("h1")).to_contain_text(heading)
+        if heading == "Get Shipments":
+            page.check("input[name=use][value=no]")
         page.click("main .btn-primary:visible")
     expect(page.locator("main")).to_contain_text("each delivery is read as it comes")
     page.click("#review-save")

@@ -12,9 +12,8 @@ import pytest
 from portal import channels, connection_parts, connections
 from portal.models import Channel, Connection, Merchant
 from tests.channels.shops import KINDS, SETTINGS, Shop, at, serving_shop
+from tests.connected import loopback  # noqa: F401
 from tests.connecting import WHO
-
-pytest_plugins = ("tests.connected",)
 
 
 def connect(merchant: Merchant, shop: Shop, name: str = "Harbor store") -> Channel:
@@ -32,7 +31,7 @@ def connect(merchant: Merchant, shop: Shop, name: str = "Harbor store") -> Chann
 
 
 @pytest.fixture
-def shops(loopback: Any, merchant: Merchant) -> Iterator[Callable[..., tuple[Any, Channel]]]:  # noqa: ARG001
+def shops(loopback: Any, merchant: Merchant) -> Iterator[Callable[..., tuple[Any, Channel]]]:  # noqa: F811, ARG001
     """shops("shopify") -> (the store, the channel)."""
     with contextlib.ExitStack() as stack:
 
