@@ -92,6 +92,9 @@ def set_up(client: Any, source: Source, **changed: str) -> Any:
 def test_a_list_is_set_up_read_in_pages_and_then_since_the_last_read(client: Any, source: Source, api: Any) -> None:
     answers, request = api[0], ask(place(source.merchant, [("HX-1", 3), ("HX-2", 1)]), source)
     answers.shipments = [told(UPS, ("HX-1", 1), ("HX-2", 1)), told(AMAZON, ("HX-1", 1)), told("TBA000000000002", ("HX-1", 1), po="4711")]
+    for page in ("mapping/shipments", "acknowledgements"):
+        shown = client.get(f"/sources/{source.public_id}/{page}").text
+        assert 'id="items"' in shown and "has-error" not in shown and "built-in" not in shown
     saved = set_up(client, source)
     assert saved.status_code == 303, saved.text
     answers.asked.clear()
