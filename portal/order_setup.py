@@ -22,11 +22,13 @@ from portal import (
     notice_shapes,
     order_calls,
     order_mapping,
+    placed_orders,
     setup_steps,
     sources,
     suppliers,
     webhooks,
 )
+from portal.connectors.store_tracking import COLUMNS
 from portal.errors import Invalid, NotFound, Refused, Stale
 from portal.fields import SHIPMENT_FIELDS
 from portal.mappings import Sample
@@ -72,6 +74,8 @@ def way(source: Source) -> str:
     """How tracking and answers come: by files, from behind a link, as a list of an API, or sent to us (webhook)."""
     if notice_lists.is_used(source):
         return "list"
+    if placed_orders.are_asked(source):
+        return "store"
     return {"http": "link", webhooks.PROTOCOL: "webhook"}.get(connections.supplier_of(source).protocol, "files")
 
 
@@ -182,7 +186,9 @@ def save_shipments(
     errors = _use_errors(source, "get_shipments", use)
     headers: Sequence[str] = ()
     settings = laid_out(source, settings)
-    if use:
+    if use and way(source) == "store":
+        settings, rules, headers = {**GIVEN, "match": "newest", "format": {**placed_orders.FORMAT}}, placed_orders.RULES, list(COLUMNS)
+    elif use:
         sample = mappings.sample_of(sources.integration(source, "get_shipments"))
         headers = sample.headers if sample else ()
         errors |= place_errors(source, settings)

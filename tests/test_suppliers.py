@@ -113,8 +113,8 @@ def test_which_methods_can_send_orders_and_get_shipments():
     able = {slug: tuple(suppliers.find(slug).supports[name] for name in ("orders", "shipments")) for slug in SLUGS}
     assert {slug: both for slug, both in able.items() if any(both)} == {
         DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True),
-        "google-sheets": (False, True), "dropbox-file": (False, True), "woocommerce": (True, False),
-        "shopify": (True, False), "bigcommerce": (True, False), "rest-api": (True, True),
+        "google-sheets": (False, True), "dropbox-file": (False, True), "woocommerce": (True, True),
+        "shopify": (True, True), "bigcommerce": (True, True), "rest-api": (True, True),
         "webhook": (False, True), "soap-service": (True, False), "promostandards": (True, False),
     }  # fmt: skip
 

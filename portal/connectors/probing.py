@@ -22,12 +22,17 @@ def probe(settings: Mapping[str, Any], address: str, ask: Callable[[Asked], Answ
     if not settings.get("probe_path"):
         return "", []
     wanted = Wanted(address)
-    found = answers.at(rest_list.read(ask(Asked("GET", address)), wanted), str(settings.get("probe_at") or ""))
-    names = [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+    there_are = names(rest_list.read(ask(Asked("GET", address)), wanted), str(settings.get("probe_at") or ""))
     needs = str(settings.get("probe_needs") or "")
-    if needs and needs not in names:
+    if needs and needs not in there_are:
         raise problems.protocol_error("Something needed is not there", str(settings.get("probe_needs_words") or ""), permanent=True)
     offers = [one.partition("=") for one in str(settings.get("probe_names") or "").split("|") if one]
-    there = [words for part, _, words in offers if any(part in name for name in names)]
+    there = [words for part, _, words in offers if any(part in name for name in there_are)]
     said = f"{settings.get('probe_words') or 'It has'} {', '.join(there)}" if there else str(settings.get("probe_none") or "")
     return said, there
+
+
+def names(published: Any, at: str) -> list[str]:
+    """The names in a list that a server publishes."""
+    found = answers.at(published, at)
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []

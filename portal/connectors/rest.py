@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from portal.connectors import answers, paging, probing, problems, rest_send
+from portal.connectors import answers, paging, probing, problems, rest_list, rest_send, store_tracking
 from portal.connectors.api_auth import ApiAuth, TokenSource, address, refused
 from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller, unwatched
 from portal.connectors.lists import ListReader
@@ -46,7 +46,8 @@ class RestConnector(ListReader):
     sign-in. Rows: `children_path`, `children_items`, `children_when` (see Children); a second list `join_path`, `join_query`,
     `join_items`, with `join_key`, `join_on`, `join_as` (see Join), and a third likewise under join2_ (`join_after` "children": onto the
     rows that those became); `columns`, a list of dotted names
-    that the document always has. `words_403` and the like: what to do about such an answer. `probe_path`: see probing. Sending: see
+    that the document always has. `tracking` of the `orders` that we placed: see store_tracking.
+    `words_403` and the like: what to do about such an answer. `probe_path`: see probing. Sending: see
     rest_send.
     """
 
@@ -123,7 +124,30 @@ class RestConnector(ListReader):
             size, digest = spool.size, spool.finish()
         return Fetched(str(into), NAME, size, digest, None, address(self.settings, self._text("path").partition("?")[0]))
 
+    def _parcels(self, ask: Callable[[Asked], Answer]) -> Iterator[Item]:
+        """The parcels of the orders that we placed, in the way that `tracking` names."""
+        orders = [store_tracking.Placed.read(one) for one in self.settings.get("orders") or ()]
+        if not orders:
+            return iter(())
+
+        def read(path: str) -> Any:
+            try:
+                return rest_list.read(ask(Asked("GET", address(self.settings, path))), Wanted(""))
+            except SupplierError as error:
+                if error.status != 404:
+                    raise
+                self.say(f"The store has nothing at {path.partition('?')[0]}: the order may be erased there.", "warning")
+                return None
+
+        if self._text("tracking") == "woocommerce":
+            there = rest_list.read(ask(Asked("GET", address(self.settings, self._text("probe_path")))), Wanted(""))
+            offers = probing.names(there, self._text("probe_at"))
+            return store_tracking.woocommerce(orders, offers, read, self.say)
+        return store_tracking.bigcommerce(orders, read, self.say)
+
     def _rows(self, ask: Callable[[Asked], Answer], joined: list[Joined]) -> Iterator[Item]:
+        if self._text("tracking"):
+            return self._parcels(ask)
         children = Children(*(self._text(f"children_{name}") for name in ("path", "items", "when")))
         found = pages(self._wanted(), self.paging, ask, self.most_pages, self.turn)
         rows: Iterator[Item] = (one for items, _ in found for one in items)

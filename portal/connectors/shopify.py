@@ -12,7 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from portal.connectors import problems, shopify_bulk, shopify_changes, shopify_documents, shopify_oauth, shopify_send, shopify_words
+import orjson
+
+from portal.connectors import (
+    problems,
+    shopify_bulk,
+    shopify_changes,
+    shopify_documents,
+    shopify_oauth,
+    shopify_send,
+    shopify_words,
+    store_tracking,
+)
 from portal.connectors.api_auth import TokenSource
 from portal.connectors.caller import MOST_TRIES, Caller, unwatched
 from portal.connectors.lists import ListReader
@@ -100,6 +111,8 @@ class ShopifyConnector(ListReader):
         """Read the variants into `into`, one a line; what is worth knowing of them is said. Raises SupplierError, then without a file."""
         tell = self.follow(progress)
         self.graph.caller.say = self.say
+        if self.settings.get("tracking"):
+            return self._fetch_parcels(into, limit_bytes, tell)
         places, sample = self._places(tell), int(self.settings.get("most_pages") or 0)
         choices, lost = self._choices(places)
         active = sum(one.active for one in places)
@@ -116,6 +129,19 @@ class ShopifyConnector(ListReader):
                 spool.write(chunk)
             size, digest = spool.size, spool.finish()
             self._tell(shelf.seen.words(choices), lost)
+        return Fetched(str(into), NAME, size, digest, None, str(self.settings.get("shop")))
+
+    def _fetch_parcels(self, into: Path, limit_bytes: int, tell: Progress) -> Fetched:
+        """The parcels of the `orders` that we placed, a row a line."""
+
+        def node(number: str) -> Any:
+            return self.graph.whole(self.graph.read(shopify_documents.PARCELS, {"id": number}, tell)).get("node")
+
+        orders = [store_tracking.Placed.read(one) for one in self.settings.get("orders") or ()]
+        with Spool(into, limit_bytes, None, tell) as spool:
+            for row in store_tracking.shopify(orders, node, self.say):
+                spool.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            size, digest = spool.size, spool.finish()
         return Fetched(str(into), NAME, size, digest, None, str(self.settings.get("shop")))
 
     # sending

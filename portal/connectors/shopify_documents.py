@@ -132,6 +132,21 @@ query OrdersBySource($filter: String!) {
 ORDER = "query Order($id: ID!) { order(id: $id) { id name sourceIdentifier cancelledAt LINES } }".replace("LINES", _LINES)
 """The lines of one order: of ten at once they would cost more than a query may."""
 
+PARCELS = """
+query Parcels($id: ID!) {
+  node(id: $id) {
+    ... on Order {
+      id
+      fulfillments(first: 20) {
+        id status createdAt
+        trackingInfo(first: 10) { company number }
+        fulfillmentLineItems(first: 40) { nodes { quantity lineItem { id sku } } pageInfo { hasNextPage } }
+      }
+    }
+  }
+}"""
+"""One order at a time: what a query may cost is counted by the lines that it could bring."""
+
 SKUS = """
 query Skus($filter: String!, $after: String) {
   productVariants(first: 100, after: $after, query: $filter) {
@@ -216,7 +231,7 @@ ALL = {
     "changed variants": CHANGED_VARIANTS, "changed levels": CHANGED_LEVELS,
     "levels": LEVELS, "bulk start": BULK_START, "bulk state": BULK_STATE, "bulk cancel": BULK_CANCEL,
     "bulk query": all_variants(True), "bulk query without cost": all_variants(False), "order": ORDER_CREATE,
-    "orders by source": ORDERS_BY_SOURCE, "order's lines": ORDER, "skus": SKUS,
+    "orders by source": ORDERS_BY_SOURCE, "order's lines": ORDER, "skus": SKUS, "parcels": PARCELS,
     "changed orders": CHANGED_ORDERS, "order lines": ORDER_LINES,
     "order trackings": ORDER_TRACKINGS, "parcel lines": PARCEL_LINES, "left to fulfil": LEFT_TO_FULFIL, "more to fulfil": MORE_TO_FULFIL,
     "fulfil": FULFIL, "correct tracking": CORRECT_TRACKING,

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from portal import after_read, clock, connection_parts, connections, deliveries, documents, notice_lists, read_files
+from portal import after_read, clock, connection_parts, connections, deliveries, documents, notice_lists, placed_orders, read_files
 from portal.connectors import Conditional, Connector, Progress, Unchanged, problems, selection
 from portal.connectors.folders import FolderConnector, Look
 from portal.connectors.lists import ListReader
@@ -42,9 +42,15 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
     asked = changes.next_read(work.run, integration) if integration.kind in INVENTORY_KINDS else None
     since = asked.value(str(connection_parts.whole_settings(source).get("since_form") or "iso")) if asked else ""
     notices = integration.kind not in INVENTORY_KINDS
-    operation, over = integration.kind if notices else "get_inventory", None
+    operation = integration.kind if notices else "get_inventory"
+    over: dict[str, Any] | None = None
     if notices and (kept := integration.settings.get("list")):
         over, since = notice_lists.settings_of(kept), notice_lists.since(integration, work.run)
+    if operation == "get_shipments" and placed_orders.are_asked(source):
+        over = {"orders": placed_orders.of(source)}
+        work.say(f"{len(over['orders']):,} orders that we placed there are asked for their parcels.")
+        if not over["orders"]:
+            return []
     with connections.open_for(source, work.run.id, link=_link_of(integration), since=since, operation=operation, over=over) as connector:
         if isinstance(connector, FolderConnector):
             return _Folder(work, integration, connector).files()
@@ -61,7 +67,7 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
     if asked is not None and not _holds_something(work, asked, fetched):
         return []
     if over is not None and not fetched.size:
-        work.say(f"The list holds nothing{f' that changed since {since}' if since else ''}.")
+        work.say(f"Nothing has shipped{f' that changed since {since}' if since else ''}.")
         Path(fetched.path).unlink(missing_ok=True)
         return []
     return _only(work, [documents.adopt(source, fetched, work.run)])

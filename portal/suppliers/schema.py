@@ -69,13 +69,14 @@ _LIST = frozenset(
         "not_taken",
         "denied_at",
     ]
-    + ["paging", "page_name", "first", "size_name", "size", "cursor", "total", "pages", "pages_header"]
+    + ["tracking", "paging", "page_name", "first", "size_name", "size", "cursor", "total", "pages", "pages_header"]
     + ["children_path", "children_items", "children_when", "join_after"]
     + [f"{name}_{part}" for name in ("join", "join2") for part in ("path", "query", "items", "key", "on", "as")]
     + [f"words_{status}" for status in (400, 401, 402, 403, 404, 405, 409, 422, 429)]
 )
 OPERATION_TEXTS: Mapping[str, frozenset[str]] = {
     "rest": _LIST,
+    "shopify": frozenset(["tracking"]),
     "soap": frozenset(["wsdl_operation", "arguments", "items", "errors_at", "errors_good", "sent_id"]),
 }
 """The texts that an operation may set, by protocol; a protocol that is not here takes none."""

@@ -79,7 +79,10 @@ def test_every_request_of_the_entry_is_one_that_bigcommerce_describes(prism: str
     assert all(status in ({200}, {201}) for status in orders.statuses().values()) and set(orders.statuses()) == {
         "POST /v2/orders", "GET /v2/orders", f"GET /v2/orders/{sent.their_id}/products", f"PUT /v2/orders/{sent.their_id}",
     }  # fmt: skip
-    print({**stock.statuses(), **orders.statuses()})
+    parcels = Store(prism, "get_shipments", orders=[{"id": sent.their_id, "reference": "PO-1001"}])
+    parcels.connector.fetch("", "newest", "*", tmp_path / "parcels.jsonl", 10**7, lambda *_: None)
+    assert parcels.statuses() == {f"GET /v2/orders/{sent.their_id}/{name}": {200} for name in ("shipments", "products")}
+    print({**stock.statuses(), **orders.statuses(), **parcels.statuses()})
 
 
 def test_every_request_of_a_channel_is_one_that_bigcommerce_describes(prism: str) -> None:

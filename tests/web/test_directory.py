@@ -50,7 +50,7 @@ def test_an_entry_made_from_documentation_takes_what_its_sample_has(client: Any,
 
 @pytest.mark.parametrize("asked, count, kept, gone", [
     ("kind=stores", "11 of ", "Stores and platforms", "part-suppliers"),
-    ("supports=shipments", "7 of ", "with Get Shipments", "part-stores"),
+    ("supports=shipments", "10 of ", "with Get Shipments", "part-warehouses"),
     ("kind=files&method=File+link", "3 of ", "under “Connect something else by a file”", "part-apis"),
     ("kind=nonsense&supports=inventory&method=x", " entries", "part-stores", "Show all"),
 ])  # fmt: skip
@@ -62,7 +62,7 @@ def test_filters_are_plain_addresses_and_say_what_they_left(
 
 
 def test_filters_that_fit_nothing_offer_every_way(client: Any, make_source: Callable[..., Source]) -> None:
-    page = client.get(path(make_source(), "/suppliers?kind=stores&supports=shipments")).text
+    page = client.get(path(make_source(), "/suppliers?kind=warehouses&supports=shipments")).text
     assert "No supplier matches these filters" in page and "select-sftp-file" in page and "select-rest-api" in page
 
 

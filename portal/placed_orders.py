@@ -1,0 +1,43 @@
+"""Orders that we placed in a supplier's own store: which of them are asked for their parcels, and how those parcels are read.
+
+requests that were sent, and their ids there ─▶ "orders" of the connector ─▶ rows named as our fields ─▶ read as tracking files are
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from portal import clock, connections
+from portal.connectors.store_tracking import COLUMNS
+from portal.errors import NotFound
+from portal.models import FulfillmentRequest, Source
+from portal.requests.states import MAY
+
+MOST = 1_000
+"""Orders that one run asks for, the newest ones."""
+
+CORRECTED_FOR = timedelta(days=14)
+"""So long after all of a request has shipped its order is still asked for: a number may be corrected."""
+
+RULES: Mapping[str, Any] = {"fields": {name: {"columns": [name], "steps": []} for name in COLUMNS}, "date_form": "YYYY-MM-DD"}
+FORMAT: Mapping[str, Any] = {"kind": "jsonl", "columns": list(COLUMNS)}
+
+
+def are_asked(source: Source) -> bool:
+    """Whether the source's parcels are read from the store that our orders were placed in."""
+    try:
+        operation = connections.supplier_of(source).operations.get("get_shipments")
+    except NotFound:  # no supplier was chosen, or the directory has it no more
+        return False
+    return operation is not None and bool(operation.texts.get("tracking"))
+
+
+def of(source: Source) -> list[dict[str, Any]]:
+    """[{"id" at the store, "reference": our number, "done": all of it is known as shipped}], newest first, at most MOST."""
+    mine = (FulfillmentRequest.source == source) & (FulfillmentRequest.their_id != "") & (FulfillmentRequest.state << MAY["ship"])
+    open_ = FulfillmentRequest.shipped != "shipped"
+    lately = open_ | (FulfillmentRequest.changed_at > clock.now() - CORRECTED_FOR)
+    rows = FulfillmentRequest.select().where(mine, lately).order_by(FulfillmentRequest.id.desc()).limit(MOST)
+    return [{"id": one.their_id, "reference": one.number, "done": one.shipped == "shipped"} for one in rows]
