@@ -69,6 +69,7 @@ def shipped(supplier: Told) -> list[int]:
     return [line.shipped for line in lines_of(supplier.request)]
 
 
+@pytest.mark.one_database
 def test_what_came_before_is_kept_said_and_read_once_shipments_are_set_up(supplier: Told) -> None:
     supplier.came(told(UPS, ("HX-1", 2), ("HX-2", 1)), event="one")
     assert supplier.work() == [] and supplier.states() == ["kept"] and shipped(supplier) == [0, 0]
@@ -103,6 +104,7 @@ def test_each_is_read_once_and_a_broken_one_stays_with_its_reason(supplier: Told
     assert broken.reason and broken.reason in supplier.client.get(f"/sources/{supplier.source.public_id}/deliveries").text
 
 
+@pytest.mark.one_database
 def test_what_no_item_has_is_empty_and_what_is_needed_sets_the_item_aside(supplier: Told) -> None:
     supplier.came(told(UPS, ("HX-1", 1)))
     supplier.set_up_shipments()
@@ -113,6 +115,7 @@ def test_what_no_item_has_is_empty_and_what_is_needed_sets_the_item_aside(suppli
     assert run.state == "warnings" and run.counts["set_aside"] == 1 and shipped(supplier) == [3, 1]
 
 
+@pytest.mark.one_database
 def test_acknowledgements_are_set_up_on_a_delivery_and_read(supplier: Told) -> None:
     lines = [{"sku": "HX-1", "status": "accepted"}, {"sku": "HX-2", "status": "rejected"}]
     supplier.came({"po": "1001", "lines": lines}, below="/acknowledgements")
@@ -134,6 +137,7 @@ def test_acknowledgements_are_set_up_on_a_delivery_and_read(supplier: Told) -> N
     assert supplier.work()[0].state == "warnings" and AnswerProblem.select().count() == 1
 
 
+@pytest.mark.one_database
 def test_one_that_is_kept_may_be_left_out_and_one_that_was_read_is_read_again(supplier: Told) -> None:
     supplier.came(told(UPS, ("HX-1", 1)))
     supplier.came(told(AMAZON, ("HX-2", 1)))
@@ -148,6 +152,7 @@ def test_one_that_is_kept_may_be_left_out_and_one_that_was_read_is_read_again(su
     assert supplier.states() == ["read", "read"] and shipped(supplier) == [1, 1]
 
 
+@pytest.mark.one_database
 def test_an_item_with_lines_that_its_columns_cannot_hold_is_set_aside(supplier: Told) -> None:
     supplier.came({"po": "1001", "tracking": UPS, "boxes": [{"lines": [{"sku": "HX-1", "qty": 1}]}]})
     at = f"/sources/{supplier.source.public_id}/mapping/shipments"

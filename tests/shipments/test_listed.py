@@ -122,6 +122,7 @@ def test_what_is_wrong_with_the_list_is_said_where_it_is(client: Any, source: So
     assert not Integration.get(Integration.source == source, Integration.kind == "get_shipments").enabled
 
 
+@pytest.mark.one_database
 def test_acknowledgements_of_a_list_are_set_up_and_read(client: Any, source: Source, api: Any) -> None:
     request = ask(place(source.merchant, [("HX-1", 3), ("HX-2", 1)]), source)
     lines = [{"sku": "HX-1", "status": "accepted"}, {"sku": "HX-2", "status": "rejected"}]
