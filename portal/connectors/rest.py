@@ -131,8 +131,9 @@ class RestConnector(ListReader):
             return iter(())
 
         def read(path: str) -> Any:
+            kind = {"Content-Type": "application/json"}  # of a GET of an order's products, BigCommerce asks for it too
             try:
-                return rest_list.read(ask(Asked("GET", address(self.settings, path))), Wanted(""))
+                return rest_list.read(ask(Asked("GET", address(self.settings, path), headers=kind)), Wanted(""))
             except SupplierError as error:
                 if error.status != 404:
                     raise
