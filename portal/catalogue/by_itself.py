@@ -12,15 +12,16 @@ from peewee import fn
 from portal import audit, clock
 from portal.catalogue import linking, matching
 from portal.errors import Invalid, Refused
-from portal.models import AutomaticLinking, InventoryItem, Run, Source, database
+from portal.models import AutomaticLinking, InventoryItem, Linking, Run, Source, database
 from portal.models.runs import UNFINISHED
+from portal.runs import WRITERS
 
 MODES = {
     "": "Off: you link them",
     "confident": "Link those that are confident",
     "create": "Link those that are confident, and make products of those that match none",
 }
-WHO = "Quayside"
+WHO = linking.BY_ITSELF
 
 
 def mode_of(source: Source) -> tuple[str, Sequence[str]]:
@@ -40,7 +41,7 @@ def save(source: Source, mode: str, rules: Sequence[str], who: str) -> None:
         kept = AutomaticLinking.get_or_none(AutomaticLinking.source == source.id)
         AutomaticLinking.delete().where(AutomaticLinking.source == source.id).execute()
         if mode:
-            seen = kept.seen_item_id if kept is not None else _newest(source.id)
+            seen = kept.seen_item_id if kept is not None else _top()
             AutomaticLinking.create(
                 source=source.id, mode=mode, rules=list(rules), seen_item_id=seen, changed_at=clock.now(), changed_by=who
             )  # fmt: skip
@@ -48,22 +49,44 @@ def save(source: Source, mode: str, rules: Sequence[str], who: str) -> None:
 
 
 def start_due() -> int:
-    """Begin to link where new items came and no run of the source is under way; how many began."""
+    """Begin to link where new items came and nothing writes the source's stock; go on with what stopped by itself. How many began."""
     begun = 0
     for one in list(AutomaticLinking.select()):
-        source, newest = one.source, _newest(one.source_id)
-        moving = Run.select().where(Run.source == source.id, Run.state << UNFINISHED).exists()
-        if newest <= one.seen_item_id or moving or source.state != "live":
+        source = one.source
+        writes = Run.select().where(Run.source == source.id, Run.state << UNFINISHED, Run.kind << WRITERS)
+        if source.state != "live" or writes.exists() or (newest := _newest(one)) is None:
             continue
         try:
             with database.atomic():
                 linking.begin(source.merchant, source, one.rules, WHO, then=one.mode, after=one.seen_item_id)
                 AutomaticLinking.update(seen_item_id=newest).where(AutomaticLinking.source == source.id).execute()
-        except Refused:  # another linking is under way, or waits for a person: asked again in a minute
+        except Refused:  # another linking is under way, or stopped half-way: asked again in a minute
+            begun += _resumed(linking.stuck(source.merchant))
             continue
         begun += 1
     return begun
 
 
-def _newest(source_id: int) -> int:
-    return int(InventoryItem.select(fn.COALESCE(fn.MAX(InventoryItem.id), 0)).where(InventoryItem.source == source_id).scalar())
+def _resumed(stuck: Linking | None) -> bool:
+    """Go on, a few times, with a linking of ours whose run failed. One that a person stopped waits for a person, as Products says."""
+    run = linking.run_of(stuck) if stuck is not None else None
+    if stuck is None or run is None or stuck.by != WHO or run.state != "failed" or stuck.counts.get("resumed", 0) >= linking.MOST_RESUMED:
+        return False
+    with database.atomic():
+        Linking.update(counts={**stuck.counts, "resumed": stuck.counts.get("resumed", 0) + 1}).where(Linking.id == stuck.id).execute()
+        linking.go_on(stuck, WHO)
+    return True
+
+
+def _newest(one: AutomaticLinking) -> int | None:
+    """The newest item of the source behind those that were seen, None for none: then all that is there now counts as seen."""
+    top = _top()
+    found = InventoryItem.select(fn.MAX(InventoryItem.id)).where(InventoryItem.source == one.source_id, InventoryItem.id > one.seen_item_id)
+    newest: int | None = found.scalar()
+    if newest is None and top > one.seen_item_id:
+        AutomaticLinking.update(seen_item_id=top).where(AutomaticLinking.source == one.source_id).execute()
+    return newest
+
+
+def _top() -> int:
+    return int(InventoryItem.select(fn.COALESCE(fn.MAX(InventoryItem.id), 0)).scalar())

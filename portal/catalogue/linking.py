@@ -10,17 +10,21 @@ from datetime import timedelta
 from typing import Any
 
 from portal import audit, clock, runs
-from portal.catalogue import judging, keys, matching
+from portal.catalogue import judging, making, matching
 from portal.errors import Invalid, NotFound, Refused
-from portal.leases import Work
+from portal.leases import LostLease, Work
 from portal.models import Linking, Merchant, Product, ProductLink, Run, Source, bulk, database
-from portal.models.fields import new_public_id
+from portal.models.database import is_postgres
 from portal.models.runs import UNFINISHED
 from portal.runs import Outcome
 
 KIND = "linking"
+BY_ITSELF = "Quayside"  # who links new items of a source where that is turned on
+MOST_LISTED = 50
 DAYS_TO_UNDO = 7
-MADE_AT_ONCE = 2_000  # products of one transaction
+HOURS_TO_APPLY = 24
+GONE_AT_ONCE = 2_000  # products of one transaction
+MOST_RESUMED = 3
 ACTS = {"look": "looking", "apply": "applying", "undo": "undoing"}
 _BUSY = tuple(ACTS.values())
 
@@ -46,6 +50,8 @@ def apply(linking: Linking, include: Iterable[str], create_rest: bool, who: str)
         raise Invalid({"include": "Choose among what can be linked in bulk."})
     with database.atomic():
         _only_one(linking.merchant)
+        if clock.now() > linking.at + timedelta(hours=HOURS_TO_APPLY):
+            raise Refused(f"This was looked at more than {HOURS_TO_APPLY} hours ago. Look again, and apply that. Nothing was linked.")
         columns = {"state": "applying", "include": taken, "create_rest": int(create_rest)}
         if not Linking.update(columns).where(Linking.id == linking.id, Linking.state == "ready").execute():
             raise Refused("This linking was applied already, or is not ready. Nothing was done.")
@@ -72,27 +78,49 @@ def undo(linking: Linking, who: str) -> Linking:
 
 def give_up(linking: Linking, who: str) -> Linking:
     """Leave what stopped half-way as it is: links that were added stay, and can be undone. Raises Refused where nothing stopped."""
-    if not is_stuck(linking) or linking.state == "undoing":
-        raise Refused("There is nothing to give up. What is being undone can only be gone on with.")
-    added = ProductLink.select().where(ProductLink.linking == linking).count()
-    ends: dict[str, Any] = {"state": "stopped"}
-    if linking.state == "applying":
-        ends = {"state": "applied", "applied_at": clock.now(), "counts": {**linking.counts, "applied": added}}
     with database.atomic():
-        Linking.update(ends).where(Linking.id == linking.id, Linking.state == linking.state).execute()
-        audit.write(linking.merchant, who, "linking.give_up", "linking", linking.public_id, after={"links": added})
+        fresh = _held(linking)
+        if not is_stuck(fresh) or fresh.state == "undoing":
+            raise Refused("There is nothing to give up. What is being undone can only be gone on with.")
+        ends: dict[str, Any] = {"state": "stopped"}
+        if fresh.state == "applying":
+            ends = {"state": "applied", "applied_at": clock.now(), "counts": {**fresh.counts, **standing(fresh)}}
+        Linking.update(ends).where(Linking.id == linking.id).execute()
+        audit.write(linking.merchant, who, "linking.give_up", "linking", linking.public_id, after=ends["state"])
     return Linking.get_by_id(linking.id)
 
 
+def standing(linking: Linking) -> dict[str, int]:
+    """What stands of it now, counted in the tables: {"applied", "joined"} links, and "created": links of products that it made."""
+    links = ProductLink.select().where(ProductLink.linking == linking)
+    created = links.where(ProductLink.rule == "created").count()
+    ours = Product.select(Product.id).where(Product.linking == linking)
+    joined = links.where(ProductLink.rule != "created", ProductLink.product << ours).count()
+    return {"applied": links.count() - created - joined, "created": created, "joined": joined}
+
+
 def go_on(linking: Linking, who: str) -> Linking:
-    """Continue what stopped half-way. Raises Refused where nothing did."""
-    if not is_stuck(linking):
-        raise Refused("It is not stopped: there is nothing to go on with.")
+    """Continue what stopped half-way, from where it stopped. Raises Refused where nothing did."""
     with database.atomic():
-        act = next(one for one, state in ACTS.items() if state == linking.state)
-        run = run_of(linking)
-        _run(linking, act, who, str(run.settings.get("then") or "") if run else "")
-    return linking
+        fresh = _held(linking)
+        if not is_stuck(fresh):
+            raise Refused("It is not stopped: there is nothing to go on with.")
+        act = next(one for one, state in ACTS.items() if state == fresh.state)
+        before = run_of(fresh)
+        _run(fresh, act, who, str(before.settings.get("then") or "") if before else "")
+        if before is not None:
+            Run.update(checkpoint=before.checkpoint).where(Run.id == fresh.run_id).execute()
+    return fresh
+
+
+def _held(linking: Linking) -> Linking:
+    """The linking as it is, behind the lock of all linkings of its merchant."""
+    _lock(linking.merchant)
+    return Linking.get_by_id(linking.id)
+
+
+def _lock(merchant: Merchant) -> None:
+    Merchant.update(id=Merchant.id).where(Merchant.id == merchant.id).execute()  # the row is held: two never begin at once
 
 
 def find(merchant: Merchant, public_id: str) -> Linking:
@@ -104,8 +132,17 @@ def find(merchant: Merchant, public_id: str) -> Linking:
 
 
 def listing(merchant: Merchant, limit: int = 10) -> list[Linking]:
-    """The last linkings, newest first."""
-    return list(Linking.select().where(Linking.merchant == merchant).order_by(Linking.id.desc()).limit(limit))
+    """The last linkings, newest first, and older ones of a person that can still be undone."""
+    mine = Linking.select().where(Linking.merchant == merchant).order_by(Linking.id.desc())
+    last = list(mine.limit(limit))
+    undoable = (Linking.state == "applied") & (Linking.applied_at > clock.now() - timedelta(days=DAYS_TO_UNDO)) & (Linking.by != BY_ITSELF)
+    known = {one.id for one in last}
+    return last + [one for one in mine.where(undoable).limit(MOST_LISTED) if one.id not in known]
+
+
+def stuck(merchant: Merchant) -> Linking | None:
+    """The linking of the merchant that stopped half-way, where there is one."""
+    return next((one for one in Linking.select().where(Linking.merchant == merchant, Linking.state << _BUSY) if is_stuck(one)), None)
 
 
 def run_of(linking: Linking) -> Run | None:
@@ -125,12 +162,12 @@ def may_undo(linking: Linking) -> bool:
 
 
 def _only_one(merchant: Merchant) -> None:
-    Merchant.update(id=Merchant.id).where(Merchant.id == merchant.id).execute()  # the row is held: two never begin at once
+    _lock(merchant)
     busy = Linking.select().where(Linking.merchant == merchant, Linking.state << _BUSY)
     for one in busy:
         if is_stuck(one):
-            raise Refused("A linking stopped half-way. Go on with it before you begin another.")
-        raise Refused("Another linking is under way. Wait for its end, or stop it.")
+            raise Refused("A linking stopped half-way. Go on with it, or leave it so, before you begin another.")
+        raise Refused("Another linking is under way. Wait for its end.")
 
 
 def _run(linking: Linking, act: str, who: str, then: str = "") -> None:
@@ -144,7 +181,7 @@ def perform(work: Work) -> Outcome:
     """Run handler of all three acts. What an interruption left is gone on with."""
     linking = Linking.get_by_id(work.run.settings["linking"])
     act = work.run.settings["act"]
-    if linking.state != ACTS[act]:
+    if linking.state != ACTS[act] or linking.run_id != work.run.id:
         return Outcome("finished", linking.counts)
     told: dict[str, int] = _ACTS[act](work, linking)
     endings: dict[str, dict[str, Any]] = {
@@ -152,18 +189,23 @@ def perform(work: Work) -> Outcome:
         "undo": {"state": "undone", "undone_at": clock.now()},
     }  # fmt: skip
     with work.transaction():
-        Linking.update(counts={**linking.counts, **told}, **endings[act]).where(Linking.id == linking.id).execute()
+        mine = (Linking.id == linking.id) & (Linking.state == ACTS[act]) & (Linking.run_id == work.run.id)
+        if not Linking.update(counts={**linking.counts, **told}, **endings[act]).where(mine).execute():
+            raise LostLease(work.run.public_id)
         if then := work.run.settings.get("then"):
             apply(Linking.get_by_id(linking.id), (), then == "create", work.run.started_by)
     return Outcome("finished", told)
 
 
 def _apply(work: Work, linking: Linking) -> dict[str, int]:
+    """Link the chosen candidates that are still what they were when they were looked at, then make products of the rest."""
     verdicts = ["confident", *linking.include]
-    marks = ", ".join("?" for _ in verdicts)
-    last = int(bulk.one("SELECT coalesce(max(item_id), 0) FROM link_candidate WHERE linking_id = ?", [linking.id])[0])
+    where, values = matching.scope(linking)
+    first, last = bulk.one(
+        "SELECT coalesce(min(item_id), 0), coalesce(max(item_id), -1) FROM link_candidate WHERE linking_id = ?", [linking.id]
+    )
     work.stage("link", "items")
-    at, applied = int(work.checkpoint.get("linked", 0)), int(work.checkpoint.get("applied", 0))
+    at, applied = int(work.checkpoint.get("linked", first - 1)), int(work.checkpoint.get("applied", 0))
     while at < last:
         end = min(at + matching.SPAN, last)
         with work.transaction():
@@ -173,69 +215,24 @@ def _apply(work: Work, linking: Linking) -> dict[str, int]:
                 SELECT c.item_id, c.product_id, c.source_id, c.linking_id, c.rule, c.place,
                     CASE c.rule WHEN 'sku' THEN p.sku WHEN 'gtin' THEN p.gtin ELSE p.mpn_key END, ?, ?
                 FROM link_candidate c JOIN product p ON p.id = c.product_id
-                WHERE c.linking_id = ? AND c.item_id > ? AND c.item_id <= ? AND c.verdict IN ({marks})
+                JOIN inventory_item i ON i.id = c.item_id JOIN source s ON s.id = i.source_id
+                WHERE c.linking_id = ? AND c.item_id > ? AND c.item_id <= ? AND c.verdict IN ({", ".join("?" for _ in verdicts)})
+                AND {where} AND ({matching.still()})
                 AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = c.item_id)
                 AND (c.verdict = 'crowded' OR NOT EXISTS (
                     SELECT 1 FROM product_link l WHERE l.product_id = c.product_id AND l.source_id = c.source_id))
+                ON CONFLICT DO NOTHING
                 """,
-                [clock.now(), linking.by, linking.id, at, end, *verdicts],
+                [clock.now(), linking.by, linking.id, at, end, *verdicts, *values],
             )
             applied += done.rowcount
             work.save_checkpoint(linked=end, applied=applied)
         at = end
         work.progress(applied, None)
         bulk.pause()
-    made, left = _create(work, linking) if linking.create_rest else (0, 0)
+    made = making.of_the_rest(work, linking, work.save_checkpoint) if linking.create_rest else {}
     chosen = sum(int(linking.counts.get(one, 0)) for one in verdicts)
-    return {"applied": applied, "created": made, "left": left, "passed_over": max(0, chosen - applied)}
-
-
-def _create(work: Work, linking: Linking) -> tuple[int, int]:
-    """(products made of unmatched items, items left because their Master SKU is another product's)."""
-    where, values = matching.scope(linking)
-    sql = f"""
-        SELECT i.id, i.source_id, {keys.sku_sql("i", "s")}, i.title, i.brand, i.upc, i.mpn, i.images
-        FROM inventory_item i JOIN source s ON s.id = i.source_id
-        WHERE i.id > ? AND {where} AND {matching.UNMATCHED} ORDER BY i.id LIMIT ?
-    """
-    work.stage("create", "items")
-    at, made, left = (int(work.checkpoint.get(name, 0)) for name in ("created_to", "created", "left"))
-    while rows := bulk.run(sql, [at, *values, linking.id, MADE_AT_ONCE]).fetchall():
-        with work.transaction():
-            fresh = _make(linking, rows)
-            at, made, left = rows[-1][0], made + fresh, left + len(rows) - fresh
-            work.save_checkpoint(created_to=at, created=made, left=left)
-        work.progress(made + left, linking.counts.get("unmatched"))
-        bulk.pause()
-    return made, left
-
-
-_PRODUCT = ("public_id", "merchant_id", "sku", "title", "brand", "gtin", "mpn", "mpn_key", "images", "linking_id", "at", "by")
-_LINK = ("item_id", "product_id", "source_id", "linking_id", "rule", "place", "told", "at", "by")
-
-
-def _make(linking: Linking, rows: Sequence[Sequence[Any]]) -> int:
-    now = clock.now()
-    first: dict[str, Sequence[Any]] = {}
-    for row in rows:
-        first.setdefault(row[2], row)
-    taken = set(_ids(linking, list(first)))
-    chosen = {sku: row for sku, row in first.items() if sku not in taken}
-    bulk.insert("product", _PRODUCT, [
-        (new_public_id(), linking.merchant_id, sku, title or "", brand or "", keys.gtin(upc), mpn or "", keys.mpn(mpn, brand), images,
-         linking.id, now, linking.by)
-        for sku, (_, _, _, title, brand, upc, mpn, images) in chosen.items()
-    ])  # fmt: skip
-    ids = _ids(linking, list(chosen))
-    bulk.insert("product_link", _LINK, [
-        (row[0], ids[sku], row[1], linking.id, "created", 0, sku, now, linking.by) for sku, row in chosen.items()
-    ])  # fmt: skip
-    return len(chosen)
-
-
-def _ids(linking: Linking, skus: Sequence[str]) -> dict[str, int]:
-    rows: Any = Product.select(Product.sku, Product.id).where(Product.merchant == linking.merchant_id, Product.sku << list(skus)).tuples()
-    return dict(rows)
+    return {"applied": applied, "passed_over": max(0, chosen - applied), **made}
 
 
 def _undo(work: Work, linking: Linking) -> dict[str, int]:
@@ -254,26 +251,58 @@ def _undo(work: Work, linking: Linking) -> dict[str, int]:
         work.progress(gone)
         bulk.pause()
     removed = _unmake(work, linking)
-    links = int(linking.counts.get("applied", 0)) + int(linking.counts.get("created", 0))
-    return {"taken_back": gone, "unmade": removed, "kept": max(0, links - gone)}
+    links = sum(int(linking.counts.get(one, 0)) for one in ("applied", "created", "joined"))
+    kept = _moved_since(linking)
+    return {"taken_back": gone, "unmade": removed, "kept": kept, "gone": max(0, links - gone - kept)}
+
+
+def _moved_since(linking: Linking) -> int:
+    """Items of this linking that a person put to a product since it was applied."""
+    told = """
+        SELECT count(*) FROM product_link l WHERE l.rule = 'hand' AND l.at >= ? AND (
+            EXISTS (SELECT 1 FROM link_candidate c WHERE c.linking_id = ? AND c.item_id = l.item_id)
+            OR EXISTS (SELECT 1 FROM link_unmatched u WHERE u.linking_id = ? AND u.item_id = l.item_id))
+    """
+    return int(bulk.one(told, [linking.applied_at or linking.at, linking.id, linking.id])[0])
 
 
 def _unmake(work: Work, linking: Linking) -> int:
-    """Products that it made go, but for those to which something is linked by now."""
-    sql = """
-        DELETE FROM product WHERE id IN (
-            SELECT p.id FROM product p WHERE p.linking_id = ?
-            AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.product_id = p.id) LIMIT ?)
+    """Products that it made go, and those of linkings undone before it, but for those to which something is linked by now."""
+    found = """
+        SELECT p.id FROM product p JOIN linking g ON g.id = p.linking_id
+        WHERE g.merchant_id = ? AND (g.id = ? OR g.state = 'undone') AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.product_id = p.id)
+        LIMIT ?
     """
     removed = int(work.checkpoint.get("unmade", 0))
     while True:
         with work.transaction():
-            count = int(bulk.run(sql, [linking.id, MADE_AT_ONCE]).rowcount)
+            ids = [row[0] for row in bulk.run(found, [linking.merchant_id, linking.id, GONE_AT_ONCE]).fetchall()]
+            marks = ", ".join("?" for _ in ids)
+            if ids and is_postgres():
+                bulk.run(f"SELECT id FROM product WHERE id IN ({marks}) FOR UPDATE", ids)  # who links to one of them waits, or came first
+            free = f"id IN ({marks}) AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.product_id = product.id)"
+            count = int(bulk.run(f"DELETE FROM product WHERE {free}", ids).rowcount) if ids else 0
             removed += count
             work.save_checkpoint(unmade=removed)
         if not count:
             return removed
         bulk.pause()
+
+
+def erase_old() -> None:
+    """Forget what linkings looked at that can neither be applied nor undone any more, some rows at a time."""
+    day, week = (clock.now() - timedelta(**ago) for ago in ({"hours": HOURS_TO_APPLY}, {"days": DAYS_TO_UNDO}))
+    over = (
+        ((Linking.state == "ready") & (Linking.at < day)) | (Linking.state << ("undone", "stopped"))
+        | ((Linking.state == "applied") & (Linking.applied_at < week))
+    )  # fmt: skip
+    for linking in Linking.select(Linking.id).where(over):
+        for table in ("link_candidate", "link_unmatched"):
+            some = f"SELECT item_id FROM {table} WHERE linking_id = ? LIMIT ?"
+            while bulk.run(
+                f"DELETE FROM {table} WHERE linking_id = ? AND item_id IN ({some})", [linking.id, linking.id, matching.SPAN]
+            ).rowcount:
+                bulk.pause()
 
 
 _ACTS: Mapping[str, Callable[[Work, Linking], dict[str, int]]] = {"look": matching.look, "apply": _apply, "undo": _undo}

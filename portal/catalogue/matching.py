@@ -11,6 +11,7 @@ from typing import Any
 from portal.catalogue import judging, keys
 from portal.leases import Work
 from portal.models import Linking, bulk
+from portal.sources import CHANNEL_LINE
 
 RULES = {
     "sku": "Exact Master SKU",
@@ -27,7 +28,7 @@ def _key(rule: str) -> str:
 
 _HAS = {"sku": "1 = 1", "gtin": "i.upc IS NOT NULL", "mpn": "i.mpn IS NOT NULL AND i.brand IS NOT NULL AND trim(i.brand) <> ''"}
 _COLUMN = {"sku": "sku", "gtin": "gtin", "mpn": "mpn_key"}
-SCOPE = "i.merchant_id = ? AND i.archived_at IS NULL AND s.state <> 'deleted'"
+SCOPE = f"i.merchant_id = ? AND i.archived_at IS NULL AND s.state <> 'deleted' AND s.kind <> '{CHANNEL_LINE}'"
 
 
 def scope(linking: Linking) -> tuple[str, list[Any]]:
@@ -53,8 +54,9 @@ def look(work: Work, linking: Linking) -> dict[str, int]:
     if not work.checkpoint.get("begun"):
         with work.transaction():
             bulk.run("DELETE FROM link_candidate WHERE linking_id = ?", [linking.id])
-            work.save_checkpoint(begun=True)
-    first, last = bounds(linking)
+            bulk.run("DELETE FROM link_unmatched WHERE linking_id = ?", [linking.id])
+            work.save_checkpoint(begun=bounds(linking))  # what comes later is not of this look, also after an interruption
+    first, last = work.checkpoint["begun"]
     work.stage("match", "items")
     at = int(work.checkpoint.get("matched", first - 1))
     while at < last:
@@ -62,11 +64,12 @@ def look(work: Work, linking: Linking) -> dict[str, int]:
         with work.transaction():
             for place, rule in enumerate(linking.rules, 1):
                 _match(linking, rule, place, at, end)
+            _note_unmatched(linking, at, end)
             work.save_checkpoint(matched=end)
         at = end
         work.progress(at - first + 1, last - first + 1)
         bulk.pause()
-    bulk.analyze("link_candidate", "product_link")  # just filled, or just undone: Postgres would plan for what they held before
+    bulk.analyze("link_candidate", "link_unmatched", "product_link")  # else Postgres plans for what they held before
     with work.transaction():
         _part(linking)
     work.stage("judge", "items")
@@ -74,13 +77,14 @@ def look(work: Work, linking: Linking) -> dict[str, int]:
     return counts(linking)
 
 
+def _finds_none(rule: str) -> str:
+    there = f"SELECT 1 FROM product e WHERE e.merchant_id = i.merchant_id AND e.{_COLUMN[rule]} = {_key(rule)}"
+    return f" AND NOT ({_HAS[rule]} AND EXISTS ({there}))"
+
+
 def _match(linking: Linking, rule: str, place: int, after: int, until: int) -> None:
     where, values = scope(linking)
-    earlier = "".join(
-        f" AND NOT ({_HAS[one]} AND EXISTS ("
-        f"SELECT 1 FROM product e WHERE e.merchant_id = i.merchant_id AND e.{_COLUMN[one]} = {_key(one)}))"
-        for one in linking.rules[: place - 1]
-    )
+    earlier = "".join(_finds_none(one) for one in linking.rules[: place - 1])
     known = " OR ".join(f"({_HAS[one]} AND q.{_COLUMN[one]} = {_key(one)})" for one in linking.rules[:place])
     bulk.run(
         f"""
@@ -96,6 +100,24 @@ def _match(linking: Linking, rule: str, place: int, after: int, until: int) -> N
         """,
         [linking.id, linking.merchant_id, after, until, *values],
     )
+
+
+def _note_unmatched(linking: Linking, after: int, until: int) -> None:
+    where, values = scope(linking)
+    none = "".join(map(_finds_none, linking.rules))
+    bulk.run(
+        f"""
+        INSERT INTO link_unmatched (linking_id, item_id)
+        SELECT ?, i.id FROM inventory_item i JOIN source s ON s.id = i.source_id
+        WHERE i.id > ? AND i.id <= ? AND {where}{none} AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = i.id)
+        """,
+        [linking.id, after, until, *values],
+    )
+
+
+def still(alias: str = "p") -> str:
+    """The condition that the item `i` of source `s` still has what its candidate `c` found in the product."""
+    return " OR ".join(f"(c.rule = '{one}' AND {_HAS[one]} AND {alias}.{_COLUMN[one]} = {_key(one)})" for one in RULES)
 
 
 def _part(linking: Linking) -> None:
@@ -147,12 +169,8 @@ def counts(linking: Linking) -> dict[str, int]:
     where, values = scope(linking)
     head = "SELECT count(*) FROM inventory_item i JOIN source s ON s.id = i.source_id"
     told["linked"] = int(bulk.one(f"{head} JOIN product_link l ON l.item_id = i.id WHERE {where}", values)[0])
-    told["unmatched"] = int(bulk.one(f"{head} WHERE {where} AND {UNMATCHED}", [*values, linking.id])[0])
+    told["unmatched"] = int(bulk.one("SELECT count(*) FROM link_unmatched WHERE linking_id = ?", [linking.id])[0])
     return told
-
-
-UNMATCHED = """NOT EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = i.id)
-    AND NOT EXISTS (SELECT 1 FROM link_candidate c WHERE c.linking_id = ? AND c.item_id = i.id)"""
 
 
 COUNTED_AT_ONCE = 50_000

@@ -6,25 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import JOIN, fn
+from peewee import JOIN, IntegrityError
 
 from portal import audit, clock
 from portal.catalogue import keys
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import InventoryItem, Merchant, Product, ProductLink, Source, database
+from portal.requests import stock
 
 PAGE = 50
+MOST_OFFERED = 10
+_TAKEN = "You have a product with the Master SKU {sku} already. Use another."
 LONGEST_SKU, LONGEST_TITLE = 140, 500
 
 
 @dataclass(frozen=True)
 class Row:
-    """A product in the list: how many items of how many sources are behind it, and their units in all."""
+    """A product in the list: how many items of how many sources are behind it, and what is left of them to sell."""
 
     product: Product
     items: int
     sources: int
-    quantity: int
+    available: int
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Behind:
     item: InventoryItem
     source: Source
     link: ProductLink
+
+    @property
+    def is_sold(self) -> bool:
+        """Whether an order may go there: neither archived nor of a source that is paused or not set up yet."""
+        return self.item.archived_at is None and self.source.state == "live"
 
 
 def page(merchant: Merchant, query: str = "", after: str = "") -> Page:
@@ -66,15 +74,24 @@ def _meant(query: str) -> Any:
 
 
 def _totals(ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
-    """{product: (items, sources, units)}."""
-    units = fn.COALESCE(fn.SUM(InventoryItem.quantity), 0)
-    rows: Any = (
-        ProductLink.select(ProductLink.product, fn.COUNT(ProductLink.item), fn.COUNT(fn.DISTINCT(ProductLink.source)), units)
-        .join(InventoryItem, on=(ProductLink.item == InventoryItem.id))
-        .where(ProductLink.product << list(ids))
-        .group_by(ProductLink.product)
-    )
-    return {int(key): (int(items), int(sources), int(total)) for key, items, sources, total in rows.tuples()}
+    """{product: (items, sources, units left to sell)}, without those of deleted sources."""
+    found: dict[int, list[Behind]] = {}
+    for one in _behind(ProductLink.product << list(ids)):
+        found.setdefault(one.link.product_id, []).append(one)
+    left = left_of([one for some in found.values() for one in some])
+    return {key: (len(some), len({one.source.id for one in some}), sum(left[one.item.id] for one in some)) for key, some in found.items()}
+
+
+def left_of(rows: Sequence[Behind]) -> dict[int, int]:
+    """{item: units left to sell}: feed - committed, 0 of an archived item or of a source that takes no orders now."""
+    by_source: dict[int, list[Behind]] = {}
+    for one in rows:
+        by_source.setdefault(one.source.id, []).append(one)
+    left: dict[int, int] = {}
+    for key, some in by_source.items():
+        free = stock.available(key, [one.item.sku for one in some])
+        left |= {one.item.id: free.get(one.item.sku, 0) if one.is_sold else 0 for one in some}
+    return left
 
 
 def count(merchant: Merchant) -> int:
@@ -99,16 +116,31 @@ def of_sku(merchant: Merchant, sku: str) -> Product:
 
 
 def behind(product: Product) -> list[Behind]:
-    """The items behind it, by source and SKU."""
+    """The items behind it, by source and SKU; without those of deleted sources."""
+    return _behind(ProductLink.product == product.id)
+
+
+def _behind(condition: Any) -> list[Behind]:
     rows = (
         ProductLink.select(ProductLink, InventoryItem, Source)
         .join(InventoryItem, on=(ProductLink.item == InventoryItem.id))
         .switch(ProductLink)
         .join(Source, JOIN.INNER, on=(ProductLink.source == Source.id))
-        .where(ProductLink.product == product)
+        .where(condition, Source.state != "deleted")
         .order_by(Source.name_key, InventoryItem.sku)
     )
     return [Behind(link.item, link.source, link) for link in rows]
+
+
+def candidates_of(item: InventoryItem) -> list[Product]:
+    """Products that share its Master SKU, its UPC, or its MPN and brand: to choose among by hand."""
+    own = [("sku", item.source.sku_prefix + item.sku), ("gtin", keys.gtin(item.upc)), ("mpn_key", keys.mpn(item.mpn, item.brand))]
+    found: dict[int, Product] = {}
+    for column, value in own:
+        if value:
+            mine = Product.select().where(Product.merchant == item.merchant_id, getattr(Product, column) == value)
+            found |= {one.id: one for one in mine.order_by(Product.sku).limit(MOST_OFFERED)}
+    return list(found.values())[:MOST_OFFERED]
 
 
 def of_item(item: InventoryItem) -> ProductLink | None:
@@ -123,7 +155,7 @@ def create(merchant: Merchant, sku: str, title: str, who: str, like: InventoryIt
     if not sku or len(sku) > LONGEST_SKU or not sku.isprintable():
         errors["sku"] = f"Enter a Master SKU of at most {LONGEST_SKU} letters and signs."
     elif Product.select().where(Product.merchant == merchant, Product.sku == sku).exists():
-        errors["sku"] = f"You have a product with the Master SKU {sku} already. Use another."
+        errors["sku"] = _TAKEN.format(sku=sku)
     if len(title) > LONGEST_TITLE or not title.isprintable():
         errors["title"] = f"Use at most {LONGEST_TITLE} characters, without line breaks."
     if errors:
@@ -132,20 +164,23 @@ def create(merchant: Merchant, sku: str, title: str, who: str, like: InventoryIt
         "brand": like.brand or "", "gtin": keys.gtin(like.upc), "mpn": like.mpn or "", "mpn_key": keys.mpn(like.mpn, like.brand),
         "images": like.images,
     }  # fmt: skip
-    with database.atomic():
-        made: Product = Product.create(merchant=merchant, sku=sku, title=title, at=clock.now(), by=who, **more)
-        audit.write(merchant, who, "product.create", "product", made.public_id, after={"sku": sku, "title": title})
+    try:
+        with database.atomic():
+            made: Product = Product.create(merchant=merchant, sku=sku, title=title, at=clock.now(), by=who, **more)
+            audit.write(merchant, who, "product.create", "product", made.public_id, after={"sku": sku, "title": title})
+    except IntegrityError as error:  # somebody made it beside this one
+        raise Invalid({"sku": _TAKEN.format(sku=sku)}) from error
     return made
 
 
 def link(item: InventoryItem, product: Product, who: str, beside: bool = False) -> None:
     """Put the item to the product, away from the one it had. Raises Refused where the source has another item there, unless `beside`."""
-    other = ProductLink.get_or_none(
-        ProductLink.product == product.id, ProductLink.source == item.source_id, ProductLink.item != item.id
-    )  # fmt: skip
-    if other is not None and not beside:
-        raise Refused(f"{product.sku} has the item {other.item.sku} of the same source already. Link both only if they are one thing.")
     with database.atomic():
+        Product.update(id=Product.id).where(Product.id == product.id).execute()  # held, so that two who link to it meet here
+        theirs = ProductLink.select().where(ProductLink.product == product.id, ProductLink.source == item.source_id)
+        other = theirs.where(ProductLink.item != item.id).first()
+        if other is not None and not beside:
+            raise Refused(f"{product.sku} has the item {other.item.sku} of the same source already. Link both only if they are one thing.")
         before = of_item(item)
         ProductLink.delete().where(ProductLink.item == item.id).execute()
         ProductLink.create(item=item, product=product, source=item.source_id, rule="hand", told="", at=clock.now(), by=who)

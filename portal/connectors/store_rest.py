@@ -5,6 +5,7 @@ since ─▶ page ─▶ the last change of it ─▶ again from there, so that 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ from portal.errors import SupplierError
 MOST_PAGES = 2_000
 
 
-class RestStore:
+class RestStore(ABC):
     """A store's API. Settings beside those of RestConnector: `path` of its orders, `orders_query`, `since_name`, `modified` the field of
     the last change, `take` and `gone` the states in which orders are to be shipped or were canceled, `not_taken` as in rest_send.
     """
@@ -88,9 +89,9 @@ class RestStore:
         told = str(order.get(self.state_field))
         return next((name for name in ("take", "gone") if told in self.text(name).split("|")), "wait")
 
+    @abstractmethod
     def read(self, order: Mapping[str, Any]) -> StoreOrder:
         """One order of the list. Raises SupplierError."""
-        raise NotImplementedError
 
     def once(self, method: str, path: str, body: Mapping[str, Any] | None, reference: str, id_at: str = "id") -> Sent:
         """One request that changes something, never repeated. An answer of success without its id is not known ("" = none is told)."""

@@ -2,7 +2,7 @@
 
 from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
 from portal.models.audit import AuditLine
-from portal.models.catalogue import AutomaticLinking, LinkCandidate, Linking, Product, ProductLink
+from portal.models.catalogue import AutomaticLinking, LinkCandidate, Linking, LinkUnmatched, Product, ProductLink
 from portal.models.channels import Channel, ChannelAttempt, ChannelNotice, ChannelOrder
 from portal.models.database import Table, connect, database
 from portal.models.descriptions import ServiceDescription
@@ -60,7 +60,7 @@ TABLES: list[type[Table]] = [
     UnknownSku, Webhook, WebhookDelivery, WebhookSeen,
     OrderFile, Order, OrderLine,
     FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
-    Linking, Product, ProductLink, LinkCandidate, AutomaticLinking,
+    Linking, Product, ProductLink, LinkCandidate, LinkUnmatched, AutomaticLinking,
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
     Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
 ]  # fmt: skip
@@ -69,7 +69,8 @@ __all__ = [
     "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "Channel", "ChannelAttempt",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
-    "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "MappingVersion", "Merchant", "OauthGrant",
+    "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "LinkUnmatched",
+    "MappingVersion", "Merchant", "OauthGrant",
     "OauthRequest", "Order", "OrderFile", "OrderLine", "PlanRow", "Product", "ProductLink", "RequestEvent", "RequestLine", "Run", "RunFile",
     "RunMessage", "SealedSecret", "SendAttempt", "SendingStop", "ServiceDescription", "Session",
     "SetAsideRow", "Shipment", "ShipmentItem", "ShippingCode", "SignInAttempt", "Source", "StagedRow",

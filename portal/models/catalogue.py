@@ -18,7 +18,8 @@ class Linking(Table):
     `source`: whose items; None: those of every source. `rules`: keys of portal.catalogue.matching.RULES, in their order.
     `state`: looking, ready, applying, applied, undoing, undone, stopped or failed. `run_id`: its latest run.
     `after_item_id`: only items that came behind that one; 0 for all.
-    `counts`: {verdict of candidates: items}, "unmatched", "linked" before, then "applied", "created", "left", "taken_back" and "kept".
+    `counts`: {verdict of candidates: items}, "unmatched", "linked" before, then "applied", "created" (products),
+    "joined" (items put to those), "left", "passed_over", "taken_back", "unmade", "kept", "gone" and "resumed" (by itself).
     `include`: the verdicts that a person took beside `confident`. `create`: whether the unmatched become products.
     """
 
@@ -65,7 +66,12 @@ class Product(Table):
     by = CharField(max_length=254, default="")
 
     class Meta:
-        indexes = ((("merchant", "sku"), True), (("merchant", "gtin"), False), (("merchant", "mpn_key"), False))
+        indexes = (
+            (("merchant", "sku"), True),
+            (("merchant", "gtin"), False),
+            (("merchant", "mpn_key"), False),
+            (("merchant", "mpn"), False),
+        )
 
 
 class ProductLink(Table):
@@ -104,6 +110,17 @@ class LinkCandidate(Table):
         table_name = "link_candidate"
         primary_key = CompositeKey("linking", "item", "product")
         indexes = ((("linking", "verdict", "item"), False), (("linking", "product"), False))
+
+
+class LinkUnmatched(Table):
+    """An item for which a linking found no product when it looked: what it may make products of."""
+
+    linking = ForeignKeyField(Linking, on_delete="CASCADE", index=False)
+    item = ForeignKeyField(InventoryItem, backref="+", on_delete="CASCADE")
+
+    class Meta:
+        table_name = "link_unmatched"
+        primary_key = CompositeKey("linking", "item")
 
 
 class AutomaticLinking(Table):

@@ -28,6 +28,7 @@ class NewItemsForm(LedgerForm):
 
 
 TABS = {**judging.VERDICTS, "unmatched": "Not matched"}
+DONE = ("applied", "created", "left", "passed_over", "joined", "taken_back", "unmade", "kept", "gone")
 ASK_AGAIN = "2s"
 
 
@@ -70,6 +71,16 @@ def apply(linking_id: str) -> Response:
     linking.apply(found, taken, bool(request.form.get("create")), g.user.email)
     tasks.ring()
     return saved(url_for("linking.show", linking_id=linking_id), "")
+
+
+@blueprint.get("/products/linking/<linking_id>/undo")
+@guards.signed_in
+def confirm_undo(linking_id: str) -> Response:
+    """What undoing takes back, with counts, before anything is done."""
+    found = linking.find(g.merchant, linking_id)
+    if not linking.may_undo(found):
+        raise Refused("There is nothing to undo: this linking was not applied, was undone already, or is too old.")
+    return render("products/undo.html", linking=found, standing=linking.standing(found))
 
 
 @blueprint.post("/products/linking/<linking_id>/undo")
@@ -161,9 +172,11 @@ def _page(found: Any) -> Response:
     query = request.args.get("q", "").strip()[:140]
     after = request.args.get("after", 0, type=int)
     shown: Any
-    shown, following = samples.unmatched(found, query, after) if tab == "unmatched" else samples.samples(found, tab, query, after)
+    shown, following = [], 0
+    if not moving and not stuck:
+        shown, following = samples.unmatched(found, query, after) if tab == "unmatched" else samples.samples(found, tab, query, after)
     asked: dict[str, Any] = {"linking_id": found.public_id, "tab": tab, "q": query or None}
-    counts = dict.fromkeys((*TABS, "applied", "created", "left", "passed_over", "taken_back", "unmade", "kept"), 0) | found.counts
+    counts = dict.fromkeys((*TABS, *DONE), 0) | found.counts
     return render(
         "products/linking_one.html", "products/_linking.html", linking=found, counts=counts, run=run, moving=moving, stuck=stuck,
         tabs=TABS, tab=tab, q=query, shown=shown, rules=matching.RULES, short=matching.SHORT, need=judging.NEED_YOU,

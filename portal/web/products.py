@@ -8,10 +8,9 @@ from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 from wtforms import BooleanField, StringField
 
-from portal.catalogue import keys, matching, products
+from portal.catalogue import keys, linking, matching, products
 from portal.errors import Invalid, Refused
 from portal.inventory import browse
-from portal.requests import stock
 from portal.web import guards
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved
@@ -19,6 +18,9 @@ from portal.web.render import render, saved
 blueprint = Blueprint("products", __name__)
 
 WHY = {**matching.SHORT, "created": "Made of this item", "hand": "By hand"}
+
+
+BARRED = {"paused": "Paused, takes no orders now", "draft": "Not set up yet, takes no orders"}
 
 
 class ProductForm(LedgerForm):
@@ -43,7 +45,8 @@ def index() -> Response:
     found = products.page(g.merchant, query, after)
     more: dict[str, Any] = {"q": query or None}
     return render(
-        "products/index.html", "products/_list.html", found=found, q=query, code=keys.shown, count=products.count(g.merchant),
+        "products/index.html", "products/_list.html", found=found, q=query, code=keys.shown,
+        stuck=linking.stuck(g.merchant), count=products.count(g.merchant),
         unlinked=matching.possible(g.merchant.id, None, ())["unlinked"] if matching.is_quick(g.merchant.id) else None,
         any_items=matching.any_items(g.merchant.id),
         next_url=url_for("products.index", **more, after=found.following) if found.following else "",
@@ -77,12 +80,14 @@ def show(product_id: str) -> Response:
     """One product and the items behind it: what each source has, asks and says."""
     product = products.find(g.merchant, product_id)
     rows = products.behind(product)
-    left = {one.item.id: stock.available(one.source.id, [one.item.sku]).get(one.item.sku, 0) for one in rows}
-    costs = [one.item.cost for one in rows if one.item.cost is not None and one.item.archived_at is None]
-    live = [one for one in rows if one.item.archived_at is None]
+    left = products.left_of(rows)
+    least: dict[str, int] = {}
+    for one in rows:
+        if one.is_sold and one.item.cost is not None:
+            least[one.source.currency] = min(one.item.cost, least.get(one.source.currency, one.item.cost))
     return render(
-        "products/show.html", product=product, rows=rows, left=left, total=sum(one.item.quantity or 0 for one in live),
-        available=sum(left[one.item.id] for one in live), least=min(costs, default=None), why=WHY, code=keys.shown,
+        "products/show.html", product=product, rows=rows, left=left, available=sum(left.values()), least=sorted(least.items()), why=WHY,
+        code=keys.shown, images=(product.images or "").split(", ") if product.images else [], states=BARRED,
     )  # fmt: skip
 
 
@@ -94,13 +99,14 @@ def link(item_id: str) -> Response:
     item = browse.find(g.merchant, item_id)
     before = products.of_item(item)
     form = LinkForm.read(sku=before.product.sku if before else "")
+    page = {"item": item, "source": item.source, "form": form, "before": before, "offered": products.candidates_of(item)}
     if request.method != "POST":
-        return render("products/link.html", item=item, source=item.source, form=form, before=before)
+        return render("products/link.html", **page)
     try:
         product = products.of_sku(g.merchant, form.sku.data or "")
         products.link(item, product, g.user.email, beside=bool(form.beside.data))
     except (Invalid, Refused) as refused:
-        page = {"item": item, "source": item.source, "form": form.refuse(refused), "before": before}
+        form.refuse(refused)
         return render("products/link.html", "products/_link.html", 422, **page)
     return saved(url_for("inventory.show", item_id=item_id), f"{item.sku} is linked to {product.sku}.")
 

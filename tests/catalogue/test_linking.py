@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal import clock, runs
-from portal.catalogue import by_itself, judging, keys, linking, matching, products
+from portal.catalogue import by_itself, judging, keys, linking, making, matching, products
 from portal.errors import Invalid, Refused
-from portal.models import InventoryItem, LinkCandidate, Linking, Merchant, Product, ProductLink, Run, Source
+from portal.models import InventoryItem, LinkCandidate, Linking, LinkUnmatched, Merchant, Product, ProductLink, Run, Source
 from tests.catalogue.stock import UPC, applied, done, item, links, looked, product
 
 WHO = "ana@harbor.example"
@@ -117,7 +118,9 @@ def test_the_rest_become_products_and_undoing_takes_them_away_again(north: Sourc
     done()
     made = Linking.get_by_id(made.id)
     assert links() == {} and made.state == "undone"
-    assert {key: made.counts[key] for key in ("taken_back", "unmade", "kept")} == {"taken_back": 2, "unmade": 1, "kept": 0}
+    assert {key: made.counts[key] for key in ("taken_back", "unmade", "kept", "gone")} == {
+        "taken_back": 2, "unmade": 1, "kept": 0, "gone": 0,
+    }  # fmt: skip
     assert {one.sku for one in Product.select()} == {"P-0", "NW-taken"}
     with pytest.raises(Refused, match="nothing to undo"):
         linking.undo(made, WHO)
@@ -212,7 +215,8 @@ def test_a_worker_that_is_killed_between_chunks_changes_nothing_of_the_end(
     north: Source, merchant: Merchant, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
     monkeypatch.setattr(matching, "SPAN", 3)
-    monkeypatch.setattr(linking, "MADE_AT_ONCE", 2)
+    monkeypatch.setattr(making, "AT_ONCE", 2)
+    monkeypatch.setattr(linking, "GONE_AT_ONCE", 2)
     for n in range(8):
         item(north, f"{n}", upc=UPC[n] if n < 4 else None)
         if n < 4:
@@ -285,7 +289,7 @@ def test_apply_then_undo_gives_back_the_former_links_and_no_two_meet_unsaid(
     if "crowded" not in include:
         assert crowded() == crowds, "two items of one source on one product, unsaid"
     twice = applied(looked(merchant, rules=tuple(rules)), *include, create=create)
-    assert links() == after and twice.counts["applied"] == 0 == twice.counts["created"]
+    assert links() == after and twice.counts["applied"] == 0 == twice.counts.get("created", 0) == twice.counts.get("joined", 0)
     linking.undo(made, WHO)
     done()
     assert links() == before and {one.sku for one in Product.select()} == catalogue_before
@@ -330,8 +334,8 @@ def test_new_items_are_linked_by_themselves_where_that_is_on_and_only_those(nort
     assert by_itself.start_due() == 0, "what was there when it was turned on counts as seen"
     item(north, "new", upc=UPC[1])
     item(north, "none", upc=None)
-    run = runs.start(north, "connection_check")
-    assert by_itself.start_due() == 0, "a run of the source is under way"
+    run = runs.start(north, "inventory")
+    assert by_itself.start_due() == 0, "a feed of the source is under way"
     Run.update(state="finished").where(Run.id == run.id).execute()
     assert by_itself.start_due() == 1 and by_itself.start_due() == 0
     done()
@@ -351,3 +355,142 @@ def test_new_items_are_linked_by_themselves_where_that_is_on_and_only_those(nort
     for mode, rules in (("colour", ("sku",)), ("create", ()), ("confident", ("sku", "sku"))):
         with pytest.raises(Invalid):
             by_itself.save(north, mode, rules, WHO)
+
+
+def test_the_first_act_of_a_new_shop_makes_one_product_for_all_sources(north: Source, south: Source, merchant: Merchant) -> None:
+    item(north, "a", upc=UPC[0], title="Kettle")
+    item(south, "b", upc=UPC[0], title="Kettle")
+    item(north, "c", upc=UPC[0], title="Kettle")
+    made = applied(looked(merchant), create=True)
+    assert links() == {"a": "NW-a", "b": "NW-a"}
+    assert {key: made.counts[key] for key in ("created", "joined", "left")} == {"created": 1, "joined": 1, "left": 1}
+    assert looked(merchant).counts == {"crowded": 1, "linked": 2, "unmatched": 0}, "what was left is told by a second look"
+    linking.undo(made, WHO)
+    done()
+    assert links() == {} and not Product.select().exists()
+
+
+def test_only_what_was_looked_at_is_applied(north: Source, merchant: Merchant) -> None:
+    product(merchant, "A", UPC[0])
+    product(merchant, "B", UPC[1])
+    changed, gone = item(north, "changed", upc=UPC[0]), item(north, "gone", upc=UPC[1])
+    unlinked = item(north, "unlinked")
+    products.link(unlinked, product(merchant, "C"), WHO)
+    made = looked(merchant)
+    item(north, "later", upc=UPC[1])
+    InventoryItem.update(upc=UPC[2]).where(InventoryItem.id == changed.id).execute()
+    InventoryItem.update(archived_at=clock.now()).where(InventoryItem.id == gone.id).execute()
+    products.unlink(unlinked, WHO)
+    made = applied(made, create=True)
+    assert links() == {} and {one.sku for one in Product.select()} == {"A", "B", "C"}
+    assert {key: made.counts[key] for key in ("applied", "passed_over", "created", "left")} == {
+        "applied": 0, "passed_over": 2, "created": 0, "left": 0,
+    }  # fmt: skip
+
+
+def test_a_look_lasts_a_day(north: Source, merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = looked(merchant)
+    later = clock.now() + timedelta(hours=25)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    with pytest.raises(Refused, match="Look again"):
+        linking.apply(made, (), False, WHO)
+    linking.erase_old()
+    assert Linking.get_by_id(made.id).state == "ready" and not LinkUnmatched.select().exists()
+
+
+@pytest.mark.parametrize("act", ["look", "apply", "undo"])
+def test_what_is_gone_on_with_tells_the_numbers_of_the_whole(north: Source, merchant: Merchant, monkeypatch: Any, act: str) -> None:
+    monkeypatch.setattr(matching, "SPAN", 1)
+    monkeypatch.setattr(making, "AT_ONCE", 1)
+    for n in range(3):
+        product(merchant, f"P-{n}", UPC[n])
+        item(north, f"{n}", upc=UPC[n])
+        item(north, f"new{n}")
+    real, left = linking.Work.progress, [2]
+
+    def stopping(work: Any, *told: Any, **more: Any) -> None:
+        if work.run.settings["act"] == act:
+            left[0] -= 1
+            if left[0] == 0:
+                raise linking.runs.Stopped(work.run.public_id)
+        real(work, *told, **more)
+
+    monkeypatch.setattr(linking.Work, "progress", stopping)
+
+    def through(made: Linking) -> Linking:
+        made = Linking.get_by_id(made.id)
+        if linking.is_stuck(made):
+            linking.go_on(made, WHO)
+            done()
+        return Linking.get_by_id(made.id)
+
+    made = through(looked(merchant, rules=("gtin",)))
+    assert (made.counts["confident"], made.counts["unmatched"]) == (3, 3)
+    made = through(applied(made, create=True))
+    assert {key: made.counts[key] for key in ("applied", "created", "passed_over")} == {"applied": 3, "created": 3, "passed_over": 0}
+    linking.undo(made, WHO)
+    done()
+    made = through(made)
+    assert {key: made.counts[key] for key in ("taken_back", "unmade", "kept", "gone")} == {
+        "taken_back": 6, "unmade": 3, "kept": 0, "gone": 0,
+    }  # fmt: skip
+    assert left[0] <= 0 and links() == {}
+
+
+def test_links_that_went_with_their_items_are_not_told_as_a_persons(north: Source, merchant: Merchant) -> None:
+    for n in range(3):
+        product(merchant, f"P-{n}", UPC[n])
+        item(north, f"{n}", upc=UPC[n])
+    made = applied(looked(merchant))
+    InventoryItem.delete().where(InventoryItem.sku == "0").execute()
+    products.link(InventoryItem.get(InventoryItem.sku == "1"), product(merchant, "C"), WHO)
+    linking.undo(made, WHO)
+    done()
+    told = Linking.get_by_id(made.id).counts
+    assert (told["taken_back"], told["kept"], told["gone"]) == (1, 1, 1)
+
+
+def test_a_product_without_items_goes_with_the_last_linking_that_is_undone(north: Source, south: Source, merchant: Merchant) -> None:
+    item(north, "a", upc=UPC[0])
+    first = applied(looked(merchant, rules=("gtin",)), create=True)
+    item(south, "b", upc=UPC[0])
+    second = applied(looked(merchant, rules=("gtin",)))
+    for one in (first, second):
+        linking.undo(one, WHO)
+        done()
+    assert links() == {} and not Product.select().exists()
+
+
+def test_who_goes_on_second_is_refused_and_an_old_run_ends_nothing(north: Source, merchant: Merchant) -> None:
+    made = linking.begin(merchant, None, ("sku",), WHO)
+    first = linking.run_of(made)
+    runs.request_stop(first, WHO)
+    linking.go_on(made, WHO)
+    for act in (linking.go_on, linking.give_up):
+        with pytest.raises(Refused):
+            act(made, WHO)
+    Run.update(state="queued", cancel_requested=False).where(Run.id == first.id).execute()
+    done()
+    assert Linking.get_by_id(made.id).state == "ready" and Run.select().count() == 2
+
+
+def test_a_failed_linking_of_ours_is_gone_on_with_a_few_times_and_then_shown(north: Source, merchant: Merchant, monkeypatch: Any) -> None:
+    by_itself.save(north, "confident", ("gtin",), WHO)
+    item(north, "new", upc=UPC[0])
+    monkeypatch.setattr(matching, "look", lambda *_: 1 / 0)
+    monkeypatch.setattr(linking, "_ACTS", {"look": matching.look})
+    assert by_itself.start_due() == 1
+    for _ in range(6):
+        with contextlib.suppress(ZeroDivisionError):
+            done()
+        item(north, f"more{_}")
+        by_itself.start_due()
+    assert Run.select().count() == 1 + linking.MOST_RESUMED and linking.stuck(merchant) is not None
+
+
+def test_items_of_a_channel_are_never_linked(make_source: Callable[..., Source], merchant: Merchant) -> None:
+    line = make_source("Shop", state="live")
+    Source.update(kind="sales_channel").where(Source.id == line.id).execute()
+    product(merchant, "A", UPC[0])
+    item(line, "1", upc=UPC[0])
+    assert looked(merchant).counts == {"unmatched": 0, "linked": 0}

@@ -44,8 +44,9 @@ def test_the_journey_from_no_product_to_linked_and_back(client: Any, north: Any,
     assert "3 products, 0 items not linked" in listed and "NW-2" in listed and "NW-2" not in client.get("/products?q=P-").text
     assert client.get(f"/products?q={UPC[1]}").text.count("row-link") == 1
     shown = client.get(f"/products/{Product.get(Product.sku == 'NW-2').public_id}").text
-    assert "3 units left to sell, from 3.00 each" in shown and "Made of this item" in shown
-    assert client.send_form(f"{here}/undo", {}, page=here).status_code == 303
+    assert "3 units left to sell, from USD 3.00 each" in shown and "Made of this item" in shown
+    assert "3 items are no longer linked" in client.get(f"{here}/undo").text
+    assert client.send_form(f"{here}/undo", {}).status_code == 303
     done()
     assert "3 links taken back, 2 products removed" in client.get(here).text and links() == {}
 
@@ -131,3 +132,26 @@ def test_a_search_finds_how_a_master_sku_begins_whatever_the_order(client: Any, 
     assert [row.product.sku for row in products.page(merchant, "nw-").rows] == ["NW-1", "NW-2"]
     assert [row.product.sku for row in products.page(merchant, "n").rows] == ["NW-1", "NW-2", "NX-1", "n"]
     assert products.page(merchant, "%").rows == []
+
+
+def test_a_product_tells_a_price_of_each_currency_and_nothing_of_sources_that_are_gone(
+    client: Any, north: Any, make_source: Any, merchant: Any
+) -> None:  # fmt: skip
+    euro, paused, gone = make_source("Euro", state="live", currency="EUR"), make_source("Rest", state="paused"), make_source("Gone")
+    made = product(merchant, "P-1", UPC[0])
+    for n, source in enumerate((north, euro, paused, gone)):
+        products.link(item(source, f"{n}", quantity=4, cost=10_000 * (n + 1)), made, "ana")
+    type(north).update(state="deleted").where(type(north).id == gone.id).execute()
+    page = client.get(f"/products/{made.public_id}").text
+    assert "8 units left to sell, from EUR 2.00 and USD 1.00 each" in page and "Gone" not in page and "takes no orders now" in page
+    assert ">8</td>" in client.get("/products").text
+
+
+def test_a_linking_that_stopped_is_told_where_products_are_and_candidates_are_offered(client: Any, north: Any, merchant: Any) -> None:
+    one = item(north, "1", upc=UPC[3])
+    product(merchant, "D", UPC[3])
+    product(merchant, "E", UPC[3])
+    Linking.create(merchant=merchant, state="looking", rules=["sku"], by="Quayside")
+    assert "A linking stopped half-way" in client.get("/products").text
+    page = client.get(f"/inventory/{one.public_id}/product").text
+    assert "It shares an identifier with" in page and ">D</a>" in page and ">E</a>" in page

@@ -28,6 +28,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "linking.show": {},
     "linking.apply": {},
     "linking.undo": {},
+    "linking.confirm_undo": {},
     "linking.go_on": {},
     "request_acts.acknowledge": {},
     "request_acts.cancel": {},

@@ -137,9 +137,14 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     token, _ = api_tokens.make(merchant, "Till", ["orders:read"], None, "90", "owner")
     product = Product.create(merchant=merchant, sku="KS-00194", title="Work lamp")
     ProductLink.create(item=item, product=product, source=source, rule="hand")
-    linking = Linking.create(merchant=merchant, state="ready", rules=["sku"], counts={"confident": 0, "unmatched": 1})
+    counts = {"confident": 0, "unmatched": 1}
+    linking, done = (
+        Linking.create(merchant=merchant, state=state, rules=["sku"], counts=counts, applied_at=clock.now())
+        for state in ("ready", "applied")
+    )
     others = {key: {"source_id": beside(merchant, name, slug).public_id} for key, slug in SUPPLIERS.items()}
     others |= {
+        "linking.confirm_undo": {"linking_id": done.public_id},
         "dry_runs.plan": {"run_id": dry.public_id}, "dry_runs.csv": {"run_id": dry.public_id},
         "order_files.show": {"order_file_id": taken.public_id}, "sending.document": {"submission_id": submission.public_id},
     }  # fmt: skip
