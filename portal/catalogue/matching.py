@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portal.catalogue import judging, keys
+from portal.inventory import counted
 from portal.leases import Work
 from portal.models import Linking, bulk
 from portal.sources import CHANNEL_LINE
@@ -28,7 +29,7 @@ def _key(rule: str) -> str:
 
 _HAS = {"sku": "1 = 1", "gtin": "i.upc IS NOT NULL", "mpn": "i.mpn IS NOT NULL AND i.brand IS NOT NULL AND trim(i.brand) <> ''"}
 _COLUMN = {"sku": "sku", "gtin": "gtin", "mpn": "mpn_key"}
-SCOPE = f"i.merchant_id = ? AND i.archived_at IS NULL AND s.state <> 'deleted' AND s.kind <> '{CHANNEL_LINE}'"
+SCOPE = f"i.merchant_id = ? AND {counted.sql()} AND s.state <> 'deleted' AND s.kind <> '{CHANNEL_LINE}'"
 
 
 def scope(linking: Linking) -> tuple[str, list[Any]]:

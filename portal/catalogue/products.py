@@ -48,8 +48,8 @@ class Behind:
 
     @property
     def is_sold(self) -> bool:
-        """Whether an order may go there: neither archived nor of a source that is paused or not set up yet."""
-        return self.item.archived_at is None and self.source.state == "live"
+        """Whether an order may go there: neither archived nor kept out nor of a source that is paused or not set up yet."""
+        return self.item.archived_at is None and not self.item.kept_out and self.source.state == "live"
 
 
 def page(merchant: Merchant, query: str = "", after: str = "") -> Page:
@@ -83,7 +83,7 @@ def _totals(ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
 
 
 def left_of(rows: Sequence[Behind]) -> dict[int, int]:
-    """{item: units left to sell}: feed - committed, 0 of an archived item or of a source that takes no orders now."""
+    """{item: units left to sell}: feed - committed, 0 of an item that is archived or kept out or of a source that takes no orders now."""
     by_source: dict[int, list[Behind]] = {}
     for one in rows:
         by_source.setdefault(one.source.id, []).append(one)

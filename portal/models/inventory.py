@@ -53,6 +53,8 @@ class InventoryItem(ItemColumns):
     `archived_at`: no longer offered (quantity is 0); `archived_by`: an integration's kind or a person's address.
     `missing_in`: of a missing item, whose file lacks it: 0 the primary's, 2 the secondary's, 3 both.
     `secondary`: bit n is set once Get Inventory Secondary has written the n-th of INVENTORY_COLUMNS.
+    `kept_out`: 0 in the catalogue, 1 excluded by the rule `exclusion_id`, 2 waiting for room in the plan (see portal.inventory.counted).
+    `kept_out_since`: when it went out, or came in again; None for one that was always in.
     """
 
     id = BigAutoField()
@@ -70,6 +72,9 @@ class InventoryItem(ItemColumns):
     archived_by = CharField(max_length=254, default="")
     missing_in = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     secondary = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    kept_out = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    exclusion_id = BigIntegerField(null=True)
+    kept_out_since = UtcTime(null=True)
     added_at = UtcTime(default=now)
     changed_at = UtcTime(default=now)
 
@@ -87,6 +92,19 @@ class InventoryItem(ItemColumns):
 
 InventoryItem.add_index(InventoryItem.source, where=InventoryItem.missing_since.is_null(False), name="inventory_item_missing")
 InventoryItem.add_index(InventoryItem.source, where=InventoryItem.archived_at.is_null(False), name="inventory_item_archived")
+
+_KEPT = (
+    ("inventory_item_kept_out", (InventoryItem.source, InventoryItem.kept_out, InventoryItem.archived_at), InventoryItem.kept_out > 0),
+    ("inventory_item_excluded", (InventoryItem.exclusion_id, InventoryItem.id), InventoryItem.kept_out == 1),
+    ("inventory_item_waiting", (InventoryItem.merchant, InventoryItem.kept_out_since, InventoryItem.id), InventoryItem.kept_out == 2),
+    (
+        "inventory_item_let_in",
+        (InventoryItem.source, InventoryItem.kept_out_since),
+        (InventoryItem.kept_out == 0) & InventoryItem.kept_out_since.is_null(False),
+    ),
+)
+for _name, _columns, _where in _KEPT:
+    InventoryItem.add_index(InventoryItem.index(*_columns, where=_where, name=_name))
 
 
 class FreshRow(ItemColumns):

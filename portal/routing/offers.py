@@ -9,6 +9,7 @@ from typing import Any
 from peewee import fn
 
 from portal import sources as source_list
+from portal.inventory import counted
 from portal.models import FulfillmentRequest, Integration, InventoryItem, Merchant, Product, ProductLink, RequestLine, Source
 from portal.models.database import is_postgres
 from portal.requests import stock
@@ -93,7 +94,7 @@ def _offers(source: Source, skus: Collection[str]) -> list[Offer]:
 
 def _items(source: Source, condition: Any, linked: bool) -> Any:
     item = InventoryItem
-    columns = [item.id, item.sku, item.quantity, item.cost, item.archived_at, item.missing_since]
+    columns = [item.id, item.sku, item.quantity, item.cost, item.archived_at, item.missing_since, item.kept_out]
     mine = (item.source == source.id) & condition
     if linked:
         joined = item.select(*columns, Product.sku.alias("master")).join(ProductLink, on=(ProductLink.item == item.id))
@@ -108,6 +109,8 @@ def _rank(offer: Offer) -> tuple[bool, int, int]:
 def _gone(item: InventoryItem) -> str:
     if item.archived_at is not None:
         return "the item is archived"
+    if item.kept_out:
+        return counted.WHY[item.kept_out]
     return "its last accepted file does not hold the item" if item.missing_since is not None else ""
 
 

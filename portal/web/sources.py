@@ -11,7 +11,7 @@ from wtforms import RadioField, StringField
 import tasks
 from portal import channels, circuit, connections, deliveries, ribbon, runs, secondary, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
-from portal.inventory import silence
+from portal.inventory import counted, silence
 from portal.requests import listing
 from portal.web import filters, guards, schedule, steps
 from portal.web.forms import LedgerForm
@@ -69,6 +69,7 @@ def index() -> Response:
         state=state if state in CHIPS else "",
         worst=next((one for one in everything if one.state in ("action", "held", "late")), None),
         methods={one.source.id: _method(one.source) for one in everything},
+        tallies=counted.of_sources([one.source.id for one in everything]),
     )
 
 
@@ -79,7 +80,10 @@ def row(source_id: str) -> Response:
     source = sources.find(g.merchant, source_id)
     if not wants_fragment():
         return redirect(url_for("sources.show", source_id=source_id))  # type: ignore[return-value]
-    return render("sources/_row.html", one=source_status.of(source, filters.zone().key), method=_method(source))
+    return render(
+        "sources/_row.html", one=source_status.of(source, filters.zone().key), method=_method(source),
+        tallies=counted.of_sources([source.id]),
+    )  # fmt: skip
 
 
 @blueprint.get("/sources/new")
