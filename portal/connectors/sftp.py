@@ -146,14 +146,16 @@ class SftpConnector(FolderConnector):
             raise problems.sign_in_refused(self.host, self.user) from error
 
     def _start_files(self) -> None:
+        channel = None
         try:
             channel = self._live().open_session(timeout=IO_SECONDS)
             channel.settimeout(IO_SECONDS)
             channel.invoke_subsystem("sftp")
             self._sftp = paramiko.SFTPClient(channel)
             self._home_path = posixpath.normpath(self._sftp.normalize("."))
-        except (paramiko.SSHException, EOFError) as error:
-            if not self._live().is_active():
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            ended = channel is not None and channel.closed  # a command in its place ended, before or after our first word
+            if not self._live().is_active() or (isinstance(error, OSError) and not ended):
                 raise
             body = f"User {self.user} can sign in, but the server opened no SFTP session. Only the supplier can switch that on."
             raise problems.protocol_error("This user has no file access", body, permanent=True) from error

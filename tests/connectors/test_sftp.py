@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -290,7 +291,18 @@ def test_an_old_server_is_said_to_be_old(connect, user):
     assert problem and problem.code == "protocol_error" and "too old" in problem.headline
 
 
-def test_a_shell_without_files_says_so(connect, user):
+@pytest.mark.parametrize("ended_first", [False, True])
+def test_a_shell_without_files_says_so(connect, user, monkeypatch, ended_first):
+    def late(channel):
+        for _ in range(500):
+            if channel.closed:
+                break
+            time.sleep(0.01)
+        return client(channel)
+
+    client = paramiko.SFTPClient
+    if ended_first:
+        monkeypatch.setattr(paramiko, "SFTPClient", late)
     with sshd(user, extra="ForceCommand /bin/false") as server:
         problem = checks(connect("sftp", settings(server), {"password": user.password}, trust(server)))["sign_in"].problem
     assert problem and problem.headline == "This user has no file access"
