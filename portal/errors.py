@@ -43,7 +43,8 @@ FAILURE_CODES = frozenset(
         "too_few_rows", "older_than_last", "too_many_bad_rows", "skus_lost", "lost_slowly", "zeroed", "prices_moved", "match_rate",
         "silent",
         # us
-        "server_resting", "server_busy", "not_set_up", "reading_stopped", "stopped", "attempts_used_up", "refused", "internal",
+        "server_resting", "server_busy", "source_busy", "not_set_up", "reading_stopped", "stopped", "attempts_used_up", "refused",
+        "internal",
     }
 )  # fmt: skip
 

@@ -10,7 +10,10 @@ OF_SENDING = (
     "sending-claimed", "sending-leaving", "sending-written", "sending-uploaded", "sending-renamed", "sending-sent", "sending-answered",
     "sending-canceling", "sending-canceled",
 )  # fmt: skip
-OF_OTHER_RUNS = ("silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored", "shipments-chunk")
+OF_OTHER_RUNS = (
+    "silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored", "shipments-chunk", "gathered-chunk",
+    "bulk-chunk",
+)  # fmt: skip
 OF_CHANNELS = ("channel-leaving", "channel-answered")
 
 _name, _, _number = os.environ.get("FAILPOINT", "").partition(":")

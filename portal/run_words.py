@@ -19,6 +19,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "delete_source": (("delete", "Delete"),),
     "purge_source": (("purge", "Erase"),),
     "linking": (("match", "Match"), ("judge", "Compare titles"), ("link", "Link"), ("create", "Create products"), ("undo", "Take back")),
+    "bulk_act": (("gather", "Choose"), ("act", "Change"), ("undo", "Take back")),
     "send_orders": (("send", "Send"),),
     "get_shipments": (("fetch", "Download"), ("parse", "Read and record")),
     "get_acknowledgements": (("fetch", "Download"), ("parse", "Read and record")),
@@ -39,6 +40,7 @@ TITLES = {
     "delete_source": "Delete Source",
     "purge_source": "Erase a deleted source",
     "linking": "Link to products",
+    "bulk_act": "Many items at once",
     "send_orders": "Send Orders",
     "get_shipments": "Get Shipments",
     "get_acknowledgements": "Get Acknowledgements",
@@ -125,9 +127,19 @@ TELL_LABELS = (
     ("waiting", "Tried again later"),
     ("dropped", "Nothing to tell"),
 )
+BULK_LABELS = (
+    ("chosen", "Chosen"),
+    ("done", "Changed"),
+    ("already", "Were so already"),
+    ("held", "Have open requests"),
+    ("gone", "Not here any more"),
+    ("back", "Taken back"),
+    ("kept", "Changed since, left alone"),
+)
 LABELS = {
     "dry_run": PLANNED_LABELS, "send_orders": SENDING_LABELS, "get_shipments": SHIPMENT_LABELS, "get_acknowledgements": ANSWER_LABELS,
     "channel_orders": PULL_LABELS, "channel_tracking": TELL_LABELS,
+    "bulk_act": BULK_LABELS,
 }  # fmt: skip
 """Of kinds that count other things than Get Inventory."""
 

@@ -101,7 +101,7 @@ def start(
         unfinished = _unfinished_of(integration, kind)
         if unfinished is not None:
             return _brought_forward(unfinished, kind, cause)
-        if claimed and source is not None and kind in WRITERS and (writer := _writer_of(source.id)):
+        if claimed and source is not None and kind in WRITERS and (writer := writer_of(source.id)):
             raise AlreadyRunning(writer)
         last = Run.select(fn.MAX(Run.number)).where(Run.merchant == whose).scalar()
         try:
@@ -185,7 +185,7 @@ def claim() -> Run | None:
             run: Run | None = query.for_update(skip_locked=True).first() if is_postgres() else query.first()
             if run is None:
                 return None
-            if run.kind in WRITERS and run.state == "queued" and _writer_of(run.source_id):
+            if run.kind in WRITERS and run.state == "queued" and writer_of(run.source_id):
                 continue  # another worker was faster, and began a run of the same source
             if _take(run):
                 return run
@@ -352,7 +352,7 @@ def _lock_numbers(merchant_id: int) -> None:
         database.execute_sql("SELECT id FROM merchant WHERE id = %s FOR NO KEY UPDATE", (merchant_id,))
 
 
-def _writer_of(source_id: int | None) -> Run | None:
+def writer_of(source_id: int | None) -> Run | None:
     """The run that writes the source's inventory now. Its source is locked until the transaction ends, so that no two begin at once."""
     if is_postgres():
         database.execute_sql("SELECT id FROM source WHERE id = %s FOR NO KEY UPDATE", (source_id,))

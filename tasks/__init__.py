@@ -123,6 +123,7 @@ def put_files_away() -> None:
 def erase_old_files() -> None:
     """Erase fetched files whose days are over, plans of old dry runs, and what runs that were given up left behind."""
     from portal import deliveries, documents, exchanges
+    from portal.bulk_acts import acts
     from portal.catalogue import linking
     from portal.inventory import dry_run, feed_states
 
@@ -133,6 +134,7 @@ def erase_old_files() -> None:
         feed_states.erase_orphans()
         dry_run.erase_old()
         linking.erase_old()
+        acts.erase_old()
 
 
 @huey.periodic_task(crontab())

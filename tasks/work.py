@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from portal import connection_checks, removals
+from portal.bulk_acts import acts
 from portal.catalogue import linking
 from portal.channels import pulling, telling
 from portal.inventory import apply, dry_run, fixes, revert, silence, sync
@@ -24,6 +25,7 @@ HANDLERS: Mapping[str, Handler] = {
     "delete_source": removals.delete_source,
     "purge_source": removals.purge_source,
     "linking": linking.perform,
+    "bulk_act": acts.perform,
     "send_orders": running.perform,
     "get_shipments": reading.perform,
     "get_acknowledgements": answering.perform,

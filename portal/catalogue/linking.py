@@ -29,8 +29,10 @@ ACTS = {"look": "looking", "apply": "applying", "undo": "undoing"}
 _BUSY = tuple(ACTS.values())
 
 
-def begin(merchant: Merchant, source: Source | None, rules: Sequence[str], who: str, then: str = "", after: int = 0) -> Linking:
-    """Start to look at what could be linked, of the items behind `after`.
+def begin(
+    merchant: Merchant, source: Source | None, rules: Sequence[str], who: str, then: str = "", after: int = 0, chosen: int | None = None
+) -> Linking:  # fmt: skip
+    """Start to look at what could be linked, of the items behind `after`, or of those of the bulk act `chosen`.
 
     `then`: "confident" applies that by itself, "create" makes products of the rest, too.
     Raises Invalid ("rules"), Refused while another linking of the merchant is under way."""
@@ -38,7 +40,9 @@ def begin(merchant: Merchant, source: Source | None, rules: Sequence[str], who: 
         raise Invalid({"rules": "Choose at least one rule, each once."})
     with database.atomic():
         _only_one(merchant)
-        made = Linking.create(merchant=merchant, source=source, rules=list(rules), at=clock.now(), by=who, after_item_id=after)
+        made = Linking.create(
+            merchant=merchant, source=source, rules=list(rules), at=clock.now(), by=who, after_item_id=after, bulk_act_id=chosen
+        )  # fmt: skip
         _run(made, "look", who, then)
     return made
 

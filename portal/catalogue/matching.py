@@ -39,6 +39,9 @@ def scope(linking: Linking) -> tuple[str, list[Any]]:
         where, values = f"{where} AND i.source_id = ?", [*values, linking.source_id]
     if linking.after_item_id:
         where, values = f"{where} AND i.id > ?", [*values, linking.after_item_id]
+    if linking.bulk_act_id is not None:
+        chosen = "SELECT 1 FROM bulk_item b JOIN bulk_act a ON a.id = b.act_id WHERE b.act_id = ? AND b.item_id = i.id"
+        where, values = f"{where} AND EXISTS ({chosen} AND i.added_at <= a.chosen_at)", [*values, linking.bulk_act_id]
     return where, values
 
 

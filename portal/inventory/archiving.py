@@ -6,7 +6,8 @@ since; else it stays 0 until the next feed, which is read whole. What a feed arc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from portal import audit, clock
@@ -14,7 +15,7 @@ from portal.errors import Invalid
 from portal.inventory import by_hand, lineage
 from portal.inventory.by_hand import Change
 from portal.inventory.role_sql import BY_FEED
-from portal.models import InventoryItem, ItemPin, Merchant, Source, database
+from portal.models import InventoryChange, InventoryItem, ItemPin, Merchant, Source, database
 
 HELD_AT_ZERO = ("quantity", "warehouses")
 MOST = 500
@@ -49,7 +50,7 @@ def _do(source: Source, ids: Sequence[int], who: str, action: str) -> int:
         items = [item for item in by_hand.locked(ids) if (item.archived_at is None) == (action == "archive")]
         if not items:
             return 0
-        changes = [_archived(item, who) if action == "archive" else _offered(item) for item in items]
+        changes = [_archived(item, who) for item in items] if action == "archive" else offered(items)
         run = by_hand.write(source, action, changes, who)
         told = {"items": len(items), "first": items[0].sku}
         audit.write(source.merchant, who, f"item.{action}", "run", run.public_id, after=told)
@@ -58,22 +59,36 @@ def _do(source: Source, ids: Sequence[int], who: str, action: str) -> int:
 
 def _archived(item: InventoryItem, who: str) -> Change:
     columns = {"quantity": 0, "warehouses": None, "archived_at": lineage.told(clock.now()), "archived_by": who}
-    return Change(item, columns, item.pinned | _bits(HELD_AT_ZERO))
+    return Change(item, columns, item.pinned | HELD_BITS)
 
 
-def _offered(item: InventoryItem) -> Change:
-    pins = {one.column: one.value for one in ItemPin.select().where(ItemPin.item_id == item.id, ItemPin.column << HELD_AT_ZERO)}
+def offered(items: Sequence[InventoryItem]) -> list[Change]:
+    """What un-archiving makes of archived items, all read at once."""
+    ids = [item.id for item in items]
+    lines = lineage.lines_of(ids)
+    pins: dict[int, dict[str, Any]] = {}
+    for one in ItemPin.select().where(ItemPin.item_id << ids, ItemPin.column << HELD_AT_ZERO):
+        pins.setdefault(one.item_id, {})[one.column] = one.value
+    fed = cache(by_hand.fed_since)
+    return [_offered(item, pins.get(item.id, {}), lines.get(item.id, []), fed) for item in items]
+
+
+def _offered(item: InventoryItem, pins: Mapping[str, Any], lines: Sequence[InventoryChange], fed: by_hand.Fed) -> Change:
     columns: dict[str, Any] = {"archived_at": None, "archived_by": ""}
     if item.archived_by.startswith(BY_FEED):  # else the next file that lacks it would archive it at once
         columns |= {"missing_since": None, "missing_in": 0}
     for column in HELD_AT_ZERO:
-        known, value = by_hand.value_before(item, column, "archive")
+        known, value = by_hand.value_before(item, column, "archive", lines, fed)
         if column in pins:
             columns[column] = pins[column]
         elif known:
             columns[column] = value
-    return Change(item, columns, item.pinned & ~_bits(HELD_AT_ZERO) | _bits(pins))
+    return Change(item, columns, item.pinned & ~HELD_BITS | _bits(pins))
 
 
 def _bits(columns: Iterable[str]) -> int:
     return sum(by_hand.bit(column) for column in columns)
+
+
+HELD_BITS = _bits(HELD_AT_ZERO)
+"""What is pinned of an item that a person archived."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from portal import clock, runs
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import lineage, stale
 from portal.inventory.apply import UNKNOWN_HASH
-from portal.models import InventoryItem, Run, Source, bulk
+from portal.models import InventoryChange, InventoryItem, Run, Source, bulk
 from portal.models.database import is_postgres
 
 FEEDS = ("inventory", "accept_removals", "fixed_rows", "revert")
@@ -19,6 +19,8 @@ FEEDS = ("inventory", "accept_removals", "fixed_rows", "revert")
 
 MISSING: Mapping[str, Any] = {"quantity": 0, "warehouses": None}
 """What a missing item has, unless a person keeps another value."""
+
+Fed = Callable[[int, int], bool]
 
 _JOURNAL = ("merchant_id", "source_id", "run_id", "item_id", "sku", "action", "row_number", "before", "after", "at")
 
@@ -50,22 +52,29 @@ def write(source: Source, action: str, changes: Sequence[Change], who: str, *, c
     """
     told = {"did": action, **settings}
     run = runs.start(source, "edit", cause=cause, started_by=who, settings=told, claimed=True)
+    journal(run, action, changes)
+    closing = {"state": "finished", "stage": "done", "counts": {"items": len(changes)}, "lease_until": None, "finished_at": clock.now()}
+    Run.update(closing).where(Run.id == run.id).execute()
+    return Run.get_by_id(run.id)
+
+
+def journal(run: Run, action: str, changes: Sequence[Change]) -> None:
+    """Write the changes and their journal as done by `run`, in the transaction that is open. Items of several sources may be among them."""
     now, lines = clock.now(), []
+    skus: dict[int, list[str]] = {}
     for change in changes:
-        before = {column: lineage.told(getattr(change.item, column)) for column in change.columns}
+        item = change.item
+        before = {column: lineage.told(getattr(item, column)) for column in change.columns}
         differ = [column for column, value in change.columns.items() if value != before[column]]
         _update(run, change, differ)
         was, now_is = ({column: side[column] for column in differ} for side in (before, change.columns))
-        lines.append(
-            (source.merchant_id, source.id, run.id, change.item.id, change.item.sku, action, None, _json(was), _json(now_is), now),
-        )
+        lines.append((item.merchant_id, item.source_id, run.id, item.id, item.sku, action, None, _json(was), _json(now_is), now))
+        skus.setdefault(item.source_id, []).append(item.sku)
     bulk.insert("inventory_change", _JOURNAL, lines)
-    if action == "unarchive":  # the item may have left the feed meanwhile, which only a feed that is read whole tells
-        stale.forget(source.id)
-    stale.mark(source.id, [change.item.sku for change in changes])
-    closing = {"state": "finished", "stage": "done", "counts": {"items": len(changes)}, "lease_until": None, "finished_at": now}
-    Run.update(closing).where(Run.id == run.id).execute()
-    return Run.get_by_id(run.id)
+    for source_id, some in sorted(skus.items()):
+        if action == "unarchive":  # the item may have left the feed meanwhile, which only a feed that is read whole tells
+            stale.forget(source_id)
+        stale.mark(source_id, some)
 
 
 def fed_since(source_id: int, run_id: int) -> bool:
@@ -74,14 +83,17 @@ def fed_since(source_id: int, run_id: int) -> bool:
     return bool(later.exists())
 
 
-def value_before(item: InventoryItem, column: str, action: str) -> tuple[bool, Any]:
+def value_before(
+    item: InventoryItem, column: str, action: str, lines: Sequence[InventoryChange] | None = None, fed: Fed = fed_since
+) -> tuple[bool, Any]:  # fmt: skip
     """(True, value) the column had before the person's latest `action` on it, or (False, None) when a feed may have had another since.
 
     Feeds pass over a kept value, so what they said meanwhile is not known here; the next one is asked. A missing item has none in stock.
+    `lines` of the item, newest first, and `fed` as `fed_since`, where they were read before.
     """
     if item.missing_since is not None and column in MISSING:
         return True, MISSING[column]
-    lines = lineage.lines_of([item.id]).get(item.id, [])
+    lines = lineage.lines_of([item.id]).get(item.id, []) if lines is None else lines
     value, run_id, bound = lineage.told(getattr(item, column)), 0, None
     for line in lines:
         if column not in lineage.touched(line) or (bound is not None and line.id >= bound):
@@ -95,7 +107,7 @@ def value_before(item: InventoryItem, column: str, action: str) -> tuple[bool, A
         value, run_id = lineage.touched(line)[column][0], line.run_id
     if not run_id:
         return True, value
-    return (False, None) if fed_since(item.source_id, run_id) else (True, value)
+    return (False, None) if fed(item.source_id, run_id) else (True, value)
 
 
 def _update(run: Run, change: Change, differ: Sequence[str]) -> None:

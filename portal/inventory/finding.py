@@ -67,6 +67,20 @@ class Finder:
         found = self._quickly(size, iter(range(MOST_TRIED)))
         return self._wholly(size) if found is None else found
 
+    def every(self) -> Iterator[tuple[list[Seen], Seen | None]]:
+        """All of them, in the scope's order: windows of (those that are meant, the last that was looked at; None behind the last)."""
+        few = self.few()
+        if few is not None:
+            yield few, None
+            return
+        for window in paging.walk(self.scope, repeat(STRIDE)):
+            yield list(self._meant(window)), window[-1] if len(window) == STRIDE else None
+
+    def few(self) -> list[Seen] | None:
+        """All of them, in order, where the database can tell that at most FEW can be meant; else None."""
+        ids = self._candidates(FEW)
+        return None if ids is None else list(self._meant(paging.choose(self.scope, ids)))
+
     def _quickly(self, size: int, tries: Iterator[int]) -> list[Seen] | None:
         """The page, where it stands near, or few match, or few pieces tell it; else None. Each piece takes one of `tries`."""
         if self._walks(len(PROBE), size) or (self._soon(size) and self._walks(SOON, size)):

@@ -80,8 +80,12 @@ def reckon_additions(items: Sequence[InventoryItem], *, lock: bool = False) -> l
     return [_out(item.id, item.sku, item, [one for one in lines.get(item.id, []) if one.at >= item.added_at]) for item in items]
 
 
-def write(work: Work, steps: Sequence[Step], *, mark: bool) -> None:
-    """Write the steps, in the transaction that is open: items, journal, and the mark that lets the next feed look again."""
+def write(work: Work, steps: Sequence[Step], *, mark: bool, source_id: int | None = None) -> None:
+    """Write the steps, in the transaction that is open: items, journal, and the mark that lets the next feed look again.
+
+    `source_id`: whose items they are, where the run is of no source.
+    """
+    source_id = source_id or work.run.source_id
     doing = [step for step in steps if step.writes]
     _update(work, [step for step in doing if step.act == "values"])
     gone = [step.item_id for step in doing if step.act == "unadd"]
@@ -89,19 +93,19 @@ def write(work: Work, steps: Sequence[Step], *, mark: bool) -> None:
         InventoryItem.delete().where(InventoryItem.id << gone).execute()
     for step in doing:
         if step.act == "readd":
-            step.item_id = _insert(work, step)
+            step.item_id = _insert(work, step, source_id)
     now, run = clock.now(), work.run
     actions = {"values": "revert"}
     lines = [
-        (run.merchant_id, run.source_id, run.id, step.item_id, step.sku, actions.get(step.act, step.act), None, _json(step.was),
+        (run.merchant_id, source_id, run.id, step.item_id, step.sku, actions.get(step.act, step.act), None, _json(step.was),
          _json(step.will), now)
         for step in doing
     ]  # fmt: skip
     bulk.insert("inventory_change", _JOURNAL, lines)
     if any(_unheard_of(step) for step in doing):
-        stale.forget(run.source_id)
+        stale.forget(source_id)
     elif mark:
-        stale.mark(run.source_id, [step.sku for step in doing])
+        stale.mark(source_id, [step.sku for step in doing])
 
 
 def _unheard_of(step: Step) -> bool:
@@ -208,11 +212,11 @@ def _update(work: Work, steps: Sequence[Step]) -> None:
         bulk.run_many(sql, [(*_stored(step, columns), work.run.id, now, step.item_id) for step in group])
 
 
-def _insert(work: Work, step: Step) -> int:
+def _insert(work: Work, step: Step, source_id: int) -> int:
     """Put an item in again as it was, under its own number if that is free; its number."""
     run, kept = work.run, step.will
     fixed = {
-        "merchant_id": run.merchant_id, "source_id": run.source_id, "content_hash": UNKNOWN_HASH, "pinned": 0, "changed_at": clock.now(),
+        "merchant_id": run.merchant_id, "source_id": source_id, "content_hash": UNKNOWN_HASH, "pinned": 0, "changed_at": clock.now(),
         "added_at": lineage.stored("added_at", kept["added_at"]), "archived_by": kept.get("archived_by", ""),
     }  # fmt: skip
     absent = dict.fromkeys((*lineage.IDENTITY, *lineage.NOTES), 0)
@@ -222,7 +226,7 @@ def _insert(work: Work, step: Step) -> int:
         bulk.insert("inventory_item", ("id", *columns), [(step.item_id, *values)])
         return step.item_id
     bulk.insert("inventory_item", columns, [values])
-    return int(bulk.one("SELECT id FROM inventory_item WHERE source_id = ? AND sku = ?", (run.source_id, step.sku))[0])
+    return int(bulk.one("SELECT id FROM inventory_item WHERE source_id = ? AND sku = ?", (source_id, step.sku))[0])
 
 
 def _stored(step: Step, columns: Sequence[str]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
 from portal.models.audit import AuditLine
+from portal.models.bulk_acts import BulkAct, BulkItem
 from portal.models.catalogue import AutomaticLinking, LinkCandidate, Linking, LinkUnmatched, Product, ProductLink
 from portal.models.channels import Channel, ChannelAttempt, ChannelNotice, ChannelOrder
 from portal.models.database import Table, connect, database
@@ -63,10 +64,11 @@ TABLES: list[type[Table]] = [
     Linking, Product, ProductLink, LinkCandidate, LinkUnmatched, AutomaticLinking,
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
     Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
+    BulkAct, BulkItem,
 ]  # fmt: skip
 
 __all__ = [
-    "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "Channel", "ChannelAttempt",
+    "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "BulkAct", "BulkItem", "Channel", "ChannelAttempt",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "LinkUnmatched",

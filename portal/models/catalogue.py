@@ -17,7 +17,7 @@ class Linking(Table):
 
     `source`: whose items; None: those of every source. `rules`: keys of portal.catalogue.matching.RULES, in their order.
     `state`: looking, ready, applying, applied, undoing, undone, stopped or failed. `run_id`: its latest run.
-    `after_item_id`: only items that came behind that one; 0 for all.
+    `after_item_id`: only items that came behind that one; 0 for all. `bulk_act_id`: only the items of that act.
     `counts`: {verdict of candidates: items}, "unmatched", "linked" before, then "applied", "created" (products),
     "joined" (items put to those), "left", "passed_over", "taken_back", "unmade", "kept", "gone" and "resumed" (by itself).
     `include`: the verdicts that a person took beside `confident`. `create`: whether the unmatched become products.
@@ -30,6 +30,7 @@ class Linking(Table):
     rules = JsonText(default=list)
     state = CharField(max_length=10, default="looking")
     after_item_id = BigIntegerField(default=0)
+    bulk_act_id = BigIntegerField(null=True)
     run_id = BigIntegerField(null=True)
     counts = JsonText(default=dict)
     include = JsonText(default=list)
