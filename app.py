@@ -1,6 +1,6 @@
 """Composition root. `python app.py` starts everything; `app` is for a web server, `huey` for a Huey consumer.
 
-python app.py [all|web|worker|demo]
+python app.py [all|web|worker|scheduler|demo]
 """
 
 from __future__ import annotations

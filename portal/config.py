@@ -48,6 +48,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("SMTP_FROM", "", "Address that orders come from, such as orders@shop.example."),
     Variable("KEEP_FILES_DAYS", "30", "Days that fetched files are kept."),
     Variable("WORKERS", "2", "Runs that one worker process does side by side."),
+    Variable("LOG_FORMAT", "text", "text, or json: one object a line, with the ids of the request and the run, and a line a request."),
+    Variable("METRICS_TOKEN_FILE", "", "File with the token that /metrics asks for. Empty: this machine only; nobody if PRODUCTION=1."),
+    Variable("PROMETHEUS_MULTIPROC_DIR", "", "Set by the web verb: folder in which its processes add up what they count."),
+    Variable("SENTRY_DSN", "", "Where errors are reported, without values. Needs requirements-production.lock."),
+    Variable("OTEL_EXPORTER_OTLP_ENDPOINT", "", "OpenTelemetry collector that gets a span for each request and run. Needs the same."),
+    Variable("REDIS_URL", "", "Doorbell in Redis, such as redis://host:6379/0. Empty: in the database, or a file beside SQLite."),
     Variable("PER_SERVER", "", "Runs that may talk with one server at a time, over all workers. Empty: WORKERS less 1, at least 1."),
 )  # fmt: skip
 
@@ -80,6 +86,12 @@ class Config:
     smtp_from: str
     workers: int
     per_server: int
+    log_format: str
+    metrics_token_file: Path | None
+    metrics_dir: Path | None
+    sentry_dsn: str
+    otel_endpoint: str
+    redis_url: str
 
     @property
     def spool_dir(self) -> Path:
@@ -119,11 +131,28 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         smtp_port=_number(text, "SMTP_PORT") if text["SMTP_PORT"] else 0,
         smtp_security=_one_of(text, "SMTP_SECURITY", ("starttls", "tls", "plain")),
         smtp_user=text["SMTP_USER"],
-        smtp_password_file=Path(text["SMTP_PASSWORD_FILE"]).resolve() if text["SMTP_PASSWORD_FILE"] else None,
+        smtp_password_file=_file(text, "SMTP_PASSWORD_FILE"),
         smtp_from=text["SMTP_FROM"],
         workers=_number(text, "WORKERS"),
         per_server=_number(text, "PER_SERVER") if text["PER_SERVER"] else max(1, _number(text, "WORKERS") - 1),
+        log_format=_one_of(text, "LOG_FORMAT", ("text", "json")),
+        metrics_token_file=_file(text, "METRICS_TOKEN_FILE"),
+        metrics_dir=_file(text, "PROMETHEUS_MULTIPROC_DIR"),
+        sentry_dsn=text["SENTRY_DSN"],
+        otel_endpoint=text["OTEL_EXPORTER_OTLP_ENDPOINT"],
+        redis_url=_redis(text["REDIS_URL"]),
     )
+
+
+def log_format(environ: Mapping[str, str] | None = None) -> str:
+    """LOG_FORMAT alone, so that also a start that fails is told in it; text where it cannot be used, as `read` will say."""
+    given = (os.environ if environ is None else environ).get("LOG_FORMAT", "").strip()
+    return given if given == "json" else "text"
+
+
+def environment_with(**more: str) -> dict[str, str]:
+    """The environment of this process, and `more`, for a program that it starts."""
+    return {**os.environ, **more}
 
 
 _current: list[Config] = []
@@ -156,6 +185,16 @@ def _origin(text: str, production: bool) -> str:
     if found and production and found[2] != "https":
         raise ValueError(f"PUBLIC_URL must begin with https:// when PRODUCTION=1, not {text!r}")
     return found[1].removesuffix(":443" if found[2] == "https" else ":80") if found else ""
+
+
+def _file(text: Mapping[str, str], name: str) -> Path | None:
+    return Path(text[name]).resolve() if text[name] else None
+
+
+def _redis(text: str) -> str:
+    if text and not re.match(r"(rediss?|unix)://", text):
+        raise ValueError("REDIS_URL must begin with redis://, rediss:// or unix://")
+    return text
 
 
 def _one_of(text: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

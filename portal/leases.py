@@ -12,7 +12,7 @@ from typing import Any
 
 from peewee import InterfaceError, OperationalError
 
-from portal import clock
+from portal import clock, turns
 from portal.models import Run, RunMessage, database
 from portal.models.database import is_postgres
 
@@ -36,7 +36,7 @@ class Stopped(Exception):
 
 
 class GivenBack(Exception):
-    """This process is ending; another one continues the run from its checkpoint."""
+    """This process is ending, or another merchant is next; the run is continued from its checkpoint."""
 
 
 class Work:
@@ -54,7 +54,7 @@ class Work:
         self.checkpoint: dict[str, Any] = dict(run.checkpoint)
         self.lost = threading.Event()
         self._stages: dict[str, Any] = dict(run.stages)
-        self._looked = self._wrote = self._stage_began = time.monotonic()
+        self._looked = self._wrote = self._stage_began = self._held_since = time.monotonic()
         self._stage_before = 0.0
 
     def stage(self, name: str, unit: str = "rows") -> None:
@@ -83,7 +83,7 @@ class Work:
             RunMessage.create(run=self.run.id, level=level, text=text[:LONGEST_MESSAGE], at=clock.now())
 
     def check_stop(self) -> None:
-        """Raises Stopped, GivenBack (this process is ending) or LostLease when the handler must leave."""
+        """Raises Stopped, GivenBack (this process ends, or another merchant is next) or LostLease when the handler must leave."""
         if self.lost.is_set():
             raise LostLease(self.run.public_id)
         if shutdown.is_set():
@@ -92,10 +92,12 @@ class Work:
             self.look_for_stop()
 
     def look_for_stop(self) -> None:
-        """As `check_stop`, but asks the database now. Raises Stopped."""
+        """As `check_stop`, but asks the database now. Raises Stopped or GivenBack."""
         self._looked = time.monotonic()
         if Run.select(Run.id).where(self._mine(), Run.cancel_requested == True).exists():  # noqa: E712
             raise Stopped(self.run.public_id)
+        if turns.should_make_way(self.run, self._looked - self._held_since):
+            raise GivenBack(self.run.public_id)
 
     def save_checkpoint(self, **values: Any) -> None:
         """Add `values` to the checkpoint, in the transaction that is open if one is. Raises LostLease."""

@@ -1,4 +1,4 @@
-"""The parts of a running installation: web, worker, demo supplier, or all of them under one launcher."""
+"""The parts of a running installation: web, worker, scheduler, demo supplier, or all of them under one launcher."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
 
 from peewee import InterfaceError, OperationalError
 
-from portal import accounts, config, create_app, launcher, logs, migrations, open_installation, vault
+from portal import accounts, config, create_app, launcher, logs, migrations, open_installation, tracing, vault
 from portal.config import Config
-from portal.errors import Invalid
+from portal.errors import Invalid, Refused
 
 PROGRAM = Path(__file__).resolve().parents[1] / "app.py"
 WEB_THREADS = 8
@@ -26,7 +27,7 @@ CANNOT_LISTEN = 3
 
 def main(arguments: list[str]) -> int:
     """Run one part, or all of them. The exit code: 0 ended on request, 2 cannot start, 3 cannot listen."""
-    logs.to_stderr()
+    logs.to_stderr(config.log_format())
     os.umask(0o077)  # whatever is written is for this user alone
     if "--child" in arguments:
         launcher.end_with_the_launcher()
@@ -35,7 +36,7 @@ def main(arguments: list[str]) -> int:
         return refuse(f"There is no part named {part}. The parts are {', '.join(PARTS)}.")
     try:
         return PARTS[part](config.read())
-    except (ValueError, vault.VaultError, Invalid) as problem:
+    except (ValueError, vault.VaultError, Invalid, Refused) as problem:
         return refuse(f"Quayside cannot start. {problem}")
     except (OperationalError, InterfaceError) as problem:
         return refuse(f"Quayside cannot start. The database did not answer: {str(problem).strip().splitlines()[0]}")
@@ -67,6 +68,7 @@ def run_web(settings: Config) -> int:
     """Serve the pages; on SIGTERM or SIGINT finish the requests in hand first."""
     from waitress import create_server
 
+    tracing.begin_reporting(settings, "web")
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     try:
@@ -84,8 +86,21 @@ def run_worker(settings: Config) -> int:
     """Do the runs; on SIGTERM or SIGINT give those in hand back first."""
     from tasks import worker
 
+    tracing.begin_reporting(settings, "worker")
     open_installation(settings)
     return worker.main(settings)
+
+
+def run_scheduler(settings: Config) -> int:
+    """Keep the clock without doing runs, for an installation of several machines; on SIGTERM or SIGINT give it back first."""
+    from tasks import keeper
+
+    tracing.begin_reporting(settings, "scheduler")
+    open_installation(settings)
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    return keeper.main(settings, ending)
 
 
 def run_demo(settings: Config) -> int:
@@ -97,7 +112,7 @@ def run_demo(settings: Config) -> int:
     return demo_supplier.main(settings)
 
 
-PARTS = {"all": run_all, "web": run_web, "worker": run_worker, "demo": run_demo}
+PARTS = {"all": run_all, "web": run_web, "worker": run_worker, "scheduler": run_scheduler, "demo": run_demo}
 
 
 def children(settings: Config) -> list[launcher.Child]:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from peewee import IntegrityError, InterfaceError, OperationalError, fn
 
 from portal import accepted as accepted_feeds
-from portal import clock, failpoints, leases, turns
+from portal import clock, failpoints, leases, logs, tracing, turns
 from portal.errors import Later, NotFound, Problem, Refused, SupplierError
 from portal.leases import GivenBack, LostLease, Stopped, Work
 from portal.models import Integration, Merchant, Run, RunMessage, Source, database
@@ -178,10 +178,10 @@ def request_stop(run: Run, who: str) -> None:
 
 
 def claim() -> Run | None:
-    """Take the run that is due longest, or whose worker is gone. None when nothing waits."""
+    """Take the run whose turn it is: of the merchant served least, what is due longest or lost its worker. None when nothing waits."""
     while _waiting().exists():  # a plain read first: asking must not cost the write lock
         with database.atomic():
-            query = _waiting().order_by(Run.due_at, Run.id).limit(1)
+            query = _waiting().order_by(*turns.in_turn()).limit(1)
             run: Run | None = query.for_update(skip_locked=True).first() if is_postgres() else query.first()
             if run is None:
                 return None
@@ -224,7 +224,16 @@ def work_available(handlers: Mapping[str, Handler]) -> int:
 
 def _attempt(run: Run, handlers: Mapping[str, Handler]) -> Exception | None:
     """Perform `run` and record how it ended. The one place that catches a SupplierError, and a bug, of a run."""
-    work = Work(run)
+    with logs.of("run", run.public_id):
+        span = tracing.begin("run", kind=run.kind, attempt=run.attempt)
+        try:
+            return _attempt_inside(Work(run), handlers)
+        finally:
+            tracing.end(span, state=run.state)
+
+
+def _attempt_inside(work: Work, handlers: Mapping[str, Handler]) -> Exception | None:
+    run = work.run
     try:
         with leases.heartbeat(work):
             _perform(work, handlers[run.kind])
@@ -322,6 +331,7 @@ def _take(run: Run) -> bool:
     if run.started_at is None:
         columns["started_at"] = clock.now()
     Run.update(columns).where(Run.id == run.id).execute()
+    turns.note_taken(run)
     for name, value in columns.items():
         setattr(run, name, value)
     if run.state == "failed":

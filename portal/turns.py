@@ -1,23 +1,63 @@
-"""One server, few runs at a time, over all worker processes: a slow server never holds every worker.
+"""Whose turn it is, over all worker processes: no slow server holds every worker, and no merchant's large runs keep out another's.
 
 claim ─▶ take (the run's row says whose server it talks with) ─▶ the connector's block ─▶ give back
+the merchant with the fewest running runs comes next, then the one that waits longest; a long run makes way for a merchant with none
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 from peewee import Case, fn
 
 from portal import clock, config
 from portal.errors import Later, Problem
-from portal.models import Run, database
+from portal.models import MerchantTurn, Run, database
 from portal.models.database import is_postgres
 
 BY_HAND = ("person", "command", "first_sync")
 """Causes for which somebody waits in front of it: such a run may talk with a server beside those that may anyway."""
+
+SLICE_SECONDS = 5.0
+"""How long a run keeps its worker while a merchant without any running run waits."""
+
+NOBODY_CAME = timedelta(seconds=1)
+"""A run that has been due for so long found no free worker."""
+
+RESUMED_FOR_FREE = ("apply", "revert", "silence", "remove", "purge", "link", "undo", "create")
+"""Stages that go on at the chunk where they were left; leaving another one would read or reckon something again."""
+
+
+def in_turn() -> list[Any]:
+    """For a query of runs that may be taken: the order in which they are."""
+    other: Any = Run.alias()
+    held = other.select(fn.COUNT(other.id)).where(other.merchant == Run.merchant, other.state == "running", other.lease_until > clock.now())
+    served = MerchantTurn.select(MerchantTurn.served_at).where(MerchantTurn.merchant == Run.merchant)
+    return [fn.COALESCE(held, 0), fn.COALESCE(served, _NEVER), Run.due_at, Run.id]
+
+
+def note_taken(run: Run) -> None:
+    """The run's merchant was served now. Joins the open transaction."""
+    now = {"served_at": clock.now()}
+    row = {"merchant": run.merchant_id, **now}
+    MerchantTurn.insert(row).on_conflict(conflict_target=[MerchantTurn.merchant], update=now).execute()
+
+
+def should_make_way(run: Run, held_seconds: float) -> bool:
+    """Whether a run that has been held so long should give its worker to a merchant that waits and has none."""
+    if held_seconds < SLICE_SECONDS or run.stage not in RESUMED_FOR_FREE:
+        return False
+    now = clock.now()
+    other: Any = Run.alias()
+    busy = other.select(other.id).where(other.merchant == Run.merchant, other.state == "running", other.lease_until > now)
+    waits = (Run.state == "queued") & (Run.due_at <= now - NOBODY_CAME) & (Run.merchant != run.merchant_id)
+    return Run.select(Run.id).where(waits, ~fn.EXISTS(busy), may_begin()).exists()
+
+
+_NEVER = datetime(1970, 1, 1)
 
 
 @contextmanager

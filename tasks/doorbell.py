@@ -1,4 +1,7 @@
-"""The Huey instance. A task that is lost costs nothing: the worker also looks for itself every few seconds."""
+"""The Huey instance. A task that is lost costs nothing: the worker also looks for itself every few seconds.
+
+Its storage is Redis where REDIS_URL names one, else the Postgres of the portal, or a file beside its SQLite.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,15 @@ from portal import config
 ADVISORY_LOCK = 7_174_207_002  # any fixed number that no other program of the database uses
 
 
-AWAY = (OSError, sqlite3.Error, psycopg.Error)
+REDIS_AWAY: tuple[type[Exception], ...] = ()
+try:
+    from redis.exceptions import RedisError
+
+    REDIS_AWAY = (RedisError,)
+except ImportError:  # a small installation needs none
+    pass
+
+AWAY: tuple[type[Exception], ...] = (OSError, sqlite3.Error, psycopg.Error, *REDIS_AWAY)
 """What its storage raises when it cannot be reached."""
 
 
@@ -36,6 +47,10 @@ class OpenedLater:
         return getattr(storage, attribute)
 
     def _open(self, settings: config.Config) -> Any:
+        if settings.redis_url:
+            from huey.storage import RedisStorage
+
+            return RedisStorage(self._name, url=settings.redis_url)
         if settings.database_url.startswith("sqlite:"):  # a file of its own, so that a big import never locks the doorbell
             return SqliteStorage(self._name, filename=str(settings.data_dir / "queue.db"))
         with psycopg.connect(settings.database_url, autocommit=True) as alone:  # nor processes; closing gives the lock back

@@ -13,10 +13,17 @@ from peewee import InterfaceError, OperationalError
 from portal import leases
 from portal.inventory import search_index
 from portal.models import Run, database
+from tasks import doorbell
 
 log = logging.getLogger(__name__)
 
-AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, sqlite3.OperationalError)
+AWAY: tuple[type[Exception], ...] = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    sqlite3.OperationalError,
+    *doorbell.REDIS_AWAY,
+)
 LOOK_EVERY = 1.0  # seconds between two looks for something new
 STEP_BACK = 0.25  # seconds of rest after each short transaction while a run works, so that first loads keep their speed
 

@@ -9,13 +9,11 @@ from typing import Any
 
 from huey.consumer import Consumer
 
-from portal import deliveries, leases, runs, schedules
-from portal.channels import telling
+from portal import leases, runs
 from portal.config import Config
 from portal.models.database import database
-from portal.outbox import running
 from portal.routing import by_itself
-from tasks import huey, ring, work
+from tasks import huey, keeper, ring, work
 from tasks.indexing import AWAY, Indexing
 
 log = logging.getLogger(__name__)
@@ -30,7 +28,7 @@ class Worker(Consumer):  # type: ignore[misc]
 
     def __init__(self, threads: int) -> None:
         super().__init__(
-            huey, workers=threads, periodic=True, max_delay=LONGEST_WAIT, shutdown_timeout=LONGEST_GOODBYE, graceful_signal="TERM"
+            huey, workers=threads, periodic=False, max_delay=LONGEST_WAIT, shutdown_timeout=LONGEST_GOODBYE, graceful_signal="TERM"
         )
         self._looked = 0.0
 
@@ -39,6 +37,7 @@ class Worker(Consumer):  # type: ignore[misc]
         if time.monotonic() - self._looked >= LOOK_EVERY:
             self._looked = time.monotonic()
             look_around(self.workers)
+            ring_minute()
         return super().loop(health_check_ts)
 
     def stop(self, graceful: bool = False) -> None:  # noqa: ARG002 - ending is always graceful
@@ -52,21 +51,27 @@ class Worker(Consumer):  # type: ignore[misc]
 
 
 def look_around(threads: int) -> None:
-    """Start what is due; ring for new orders and for runs that wait or lost their worker, unless enough rings wait already.
+    """Start what is due, if the clock is ours; ring for new orders and runs that wait or lost their worker, unless enough rings wait.
 
     A database that is away is only logged.
     """
     try:
         with database.connection_context():
-            schedules.start_due()
-            deliveries.start_due()
-            running.start_due()
-            telling.start_due()
+            keeper.turn("worker", threads)
             waiting = by_itself.waiting() or bool(runs.reap())
         if waiting and huey.pending_count() < threads:
             ring()
     except AWAY as problem:
         log.error("the database did not answer: %s", type(problem).__name__)
+
+
+def ring_minute() -> None:
+    """The minute's tasks, where this process keeps the clock. A database or a queue that is away is only logged."""
+    try:
+        with database.connection_context():
+            keeper.ring_minute()
+    except AWAY as problem:
+        log.error("the minute was not rung: %s", type(problem).__name__)
 
 
 def main(config: Config) -> int:
@@ -75,5 +80,8 @@ def main(config: Config) -> int:
     worker._set_signal_handlers()  # before the first run is taken, not after
     Indexing().start()
     log.info("worker with %d threads for %s", config.workers, ", ".join(work.HANDLERS))
-    worker.run()
+    try:
+        worker.run()
+    finally:
+        keeper.leave()
     return 0

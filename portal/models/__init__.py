@@ -22,6 +22,7 @@ from portal.models.inventory import (
     UnknownSku,
 )
 from portal.models.key_offers import KeyOffer
+from portal.models.operation import MerchantTurn, OperatorNote, RunningProcess, SchedulerLease
 from portal.models.orders import (
     AnswerProblem,
     ApiAnswer,
@@ -65,6 +66,7 @@ TABLES: list[type[Table]] = [
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
     Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
     BulkAct, BulkItem,
+    RunningProcess, SchedulerLease, OperatorNote, MerchantTurn,
 ]  # fmt: skip
 
 __all__ = [
@@ -72,9 +74,10 @@ __all__ = [
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "LinkUnmatched",
-    "MappingVersion", "Merchant", "OauthGrant",
-    "OauthRequest", "Order", "OrderFile", "OrderLine", "PlanRow", "Product", "ProductLink", "RequestEvent", "RequestLine", "Run", "RunFile",
-    "RunMessage", "SealedSecret", "SendAttempt", "SendingStop", "ServiceDescription", "Session",
+    "MappingVersion", "Merchant", "MerchantTurn", "OauthGrant",
+    "OauthRequest", "OperatorNote", "Order", "OrderFile", "OrderLine", "PlanRow", "Product", "ProductLink",
+    "RequestEvent", "RequestLine", "Run", "RunFile",
+    "RunMessage", "RunningProcess", "SchedulerLease", "SealedSecret", "SendAttempt", "SendingStop", "ServiceDescription", "Session",
     "SetAsideRow", "Shipment", "ShipmentItem", "ShippingCode", "SignInAttempt", "Source", "StagedRow",
     "StaleRecord", "Submission", "SubmissionMember", "SubmissionPart", "Table", "UnknownSku", "User",
     "Webhook", "WebhookDelivery", "WebhookSeen", "connect", "database",

@@ -114,7 +114,7 @@ class SendAttempt(Table):
     kind = CharField(max_length=10)
     token = CharField(max_length=32, default="")
     started_at = UtcTime(default=now)
-    ended_at = UtcTime(null=True)
+    ended_at = UtcTime(null=True, index=True)
     outcome = CharField(max_length=20, default="")
     steps = JsonText(default=list)
     problem = JsonText(null=True)

@@ -59,7 +59,7 @@ class Run(Table):
     accepted = BooleanField(default=False)
     created_at = UtcTime(default=now)
     started_at = UtcTime(null=True)
-    finished_at = UtcTime(null=True)
+    finished_at = UtcTime(null=True, index=True)
 
     class Meta:
         indexes = ((("merchant", "number"), True), (("source", "created_at"), False), (("integration", "id"), False))

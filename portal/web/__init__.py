@@ -11,7 +11,7 @@ from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 
 from portal.config import Config
-from portal.web import addresses, assets, errors, filters, guards, headers, render, steps
+from portal.web import addresses, assets, errors, filters, guards, headers, measuring, probes, render, steps
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL_BODY = 2_000_000  # bytes; views marked `guards.takes_files` allow the feed limit instead
@@ -65,6 +65,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "setup",
     "sending",
     "sending_ways",
+    "probes",
 )
 
 
@@ -75,11 +76,12 @@ def build(config: Config, open_database: Callable[[], bool], close_database: Cal
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.undefined = StrictUndefined  # a misspelt name in a template fails loudly
     Htmx(app)
+    measuring.install(app)
 
     @app.before_request
     def open_for_request() -> None:
         guards.nobody()
-        g.opened_database = open_database()
+        g.opened_database = not probes.needs_no_database() and open_database()
 
     @app.teardown_request
     def close_after_request(_error: BaseException | None) -> None:

@@ -276,6 +276,9 @@ def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
         "assets.show",
         "hooks.receive",
         "hooks.receive_more",
+        "probes.healthz",
+        "probes.metrics",
+        "probes.readyz",
         "approvals.receive",
         "store_apps.install",
         "store_apps.load",
@@ -283,7 +286,7 @@ def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
     }
     machines = {name for name, view in app.view_functions.items() if getattr(view, "is_for_machines", False)}
     machines -= {name for name in machines if name.startswith("api.")}
-    assert machines == opened - {"auth.sign_in", "assets.show"}, "test_receiving, test_approvals and test_store_apps test them"
+    assert machines == opened - {"auth.sign_in", "assets.show"}, "test_receiving, test_approvals, test_store_apps and test_probes test them"
 
 
 def test_the_walk_catches_a_route_that_forgets_the_merchant(own_app: Any, owner: Any, other_merchant: Any) -> None:
@@ -313,4 +316,4 @@ def walk(app: Any, client: Any, theirs: Any, headers: dict[str, str] | None = No
 
 
 def seen(answer: Any) -> list[tuple[str, str]]:
-    return sorted((name, value) for name, value in answer.headers.items() if name != "Date")
+    return sorted((name, value) for name, value in answer.headers.items() if name not in ("Date", "X-Request-ID"))

@@ -1,0 +1,1 @@
+"""Operating the portal: what watches it, backup and restore, several machines."""
