@@ -109,3 +109,17 @@ def test_four_processes_that_start_together_migrate_once(empty, tmp_path):
 def test_every_script_has_a_number_of_its_own():
     numbers = [path.name[:4] for path in sorted(migrations.FOLDER.glob("[0-9]*.py"))]
     assert numbers == sorted(set(numbers)) and all(number.isdecimal() for number in numbers)
+
+
+@pytest.mark.parametrize("rare", ["missing_since", "archived_at"])
+def test_sqlite_finds_rare_items_by_their_own_index_also_after_a_script_built_their_table_anew(tmp_path, rare):
+    """Without statistics SQLite takes, of indexes that look equal to it, the one that was made last."""
+    connect(f"sqlite:///{tmp_path}/planned.db")
+    with migrations.alone():
+        migrations.apply()
+    with database.connection_context():
+        for question in (f"i.source_id IN (SELECT value FROM json_each('[1, 2]')) AND i.{rare} IS NOT NULL LIMIT 9",
+                         f"i.source_id = 1 AND i.{rare} IS NOT NULL"):  # fmt: skip
+            plan = " ".join(row[-1] for row in _rows(f"EXPLAIN QUERY PLAN SELECT i.id FROM inventory_item i WHERE {question}"))
+            assert f"inventory_item_{rare.split('_')[0]} " in plan, plan
+    close_database()
