@@ -9,12 +9,11 @@ from zoneinfo import available_timezones
 
 from peewee import IntegrityError
 
-from portal import audit, clock, passwords, vault
+from portal import audit, clock, passwords, roles, vault
 from portal.config import Config
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import FormToken, Merchant, Session, SignInAttempt, User, database
 
-ROLES = {"owner": "Owner", "member": "Member"}
 THEMES = {"system": "As the system", "light": "Light", "dark": "Dark"}
 IDLE = timedelta(hours=12)
 LONGEST_SESSION = timedelta(days=7)
@@ -48,13 +47,13 @@ def find_merchant(name_or_id: str) -> Merchant:
 
 
 def create_user(
-    merchant: Merchant, email: str, password: str, role: str = "member", is_staff: bool = False, who: str = "command line"
+    merchant: Merchant, email: str, password: str, role: str = "operator", is_staff: bool = False, who: str = "command line"
 ) -> User:
     """A person who may sign in for the merchant. Raises Invalid naming email, password or role."""
     errors: dict[str, str] = {}
     email = _checked_email(email, errors)
-    if role not in ROLES:
-        errors["role"] = "Choose owner or member."
+    if role not in roles.ROLES:
+        errors["role"] = f"Choose one of {', '.join(roles.ROLES)}."
     if problem := passwords.problem_with(password, (email,)):
         errors["password"] = problem
     if errors:

@@ -13,7 +13,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from portal import accounts, audit, config, migrations, passwords, vault
+from portal import accounts, audit, config, migrations, passwords, roles, vault
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import Merchant
 from portal.models.database import database
@@ -106,7 +106,7 @@ def create_merchant(name: str, time_zone: str, json_only: bool) -> None:
 @click.command("create-user")
 @click.argument("email")
 @click.option("--merchant", "workspace", required=True, help="Name or id of the workspace.")
-@click.option("--role", type=click.Choice(list(accounts.ROLES)), default="member", show_default=True)
+@click.option("--role", type=click.Choice(list(roles.ROLES)), default="operator", show_default=True)
 @click.option("--staff", is_flag=True, help="May support other workspaces.")
 @click.option("--password", help="Else it is read from standard input.")
 @as_json

@@ -133,7 +133,7 @@ def drop_key(source: Source, key: str, who: str) -> None:
 def trust_key(source: Source, fingerprint: str, how: str, who: str, *, as_owner: bool = False) -> None:
     """Trust the key that the server offered. `how`: compared, or first_use ("I can't check now").
 
-    Replacing a key that is trusted already takes an owner who compared it.
+    Replacing a key that is trusted already takes somebody with the right to it (`as_owner`) who compared it.
     Raises Refused when the server offered another key meanwhile, Forbidden, NotFound.
     """
     connection = find(source)
@@ -141,7 +141,7 @@ def trust_key(source: Source, fingerprint: str, how: str, who: str, *, as_owner:
     if not offered or offered["fingerprint"] != fingerprint or how not in ("compared", "first_use"):
         raise Refused("The server showed another key meanwhile, or none. Test the connection again, then compare.")
     if trusted and not (as_owner and how == "compared"):
-        raise Forbidden("Only an owner of this workspace can replace a key that is trusted, after comparing it.")
+        raise Forbidden("A key that is trusted is replaced only by an owner or an admin, on its own page, after comparing it.")
     key = {"key_type": offered["key_type"], "fingerprint": fingerprint, "how": how, "by": who, "at": clock.now().isoformat()}
     with database.atomic():
         columns = {"trusted_key": key, "offered_key": None, "version": Connection.version + 1}

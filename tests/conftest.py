@@ -242,7 +242,13 @@ def owner(merchant: Merchant) -> User:
 
 @pytest.fixture
 def member(merchant: Merchant) -> User:
-    return accounts.create_user(merchant, "member@harbor.example", PASSWORD)
+    """An admin, who is not the owner."""
+    return accounts.create_user(merchant, "member@harbor.example", PASSWORD, role="admin")
+
+
+@pytest.fixture
+def operator(merchant: Merchant) -> User:
+    return accounts.create_user(merchant, "operator@harbor.example", PASSWORD, role="operator")
 
 
 @pytest.fixture
@@ -303,6 +309,11 @@ def client(app: Any, owner: User) -> Browser:
 @pytest.fixture
 def member_client(app: Any, member: User) -> Browser:
     return app.test_client().sign_in(member.email, PASSWORD)
+
+
+@pytest.fixture
+def operator_client(app: Any, operator: User) -> Browser:
+    return app.test_client().sign_in(operator.email, PASSWORD)
 
 
 @pytest.fixture

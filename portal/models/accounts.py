@@ -33,14 +33,17 @@ class Merchant(Table):
 
 
 class User(Table):
-    """One person. `role`: owner or member. `theme`: system, light or dark. `search_key`: whether "/" goes to the search box."""
+    """One person. `role`: owner, admin, operator or reader (portal.roles). `theme`: system, light or dark.
+
+    `search_key`: whether "/" goes to the search box.
+    """
 
     id = BigAutoField()
     public_id = CharField(max_length=32, unique=True, default=new_public_id)
     merchant = ForeignKeyField(Merchant, backref="users", on_delete="CASCADE")
     email = CharField(max_length=254, unique=True)
     password_hash = CharField(max_length=255)
-    role = CharField(max_length=20, default="member")
+    role = CharField(max_length=20, default="reader")
     is_staff = BooleanField(default=False)
     theme = CharField(max_length=10, default="system")
     time_zone = CharField(max_length=60, default="")

@@ -11,7 +11,7 @@ from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 
 from portal.config import Config
-from portal.web import addresses, assets, errors, filters, guards, headers, measuring, probes, render, steps
+from portal.web import addresses, assets, errors, filters, guards, headers, measuring, permissions, probes, render, steps
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL_BODY = 2_000_000  # bytes; views marked `guards.takes_files` allow the feed limit instead
@@ -19,6 +19,7 @@ SMALL_BODY = 2_000_000  # bytes; views marked `guards.takes_files` allow the fee
 BLUEPRINTS: tuple[str, ...] = (
     "auth",
     "account",
+    "team",
     "help",
     "source_files",
     "sources",
@@ -92,6 +93,7 @@ def build(config: Config, open_database: Callable[[], bool], close_database: Cal
     addresses.install(app)
     assets.install(app, ROOT / "static")
     guards.install(app)
+    permissions.install(app)
     errors.install(app)
     steps.install(app)
     filters.install(app)

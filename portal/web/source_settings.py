@@ -12,7 +12,7 @@ from wtforms import BooleanField, RadioField, StringField
 
 from portal import connections, setup_steps, sources
 from portal.catalogue import by_itself
-from portal.errors import Forbidden, Invalid, NotFound, Stale
+from portal.errors import Invalid, NotFound, Stale
 from portal.freshness import Rule, rule
 from portal.inventory import missing, roles, silence
 from portal.requests import auto_process
@@ -25,13 +25,12 @@ blueprint = Blueprint("settings", __name__)
 
 @dataclass(frozen=True)
 class Setting:
-    """One row that can be edited: what it does, when to use it, its button, and whether only owners change it."""
+    """One row that can be edited: what it does, when to use it, and its button."""
 
     label: str
     what: str
     when: str
     save: str
-    owners: bool = False
 
 
 SETTINGS = {
@@ -52,14 +51,12 @@ SETTINGS = {
         "The automatic settings of this source count, not those of the workspace.",
         "When this source needs other handling than the rest. Turning it on changes nothing by itself.",
         "Save override",
-        owners=True,
     ),
     "auto-process": Setting(
         "Auto Process Fulfillment Requests",
         "On: a fulfillment request goes out as soon as it is made. Off: each waits until a person sends it.",
         "On once stock and mapping have proved right; off until then.",
         "Save auto process",
-        owners=True,
     ),
 }
 
@@ -122,8 +119,6 @@ def save(source_id: str, name: str) -> Response:
     """Keep one setting, unless someone else saved the source first."""
     source = sources.find(g.merchant, source_id)
     form = _form(source, name)
-    if not _may_change(name):
-        raise Forbidden("Only an owner of this workspace can change how orders go out.")
     if name in SWITCHES and auto_process.would_send(source, name, bool(form.on.data)).exists():
         return go(url_for("auto_process.of_source", source_id=source_id, name=name))
     try:
@@ -163,10 +158,6 @@ def _values(source: Any, name: str) -> dict[str, Any]:
     return {"on": getattr(source, SWITCHES[name][1])}
 
 
-def _may_change(name: str) -> bool:
-    return g.user.role == "owner" or not SETTINGS[name].owners
-
-
 def _table(source: Any, back_at: str = "", said: str = "") -> Response:
     context = _context(source) | {"editing": "", "back_at": back_at, "said": said, "form": None}
     return render("source_settings/show.html", "source_settings/_table.html", **context)
@@ -179,7 +170,7 @@ def _edit_page(source: Any, name: str, form: Any, status: int = 200) -> Response
 
 def _context(source: Any) -> dict[str, Any]:
     return {
-        "source": source, "tab": "settings", "settings": SETTINGS, "kinds": sources.KINDS, "may_change": _may_change,
+        "source": source, "tab": "settings", "settings": SETTINGS, "kinds": sources.KINDS,
         "elsewhere": _elsewhere(source), "values": {name: getattr(source, column) for name, (_, column) in SWITCHES.items()},
     }  # fmt: skip
 

@@ -106,12 +106,13 @@ def test_two_people_saving_at_once_see_each_other(app: Any, client: Any, merchan
     assert Merchant.get_by_id(merchant.id).name == "Mine"
 
 
-def test_members_read_the_settings_and_cannot_change_them(member_client: Any, merchant: Merchant) -> None:
-    page = member_client.get("/settings")
-    assert "An owner of this workspace can change these." in page.text and 'name="time_zone"' not in page.text
-    token = member_client.form_values(page.text, "/sign-out")["csrf_token"]
-    answer = member_client.post("/settings", data={"csrf_token": token, "name": "Taken", "time_zone": "UTC", "version": "1"})
-    assert answer.status_code == 403 and "Only an owner" in answer.text and Merchant.get_by_id(merchant.id).name == "Harbor & Pine"
+def test_operators_read_the_settings_and_cannot_change_them(operator_client: Any, merchant: Merchant) -> None:
+    page = operator_client.get("/settings")
+    assert "An owner or an admin of this workspace can change these." in page.text and 'name="time_zone"' not in page.text
+    token = operator_client.form_values(page.text, "/sign-out")["csrf_token"]
+    answer = operator_client.post("/settings", data={"csrf_token": token, "name": "Taken", "time_zone": "UTC", "version": "1"})
+    assert answer.status_code == 403 and "Ask an owner or an admin" in answer.text
+    assert Merchant.get_by_id(merchant.id).name == "Harbor & Pine"
 
 
 def test_settings_say_what_auto_process_does(client: Any) -> None:

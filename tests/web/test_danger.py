@@ -44,8 +44,8 @@ def items(source: Source) -> int:
     return InventoryItem.select().where(InventoryItem.source == source).count()
 
 
-def test_the_settings_lead_to_both_and_members_see_for_whom_they_are(client: Any, member_client: Any, source: Source) -> None:
-    mine, theirs = (one.get(at(source, "settings")).text for one in (client, member_client))
+def test_the_settings_lead_to_both_and_operators_see_for_whom_they_are(client: Any, operator_client: Any, source: Source) -> None:
+    mine, theirs = (one.get(at(source, "settings")).text for one in (client, operator_client))
     for act in ("removal", "deletion"):
         assert f'href="{at(source, act)}"' in mine and f'href="{at(source, act)}"' not in theirs
     assert "Remove Inventory" in theirs and "Delete Source" in theirs
@@ -143,14 +143,14 @@ def test_the_password_is_asked_for_again_after_ten_minutes(client: Any, owner: U
     assert back.headers["Location"] == at(source, act) and client.get(at(source, act)).status_code == 200
 
 
-def test_members_neither_take_away_nor_bring_back(member_client: Any, source: Source) -> None:
-    sent = {"csrf_token": token(member_client), "typed_name": "Northwind"}
+def test_operators_neither_take_away_nor_bring_back(operator_client: Any, source: Source) -> None:
+    sent = {"csrf_token": token(operator_client), "typed_name": "Northwind"}
     for act in ("removal", "deletion"):
-        assert member_client.get(at(source, act)).status_code == 403
-        assert member_client.post(at(source, act), data=sent).status_code == 403
+        assert operator_client.get(at(source, act)).status_code == 403
+        assert operator_client.post(at(source, act), data=sent).status_code == 403
     removals.delete(source, "Northwind", "owner")
-    assert "Owners can restore it" in member_client.get("/sources/deleted").text
-    assert member_client.post(at(source, "restoration"), data=sent).status_code == 403
+    assert "Owners and admins can restore it" in operator_client.get("/sources/deleted").text
+    assert operator_client.post(at(source, "restoration"), data=sent).status_code == 403
     assert Source.get_by_id(source.id).state == "deleted"
 
 

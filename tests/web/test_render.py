@@ -16,6 +16,7 @@ from portal import clock
 from portal.errors import Forbidden, Invalid, NotFound, Refused, Stale
 from portal.web import filters
 from portal.web.forms import LedgerForm, VersionedForm
+from portal.web.rights import RIGHT_OF
 
 NOW = datetime(2026, 11, 25, 9, 12)
 
@@ -88,10 +89,13 @@ def test_an_error_inside_a_page_lands_in_its_notice_place(client: Any) -> None:
         (Stale("ana@example.com", NOW), 409, "ana@example.com saved this at"),
     ],
 )
-def test_each_refusal_of_the_domain_has_its_page(own_app: Any, owner: Any, error: Exception, status: int, words: str) -> None:
+def test_each_refusal_of_the_domain_has_its_page(
+    own_app: Any, owner: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, words: str
+) -> None:
     def view() -> None:
         raise error
 
+    monkeypatch.setitem(RIGHT_OF, "refuses", "see")
     own_app.add_url_rule("/refuses", "refuses", view)
     from tests.conftest import PASSWORD
 
@@ -101,10 +105,11 @@ def test_each_refusal_of_the_domain_has_its_page(own_app: Any, owner: Any, error
         assert answer.status_code == status and words in answer.text
 
 
-def test_a_stale_form_gives_back_what_was_typed_but_no_secret(own_app: Any, owner: Any) -> None:
+def test_a_stale_form_gives_back_what_was_typed_but_no_secret(own_app: Any, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def view() -> None:
         raise Stale("ana@example.com", NOW)
 
+    monkeypatch.setitem(RIGHT_OF, "stale", "see")
     own_app.add_url_rule("/stale", "stale", view, methods=["POST"])
     from tests.conftest import PASSWORD
 

@@ -57,7 +57,7 @@ def test_an_order_that_was_held_meanwhile_is_not_routed(client, merchant, north)
 
 
 @pytest.mark.one_database
-def test_how_orders_are_routed(client, member_client, merchant, north, south):
+def test_how_orders_are_routed(client, operator_client, merchant, north, south):
     at = "/settings/routing"
     typed = {
         "by": "cost", "split": "never", "silent": "last", "release_after_days": "14", "itself": None, f"place-{south.public_id}": "1",
@@ -65,7 +65,7 @@ def test_how_orders_are_routed(client, member_client, merchant, north, south):
     }  # fmt: skip
     assert client.send_form(at, typed).status_code == 303
     assert workspace() == rules.Workspace(False, Policy("cost", "never", "last"), [south.public_id, north.public_id], 14)
-    assert "Southgate, Northwind" in page(member_client, at) and "Save routing" not in page(member_client, at)
+    assert "Southgate, Northwind" in page(operator_client, at) and "Save routing" not in page(operator_client, at)
     refused = client.send_form(at, {"release_after_days": "soon", "by": "luck"})
     assert refused.status_code == 422 and "Enter 1 to 365 days" in refused.text and "Choose one of them." in refused.text
     fields = client.form_values(page(client, at), at)
@@ -133,9 +133,9 @@ def test_turning_it_on_for_a_source_by_its_own_setting_or_by_dropping_the_overri
 
 
 @pytest.mark.one_database
-def test_only_owners_turn_it_on_and_nobody_on_an_old_page(client, member_client, merchant, north):
+def test_operators_do_not_turn_it_on_and_nobody_on_an_old_page(client, operator_client, merchant, north):
     orders(merchant, 1)
-    assert member_client.get("/settings/auto-process").status_code == 403
+    assert operator_client.get("/settings/auto-process").status_code == 403
     fields = client.form_values(page(client, "/settings/auto-process"), "/settings/auto-process")
     Merchant.update(version=Merchant.version + 1, changed_by="ben@harbor.example").execute()
     stale = client.post("/settings/auto-process", data=fields)

@@ -14,6 +14,7 @@ from portal import accounts, clock, create_app, receipts
 from portal.models import Session, SignInAttempt
 from portal.web import guards
 from portal.web.render import go
+from portal.web.rights import RIGHT_OF
 from tests.conftest import PASSWORD
 from tests.web.test_tenants import ENTRIES
 from tests.web.walk import UNSAFE, address, belongings, everything, methods, rules
@@ -243,7 +244,7 @@ def test_the_same_form_sent_twice_is_done_once(client: Any, merchant: Any) -> No
     assert 2 in saved, "the second click must not save another version"
 
 
-def test_a_second_click_waits_for_the_first_ones_answer(own_app: Any, owner: Any) -> None:
+def test_a_second_click_waits_for_the_first_ones_answer(own_app: Any, owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
     @guards.once
@@ -252,6 +253,7 @@ def test_a_second_click_waits_for_the_first_ones_answer(own_app: Any, owner: Any
         time.sleep(0.4)
         return go(f"/done/{len(calls)}")
 
+    monkeypatch.setitem(RIGHT_OF, "slow", "see")
     own_app.add_url_rule("/slow", "slow", slow, methods=["POST"])
     client = own_app.test_client().sign_in(owner.email, PASSWORD)
     fields = {"csrf_token": csrf(client), "form_token": "one"}
@@ -324,12 +326,15 @@ def test_delicate_acts_ask_for_the_password_again(client: Any, owner: Any, monke
     assert accounts.proved_recently(Session.select().order_by(Session.id.desc()).get())
 
 
-def test_our_mistakes_are_logged_under_a_code_and_told_without_details(config: Any, owner: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_our_mistakes_are_logged_under_a_code_and_told_without_details(
+    config: Any, owner: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = create_app(config)
 
     def broken() -> str:
         raise KeyError("a secret detail")
 
+    monkeypatch.setitem(RIGHT_OF, "broken", "see")
     app.add_url_rule("/broken", "broken", broken)
     from tests.browserless import Browser
 

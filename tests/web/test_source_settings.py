@@ -148,13 +148,12 @@ def test_the_same_form_twice_is_saved_once(client: Any, source: Source) -> None:
     assert fresh(source).version == source.version + 1
 
 
-def test_members_set_backorders_but_not_how_orders_go_out(member_client: Any, source: Source) -> None:
-    assert member_client.send_form(at(source, "allow-backorders"), {"on": "y"}).status_code == 303
-    text = member_client.get(at(source)).text
-    assert 'id="edit-override"' not in text and "By owners" in text
-    assert "An owner of this workspace changes this" in member_client.get(at(source, "override")).text
-    token = member_client.form_values(text, "/sign-out")["csrf_token"]
-    answer = member_client.post(at(source, "override"), data={"csrf_token": token, "on": "y", "version": str(fresh(source).version)})
+def test_operators_read_the_settings_and_change_none(operator_client: Any, source: Source) -> None:
+    text = operator_client.get(at(source)).text
+    assert 'id="edit-override"' not in text and "Owners and admins" in text
+    assert operator_client.get(at(source, "override")).status_code == 403
+    token = operator_client.form_values(text, "/sign-out")["csrf_token"]
+    answer = operator_client.post(at(source, "override"), data={"csrf_token": token, "on": "y", "version": str(fresh(source).version)})
     assert answer.status_code == 403 and fresh(source).override_global is False
 
 
