@@ -15,13 +15,14 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from portal.models import Merchant, SealedSecret, Source, Webhook, database
+from portal.models import Channel, FeedLink, Merchant, SealedSecret, Source, Webhook, database
 from portal.records import Secret
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
 FORM = "v1"
 WEBHOOK_FIELDS = ("webhook address", "webhook secret")
+FEED_FIELD = "feed link"
 WRAPPED_FOR = b"quayside data key"
 HEADING = "# Quayside: the key that seals credentials. Keep a copy apart from the database; without it they are lost.\n"
 
@@ -177,7 +178,7 @@ def verify(vault: Vault) -> tuple[int, list[str]]:
 
 
 def _sealed_of(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
-    """(source, field, sealed text) of each credential of the merchant, and of each webhook's address and secrets."""
+    """(source or channel, field, sealed text) of each credential of the merchant, and of each webhook's and feed's address and secrets."""
     for row in SealedSecret.select(SealedSecret, Source).join(Source).where(Source.merchant == merchant):
         yield row.source.public_id, row.field, row.sealed
     address, secret = WEBHOOK_FIELDS
@@ -185,6 +186,8 @@ def _sealed_of(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
         for field, sealed in ((address, hook.sealed_token), (secret, hook.sealed_secret), (secret, hook.sealed_old)):
             if sealed:
                 yield hook.source.public_id, field, sealed
+    for link in FeedLink.select(FeedLink, Channel).join(Channel).where(Channel.merchant == merchant):
+        yield link.channel.public_id, FEED_FIELD, link.sealed_token
 
 
 def check(vault: Vault) -> None:

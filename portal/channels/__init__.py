@@ -1,10 +1,12 @@
-"""Channels: where the merchant sells. Orders are pulled from there, and tracking numbers go back.
+"""Channels: where the merchant sells. Orders are pulled from there, and tracking numbers go back; listings say what is offered there.
 
 add ─▶ line (connected as a source is) ─▶ pulling: orders in ─▶ … shipped ─▶ telling: tracking numbers out
+    └▶ no line: a CSV export or a feed link, which holds listings alone
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +21,7 @@ from portal.models import (
     ChannelNotice,
     ChannelOrder,
     Connection,
+    FeedLink,
     Integration,
     Merchant,
     OauthGrant,
@@ -33,6 +36,9 @@ from portal.sources import CHANNEL_LINE
 
 KINDS = {"shopify": "Shopify", "bigcommerce": "BigCommerce", "woocommerce": "WooCommerce"}
 """Kinds that are connected. Each is an entry of the directory that has a [channel]."""
+FILES = {"csv": "CSV export", "feed": "HTTP feed link"}
+"""Kinds that are not: a shop takes the listings as a file. They have no line."""
+NAMES = KINDS | FILES
 PULL, TELL = "get_channel_orders", "send_tracking"
 """The integrations of a channel's line."""
 EVERY = (5, 15, 30, 60)
@@ -90,26 +96,59 @@ def of_order(order: Order) -> Channel | None:
     return Channel.get_or_none(Channel.merchant == order.merchant_id, Channel.public_id == order.channel) if order.channel else None
 
 
-def add(merchant: Merchant, name: str, kind: str, take_from: datetime, notify: bool, who: str) -> Channel:
-    """A new channel whose connection is still to be made. Raises Invalid."""
-    name = sources.tidy_name(name)
-    errors = {"name": sources.name_error(name), "kind": "" if kind in KINDS else "Choose where you sell."}
+def add(merchant: Merchant, name: str, kind: str, take_from: datetime, notify: bool, who: str, currency: str = "USD") -> Channel:
+    """A new channel; of a store, its connection is still to be made. Raises Invalid."""
+    name, currency = sources.tidy_name(name), currency.strip().upper()
+    errors = {"name": sources.name_error(name), "kind": "" if kind in NAMES else "Choose where you sell."}
+    if not re.fullmatch("[A-Z]{3}", currency):
+        errors["currency"] = "Use the three letters of a currency, such as USD."
     if errors := {key: words for key, words in errors.items() if words}:
         raise Invalid(errors)
     key = sources.name_key(NAME_SPACE + name)
     try:
         with database.atomic():
+            _refuse_taken(merchant, name)
+            if kind in FILES:
+                made: Channel = Channel.create(
+                    merchant=merchant, name=name, kind=kind, currency=currency, take_from=take_from, changed_by=who
+                )
+                audit.write(merchant, who, "channel.create", "channel", made.public_id, after={"name": name, "kind": kind})
+                return made
             line = Source.create(merchant=merchant, name=name, name_key=key, kind=CHANNEL_LINE, state="live", supplier=kind, changed_by=who)
             Connection.create(source=line, settings=_defaults(line), changed_by=who)
             for integration in (PULL, TELL):
                 Integration.create(source=line, kind=integration, enabled=True, changed_by=who)
-            made: Channel = Channel.create(
-                merchant=merchant, line=line, name=name, kind=kind, take_from=take_from, settings={"notify": notify}, changed_by=who
-            )
+            made = Channel.create(
+                merchant=merchant, line=line, name=name, kind=kind, currency=currency, take_from=take_from, settings={"notify": notify},
+                changed_by=who,
+            )  # fmt: skip
             audit.write(merchant, who, "channel.create", "channel", made.public_id, after={"name": name, "kind": kind})
     except IntegrityError as error:
         raise Invalid({"name": f"You already have a channel called {name}. Use another name."}) from error
     return made
+
+
+def _refuse_taken(merchant: Merchant, name: str, but: Channel | None = None) -> None:
+    """Raises Invalid where another open channel has that name, however it is written. Behind the merchant's row, so that none slips by."""
+    Merchant.update(id=Merchant.id).where(Merchant.id == merchant.id).execute()
+    names = {sources.name_key(one.name) for one in listing(merchant) if but is None or one.id != but.id}
+    if sources.name_key(name) in names:
+        raise Invalid({"name": f"You already have a channel called {name}. Use another name."})
+
+
+def rename(channel: Channel, name: str, version: int, who: str) -> None:
+    """Give a channel that has no store another name. Raises Invalid, Stale."""
+    name = sources.tidy_name(name)
+    if words := sources.name_error(name):
+        raise Invalid({"name": words})
+    with database.atomic():
+        _refuse_taken(channel.merchant, name, channel)
+        stamped = {"name": name, "version": Channel.version + 1, "changed_at": clock.now(), "changed_by": who}
+        if not Channel.update(stamped).where(Channel.id == channel.id, Channel.version == version).execute():
+            fresh = Channel.get_by_id(channel.id)
+            raise Stale(fresh.changed_by, fresh.changed_at)
+        before = {"name": channel.name}
+        audit.write(channel.merchant, who, "channel.change", "channel", channel.public_id, before=before, after={"name": name})
 
 
 def _defaults(line: Source) -> dict[str, str]:
@@ -158,7 +197,9 @@ def integration(channel: Channel, kind: str) -> Integration:
 
 
 def is_connected(channel: Channel) -> bool:
-    """Whether a connection was saved; whether it works, the last run says."""
+    """Whether a connection was saved; whether it works, the last run says. What is no store needs none."""
+    if channel.line_id is None:
+        return False
     line = line_of(channel)
     settings = Connection.get(Connection.source == line).settings
     signed_in = connection_parts.sign_in_standing(line) != "needed"
@@ -170,6 +211,8 @@ def is_connected(channel: Channel) -> bool:
 
 def standing(channel: Channel) -> Standing:
     """How it is, and what waits."""
+    if channel.line_id is None:
+        return Standing("ok", "Offers its listings as a file.", 0, 0, 0, 0, 0, None)
     orders = _counts(ChannelOrder.select(ChannelOrder.state, fn.COUNT(ChannelOrder.id)).where(ChannelOrder.channel == channel.id))
     notices = _counts(
         ChannelNotice.select(ChannelNotice.state, fn.COUNT(ChannelNotice.id)).where(ChannelNotice.channel == channel.id),
@@ -210,15 +253,19 @@ def _words(channel: Channel, last: Run | None, needs: list[str]) -> tuple[str, s
 
 
 def remove(channel: Channel, who: str) -> None:
-    """End a channel: its credentials are erased and nothing is asked of the store any more; orders that came from it stay."""
+    """End a channel: its credentials and its feed link are erased and nothing is asked of the store any more; orders of it stay.
+
+    Its listings go a little later, a few at a time (portal.listings.making.erase_removed).
+    """
     with database.atomic():
-        for run in Run.select().where(Run.source == channel.line_id, Run.state << UNFINISHED):
+        for run in Run.select().where(Run.source == channel.line_id, Run.source.is_null(False), Run.state << UNFINISHED):
             raise Refused(f"Run {run.number} of this channel is not finished. Wait for its end or stop it, then remove the channel.")
         for table in (SealedSecret, OauthGrant):
             table.delete().where(table.source == channel.line_id).execute()
         off = {"enabled": False, "schedule": {}, "next_run_at": None}
         Integration.update(off).where(Integration.source == channel.line_id).execute()
         Source.update(state="deleted", deleted_at=clock.now(), changed_by=who).where(Source.id == channel.line_id).execute()
+        FeedLink.delete().where(FeedLink.channel == channel.id).execute()
         Channel.update(state="removed", changed_at=clock.now(), changed_by=who).where(Channel.id == channel.id).execute()
         unsent = ChannelNotice.state << ("waiting", "failed")
         words = "The channel was removed before the store was told."

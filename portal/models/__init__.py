@@ -22,6 +22,7 @@ from portal.models.inventory import (
     UnknownSku,
 )
 from portal.models.key_offers import KeyOffer
+from portal.models.listings import FeedLink, Listing, ListingBatch
 from portal.models.operation import MerchantTurn, OperatorNote, RunningProcess, SchedulerLease
 from portal.models.orders import (
     AnswerProblem,
@@ -65,6 +66,7 @@ TABLES: list[type[Table]] = [
     Linking, Product, ProductLink, LinkCandidate, LinkUnmatched, AutomaticLinking,
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
     Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
+    ListingBatch, Listing, FeedLink,
     BulkAct, BulkItem,
     RunningProcess, SchedulerLease, OperatorNote, MerchantTurn,
 ]  # fmt: skip
@@ -72,8 +74,8 @@ TABLES: list[type[Table]] = [
 __all__ = [
     "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "BulkAct", "BulkItem", "Channel", "ChannelAttempt",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
-    "Exchange", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
-    "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "LinkUnmatched",
+    "Exchange", "FeedLink", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
+    "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "LinkUnmatched", "Listing", "ListingBatch",
     "MappingVersion", "Merchant", "MerchantTurn", "OauthGrant",
     "OauthRequest", "OperatorNote", "Order", "OrderFile", "OrderLine", "PlanRow", "Product", "ProductLink",
     "RequestEvent", "RequestLine", "Run", "RunFile",

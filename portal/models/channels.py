@@ -14,10 +14,11 @@ from portal.models.sources import Source
 
 
 class Channel(Table):
-    """One place where a merchant sells. `kind`: shopify, bigcommerce or woocommerce.
+    """One place where a merchant sells. `kind`: shopify, bigcommerce, woocommerce, csv or feed.
 
     `line`: a row of Source of kind sales_channel that holds the connection, its secrets, integrations and runs; it is no source of
-    fulfillment and is listed as none. `state`: open or removed. `take_from`: orders placed before are not taken.
+    fulfillment and is listed as none. NULL for csv and feed, from which nothing is asked. `state`: open or removed.
+    `currency`: of every price of its listings. `take_from`: orders placed before are not taken.
     `seen_until`: all changes in the store up to then were read. `settings`: of its kind, explained by portal.channels.
     """
 
@@ -28,6 +29,7 @@ class Channel(Table):
     name = CharField(max_length=80)
     kind = CharField(max_length=20)
     state = CharField(max_length=10, default="open")
+    currency = CharField(max_length=3, default="USD")
     settings = JsonText(default=dict)
     take_from = UtcTime(default=now)
     seen_until = UtcTime(null=True)
