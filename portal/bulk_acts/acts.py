@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from portal import audit, clock, runs
-from portal.bulk_acts import choosing, deleting, offering
+from portal.bulk_acts import choosing, consequences, deleting, offering
 from portal.catalogue import linking, matching
 from portal.errors import NotFound, Refused
 from portal.leases import LostLease, Work
@@ -151,8 +151,10 @@ def perform(work: Work) -> Outcome:
         return Outcome("finished", act.counts)
     told = _carry(work, act, step)
     now = clock.now()
+    act.chosen_at = act.chosen_at or now
+    met = {"met": consequences.count(act).told() | {"chosen": told["chosen"]}} if step == "gather" else {}
     ends: dict[str, dict[str, Any]] = {
-        "gather": {"state": "ready", "chosen_at": now}, "act": {"state": "done", "applied_at": now},
+        "gather": {"state": "ready", "chosen_at": now, "options": met}, "act": {"state": "done", "applied_at": now},
         "undo": {"state": "undone" if not told.get("kept") else "done", "undone_at": now},
     }  # fmt: skip
     with work.transaction():
@@ -197,7 +199,7 @@ def _hold(act: BulkAct) -> None:
 
 
 def _start(act: BulkAct, step: str, who: str) -> Run:
-    run = runs.start(None, choosing.KIND, merchant=act.merchant, started_by=who, settings={"act": act.id, "step": step})
+    run = runs.start(None, choosing.KIND, merchant=act.merchant, started_by=who, settings=choosing.told(act, step))
     columns: dict[str, Any] = {"run_id": run.id}
     if step == "act":
         columns["runs"] = [*act.runs, run.id]

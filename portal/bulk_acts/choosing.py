@@ -63,7 +63,7 @@ def searched(merchant: Merchant, act: str, asked: Asked, who: str) -> BulkAct:
     with database.atomic():
         made = BulkAct.create(merchant=merchant, act=act, asked=asked.told(), at=clock.now(), by=who)
         if not is_quick(finder):
-            made.run_id = runs.start(None, KIND, merchant=merchant, started_by=who, settings={"act": made.id, "step": "gather"}).id
+            made.run_id = runs.start(None, KIND, merchant=merchant, started_by=who, settings=told(made, "gather")).id
             made.save(only=[BulkAct.run_id])
             return made
         chosen = 0
@@ -73,6 +73,11 @@ def searched(merchant: Merchant, act: str, asked: Asked, who: str) -> BulkAct:
         if not chosen:
             raise Invalid({"item": "No item matches any more. Search again."})
         return _ready(made, chosen)
+
+
+def told(act: BulkAct, step: str) -> dict[str, Any]:
+    """The settings of a run of the act. `step`: gather, act or undo."""
+    return {"act": act.id, "step": step, "of": act.public_id}
 
 
 def gather(work: Work, act: BulkAct) -> dict[str, int]:

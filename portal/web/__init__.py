@@ -37,6 +37,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "fixes",
     "inventory",
     "item_acts",
+    "bulk_acts",
     "order_list",
     "order_page",
     "order_new",

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 
 from portal import run_report, sources
+from portal.bulk_acts import acts as bulk_acts
 from portal.catalogue import products
 from portal.errors import Invalid
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
@@ -89,10 +90,22 @@ def _listing(page: str, source: Any) -> Response:
         behind=bool(asked["q"]) and browse.is_behind(g.merchant),
         sorts=SORT_WORDS,
         stocks=STOCK_WORDS,
+        acts=_acts(asked["stock"]),
+        asking={name: value for name, value in (("q", asked["q"]), ("stock", asked["stock"]), ("source", _id_of(chosen))) if value},
         next_url=_page_url(found.next_cursor, asked, source, chosen),
         prev_url=_page_url(found.previous_cursor, asked, source, chosen),
         anything=any(one.item_count for one in ([source] if source else known)),
     )
+
+
+def _acts(stock: str) -> dict[str, str]:
+    """What can be done with the items of a list that is narrowed so: {act: words}."""
+    useless = "archive" if stock == "archived" else "unarchive"
+    return {key: act.label for key, act in bulk_acts.ACTS.items() if key != useless}
+
+
+def _id_of(source: Any) -> str:
+    return source.public_id if source is not None else ""
 
 
 def _found(source: Any, asked: dict[str, str]) -> browse.Page:

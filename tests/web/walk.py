@@ -10,6 +10,8 @@ from werkzeug.routing import Rule
 from portal import api_tokens, channels, clock, config, directory, sources, webhooks
 from portal.models import (
     TABLES,
+    BulkAct,
+    BulkItem,
     ChannelOrder,
     Connection,
     Document,
@@ -47,6 +49,7 @@ IDS = (
     "store_order_id",
     "product_id",
     "linking_id",
+    "act_id",
 )
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 SUPPLIERS = {
@@ -82,6 +85,7 @@ class Belongings:
     store_order_id: str
     product_id: str
     linking_id: str
+    act_id: str
     others: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
@@ -142,16 +146,24 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
         Linking.create(merchant=merchant, state=state, rules=["sku"], counts=counts, applied_at=clock.now())
         for state in ("ready", "applied")
     )
+    act, acted = (
+        BulkAct.create(
+            merchant=merchant, act="delete", state=state, by="owner", chosen_at=clock.now(), applied_at=clock.now(),
+            counts={"chosen": 1, "done": 1},
+        )
+        for state in ("ready", "done")
+    )  # fmt: skip
+    BulkItem.create(act=act, item_id=item.id)
     others = {key: {"source_id": beside(merchant, name, slug).public_id} for key, slug in SUPPLIERS.items()}
     others |= {
-        "linking.confirm_undo": {"linking_id": done.public_id},
+        "linking.confirm_undo": {"linking_id": done.public_id}, "bulk_acts.confirm_undo": {"act_id": acted.public_id},
         "dry_runs.plan": {"run_id": dry.public_id}, "dry_runs.csv": {"run_id": dry.public_id},
         "order_files.show": {"order_file_id": taken.public_id}, "sending.document": {"submission_id": submission.public_id},
     }  # fmt: skip
     channel = channels.add(merchant, name, "woocommerce", clock.now(), True, "owner")
     told = {"ref": "77", "number": "77", "state": "take", "lines": [], "changed": "2026-11-27T06:00:00", "placed": "2026-11-27T06:00:00"}
     waits = ChannelOrder.create(channel=channel, ref="77", number="77", state="waiting", why="It has no SKU.", told={"whole": told})
-    ids = (source, run, item, order, request, file, parcel, token, channel, waits, product, linking)
+    ids = (source, run, item, order, request, file, parcel, token, channel, waits, product, linking, act)
     return Belongings(*[one.public_id for one in ids], others=others)
 
 
