@@ -27,11 +27,15 @@ Carry = Callable[[Work, BulkAct], dict[str, int]]
 
 @dataclass(frozen=True)
 class Act:
-    """What a person may do: its words on a button, how it is carried out and undone; neither where something else does it."""
+    """What a person may do: its words on a button, how it is carried out and undone; neither where something else does it.
+
+    `right`: a key of portal.roles.RIGHTS.
+    """
 
     label: str
     carry: Carry | None = None
     undo: Carry | None = None
+    right: str = "operate"
 
 
 ACTS: Mapping[str, Act] = {
@@ -39,7 +43,7 @@ ACTS: Mapping[str, Act] = {
     "create": Act("Create products"),
     "archive": Act("Archive", offering.archive, offering.undo_archive),
     "unarchive": Act("Un-archive", offering.unarchive, offering.undo_unarchive),
-    "delete": Act("Delete", deleting.delete, deleting.restore),
+    "delete": Act("Delete", deleting.delete, deleting.restore, right="delete"),
     "export": Act("Export"),
 }
 LINKINGS = {"link": "", "create": "create"}

@@ -14,8 +14,8 @@ from portal import run_report, runs
 from portal.bulk_acts import acts, choosing, consequences
 from portal.bulk_acts.choosing import Asked
 from portal.catalogue import matching
-from portal.errors import Invalid, Refused
-from portal.web import guards
+from portal.errors import Forbidden, Invalid, Refused
+from portal.web import guards, permissions
 from portal.web.render import download, render, saved
 
 blueprint = Blueprint("bulk_acts", __name__)
@@ -35,6 +35,7 @@ def choose() -> Response:
     act = form.get("act", "")
     if act not in acts.ACTS:
         raise Refused("Choose what to do with the items. Nothing was changed.")
+    _allow(act)
     try:
         if form.get("all"):
             made = choosing.searched(g.merchant, act, Asked.of(form), g.user.email)
@@ -67,6 +68,7 @@ def show(act_id: str) -> Response:
 def confirm(act_id: str) -> Response:
     """Do it, in the background."""
     act = acts.find(g.merchant, act_id)
+    _allow(act.act)
     if act.act in acts.LINKINGS:
         rules = [one for one in matching.RULES if request.form.get(f"rule-{one}")]
         try:
@@ -106,7 +108,9 @@ def confirm_undo(act_id: str) -> Response:
 @guards.once
 def undo(act_id: str) -> Response:
     """Take it back."""
-    acts.undo(acts.find(g.merchant, act_id), g.user.email)
+    act = acts.find(g.merchant, act_id)
+    _allow(act.act)
+    acts.undo(act, g.user.email)
     tasks.ring()
     return saved(url_for("bulk_acts.show", act_id=act_id), "")
 
@@ -125,9 +129,16 @@ def go_on(act_id: str) -> Response:
     elif request.form.get("act") == "give_up":
         acts.give_up(act, g.user.email)
     else:
+        _allow(act.act)
         acts.go_on(act, g.user.email)
         tasks.ring()
     return saved(url_for("bulk_acts.show", act_id=act_id), words)
+
+
+def _allow(act: str) -> None:
+    """Raises Forbidden where the act needs a right of its own that the person lacks."""
+    if not permissions.may(right := acts.ACTS[act].right):
+        raise Forbidden(permissions.why_not(right))
 
 
 def _page(act: Any, problem: str = "", status: int = 200) -> Response:
@@ -142,7 +153,7 @@ def _page(act: Any, problem: str = "", status: int = 200) -> Response:
         met=consequences.of(act) if ready else None, names=consequences.names(act) if ready else [], problem=problem,
         report=run_report.report(run) if run else None, did=DID.get(act.act, ""), back=BACK.get(act.act, ""), undo=UNDO.get(act.act, ""),
         rules=matching.RULES, linking=made, days=acts.DAYS_TO_UNDO, hours=acts.HOURS_TO_CONFIRM, ask_again=ASK_AGAIN,
-        list_url=_list_url(act),
+        list_url=_list_url(act), allowed=permissions.may(acts.ACTS[act.act].right), right=acts.ACTS[act.act].right,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
 from portal.inventory import browse, pins
 from portal.inventory.export import shown
 from portal.requests import listing
+from portal.web import permissions
 from portal.web.guards import signed_in
 from portal.web.render import render
 
@@ -101,7 +102,7 @@ def _listing(page: str, source: Any) -> Response:
 def _acts(stock: str) -> dict[str, str]:
     """What can be done with the items of a list that is narrowed so: {act: words}."""
     useless = "archive" if stock == "archived" else "unarchive"
-    return {key: act.label for key, act in bulk_acts.ACTS.items() if key != useless}
+    return {key: act.label for key, act in bulk_acts.ACTS.items() if key != useless and permissions.may(act.right)}
 
 
 def _id_of(source: Any) -> str:

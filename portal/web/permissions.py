@@ -14,6 +14,7 @@ from flask import Flask, current_app, g
 from htmx_flask import request
 
 from portal import api_tokens, channels, people, removals, roles, runs, sources
+from portal.bulk_acts import acts
 from portal.catalogue import linking, products
 from portal.channels import pulling
 from portal.errors import Forbidden, NotFound
@@ -46,6 +47,7 @@ FINDERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "store_order_id": lambda merchant, values: pulling.find(channels.find(merchant, values["channel_id"]), values["store_order_id"]),
     "product_id": lambda merchant, values: products.find(merchant, values["product_id"]),
     "linking_id": lambda merchant, values: linking.find(merchant, values["linking_id"]),
+    "act_id": lambda merchant, values: acts.find(merchant, values["act_id"]),
 }
 """Part of an address that names an object -> its look-up through the merchant, which raises NotFound.
 

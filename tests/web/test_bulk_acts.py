@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from portal import accounts
 from portal.bulk_acts import choosing
 from portal.models import BulkAct, BulkItem, InventoryItem, Product, ProductLink
 from tests.catalogue.stock import UPC, done, item, links, product
+from tests.conftest import PASSWORD
 
 
 @pytest.fixture
@@ -100,6 +102,20 @@ def test_products_are_linked_and_made_of_the_chosen(client: Any, north: Any, mer
     found, _ = walked(client, client.send_form(where))
     done()
     assert Product.select().count() == 2 and set(links().values()) == {"P-0", "LAMP-001"}
+
+
+def test_who_may_not_delete_is_not_offered_it_and_a_reader_chooses_nothing(app: Any, client: Any, north: Any, merchant: Any) -> None:
+    people = {role: accounts.create_user(merchant, f"{role}@harbor.example", PASSWORD, role=role) for role in ("operator", "reader")}
+    desk, looker = (app.test_client().sign_in(one.email, PASSWORD) for one in people.values())
+    page = desk.get("/inventory").text
+    assert 'id="act-archive"' in page and 'id="act-delete"' not in page
+    answer = desk.send_form("/inventory/acts", {"act": "delete", "all": "1"}, page="/inventory")
+    assert answer.status_code == 403 and "not part of your role" in answer.text and not BulkAct.select().exists()
+    where, _ = walked(client, client.send_form("/inventory/acts", {"act": "delete", "all": "1"}, page="/inventory"))
+    assert "Owners and admins can do this" in desk.get(where).text and "bulk-do" not in desk.get(where).text
+    page = looker.get("/inventory").text
+    assert "pick-all" not in page and 'class="form-check-input' not in page
+    assert "bulk-do" not in looker.get(where).text and looker.get("/inventory/matching").status_code == 200
 
 
 def test_what_cannot_be_done_is_said(client: Any, north: Any, monkeypatch: Any) -> None:
