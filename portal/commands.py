@@ -22,6 +22,7 @@ REFUSED = 4
 ELSEWHERE = {
     "import-feed": "portal.feed_commands", "sync": "portal.feed_commands", "check-supplier": "portal.supplier_commands",
     "sending": "portal.sending_commands",
+    **dict.fromkeys(("backup", "doctor", "restore"), "portal.operation_commands"),
 }  # fmt: skip
 """Verbs of other modules: a program that does one of them does not wait for the others to be loaded."""
 
@@ -67,9 +68,9 @@ def told_plainly(json_only: bool) -> Iterator[None]:
                 raise Refused("The database is not up to date. Run: flask --app app migrate")
             yield
     except (Invalid, Refused, vault.VaultError) as refusal:
-        _refuse(str(refusal), json_only)
+        refuse(str(refusal), json_only)
     except NotFound as missing:
-        _refuse(f"There is no such {missing}.", json_only)
+        refuse(f"There is no such {missing}.", json_only)
 
 
 def typed_password(given: str | None) -> str:
@@ -178,7 +179,7 @@ def demo_supplier(json_only: bool) -> None:
 
     settings = config.current()
     if settings.production:
-        _refuse("The demo supplier does not run with PRODUCTION=1.", json_only)
+        refuse("The demo supplier does not run with PRODUCTION=1.", json_only)
     place = f"SFTP on 127.0.0.1:{settings.demo_sftp_port}, file link on 127.0.0.1:{settings.demo_http_port}"
     tell({"account_file": settings.demo_account_file}, f"{place}; the sign-in is in {settings.demo_account_file}", json_only)
     sys.stdout.flush()
@@ -188,6 +189,7 @@ def demo_supplier(json_only: bool) -> None:
 COMMANDS = [migrate, create_merchant, create_user, set_password, audit_verify, rotate_keys, verify_keys, demo_supplier]
 
 
-def _refuse(sentence: str, json_only: bool) -> None:
+def refuse(sentence: str, json_only: bool) -> None:
+    """Say why not in one of the two ways, and end with exit code 4."""
     click.echo(json.dumps({"error": sentence}) if json_only else sentence, err=not json_only)
     sys.exit(REFUSED)

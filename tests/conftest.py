@@ -100,7 +100,7 @@ class Databases:
         """A new Postgres database without any table; its address."""
         self.postgres()
         connect(self.postgres_uri())
-        database.execute_sql(f"DROP DATABASE IF EXISTS {name}")
+        database.execute_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         database.execute_sql(f"CREATE DATABASE {name}")
         database.close_all()
         return str(self._postgres.get_uri(database=name))

@@ -21,17 +21,22 @@ from portal.models.database import is_postgres
 from portal.operation import VERSION, lead, notes, presence
 
 OK, WARN, BAD = "ok", "warn", "bad"
+AWAY = (OperationalError, InterfaceError)
 BACKUP_HOURS, RESTORE_CHECK_DAYS = 26, 35
 LONGEST_WAIT = 300  # seconds that a due run may wait before the line says so
 LITTLE_DISK, NO_DISK = 2_000_000_000, 500_000_000
 DRIFT_WARN, DRIFT_BAD = 2.0, 15.0
 KNOWN_PASSWORDS = ("postgres", "password", "quayside", "changeme", "change-me", "secret", "admin", "demo", "example", "test")
+VERB, START_CLOCK = "flask --app app", "Start a scheduler, or a worker"
 DEMO_EMAIL = "owner@example.com"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that was looked at. `state`: ok, warn or bad; `fix`: what to do, "" where nothing is; `facts`: the numbers."""
+    """One thing that was looked at. `state`: ok, warn or bad; `fix`: what to do, "" where nothing is; `facts`: the numbers.
+
+    `command`: what does it, to be typed.
+    """
 
     name: str
     label: str
@@ -39,13 +44,14 @@ class Line:
     said: str
     fix: str
     facts: dict[str, Any]
+    command: str = ""
 
 
 def everything() -> list[Line]:
     """Each line of the operator page. A database that does not answer leaves only what can be seen without it."""
     first = [version(), _guarded("database", "Database", answering)]
     if first[-1].state == BAD:
-        return [*first, disk(), key_file()]
+        return [*first, disk(), key_file(open_newest=False)]
     rest = (schema, workers, scheduler, queue, sending, disk, key_file, backup, restore_check, drift, egress, secrets_of_a_demo)
     return [*first, *(_guarded(one.__name__, one.__name__.replace("_", " ").capitalize(), one) for one in rest)]
 
@@ -58,7 +64,7 @@ def ready() -> dict[str, str]:
             database.execute_sql("SELECT 1")
             told["database"] = "ok"
             told["migrations"] = "pending" if migrations.pending() else "ok"
-    except (OperationalError, InterfaceError):
+    except AWAY:
         pass  # "away" says it
     told["key"] = "ok" if key_file(open_newest=False).state != BAD else "unreadable"
     told["disk"] = "ok" if disk().state != BAD else "full"
@@ -91,7 +97,7 @@ def schema() -> Line:
     if not pending:
         return Line("migrations", "Migrations", OK, "The database is up to date", "", {"pending": []})
     said = f"{len(pending)} of them are still to be applied, {pending[0]} first"
-    return Line("migrations", "Migrations", BAD, said, "Run: flask --app app migrate", {"pending": pending})
+    return Line("migrations", "Migrations", BAD, said, "Bring the database up to date", {"pending": pending}, f"{VERB} migrate")
 
 
 def workers() -> Line:
@@ -105,19 +111,21 @@ def workers() -> Line:
         return Line("worker", "Worker", WARN if others else OK, said, fix, {"workers": len(alive), "threads": threads})
     seen = presence.last_seen("worker")
     said = f"None was seen for {span((clock.now() - seen).total_seconds())}" if seen else "None was ever seen"
-    return Line("worker", "Worker", BAD, f"{said}. No run goes on", "Start one: flask --app app worker", {"workers": 0})
+    return Line("worker", "Worker", BAD, f"{said}. No run goes on", "Start one", {"workers": 0}, f"{VERB} worker")
 
 
 def scheduler() -> Line:
     """Whether one process keeps the clock."""
     held, silent = lead.holder(), lead.silence()
     if held is None or silent is None:
-        return Line("scheduler", "Scheduler", BAD, "Nobody keeps the clock. Nothing starts by schedule", "Start a worker or scheduler", {})
+        return Line(
+            "scheduler", "Scheduler", BAD, "Nobody keeps the clock. Nothing starts by schedule", START_CLOCK, {}, f"{VERB} scheduler"
+        )
     facts = {"holder": held.holder, "silent_seconds": silent, "fence": held.fence}
     who = ":".join(held.holder.split(":")[:3])
     if silent > lead.LEASE_SECONDS:
         said = f"{who} was silent for {span(silent)}, and nobody took over"
-        return Line("scheduler", "Scheduler", BAD, said, "Start a worker or scheduler", facts)
+        return Line("scheduler", "Scheduler", BAD, said, START_CLOCK, facts, f"{VERB} scheduler")
     return Line("scheduler", "Scheduler", OK, f"{who} keeps the clock since {_ago(held.taken_at)}", "", facts)
 
 
@@ -139,7 +147,9 @@ def sending() -> Line:
     stop = SendingStop.get_or_none(SendingStop.source.is_null())
     if stop is None:
         return Line("sending", "Sending", OK, "Orders leave as sources allow it", "", {"on": True})
-    return Line("sending", "Sending", WARN, f"Off: {stop.why}", "When it is right: flask --app app sending on", {"on": False})
+    return Line(
+        "sending", "Sending", WARN, f"Off: {stop.why.rstrip('.')}", "Turn it on when it is right", {"on": False}, f"{VERB} sending on"
+    )
 
 
 def disk() -> Line:
@@ -171,35 +181,37 @@ def key_file(open_newest: bool = True) -> Line:
         said = f"{path} is not there" if isinstance(problem, FileNotFoundError) else str(problem)
         return Line("key", "Key file", BAD, said, "Put the key file back from where you keep it apart from backups", told)
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return Line("key", "Key file", WARN, f"{path} can be read by others of this machine", f"chmod 600 {path}", told)
+        return Line(
+            "key", "Key file", WARN, f"{path} can be read by others of this machine", "Let nobody else read it", told, f"chmod 600 {path}"
+        )
     count = len(keys.key_ids)
     return Line("key", "Key file", OK, f"{path} holds {count} {'key' if count == 1 else 'keys'}, and opens the credentials", "", told)
 
 
 def backup() -> Line:
     """When the last backup was made."""
-    note = notes.last(notes.BACKUP)
+    note, command = notes.last(notes.BACKUP), f"{VERB} backup FOLDER"
     if note is None:
-        return Line("backup", "Last backup", WARN, "None was ever made", "flask --app app backup FOLDER, each hour or day by a timer", {})
+        return Line("backup", "Last backup", WARN, "None was ever made", "Make one each hour or day, by a timer", {}, command)
     old = clock.now() - note.at > timedelta(hours=BACKUP_HOURS)
     said = f"{_ago(note.at)}, {note.facts.get('bytes', 0) / 1e6:,.1f} MB in {note.facts.get('folder', '')}"
-    fix = "It is older than a day: see what became of its timer" if old else ""
-    return Line("backup", "Last backup", WARN if old else OK, said, fix, {"at": note.at.isoformat(), **note.facts})
+    fix = "It is older than a day: see what became of its timer, and make one now" if old else ""
+    return Line("backup", "Last backup", WARN if old else OK, said, fix, {"at": note.at.isoformat(), **note.facts}, command if old else "")
 
 
 def restore_check() -> Line:
     """When a backup was last proved by restoring it."""
     note = notes.last(notes.RESTORE_CHECK)
-    fix = "flask --app app restore --check FOLDER, each month: a backup that was never restored is a hope"
+    fix, command = "Prove a backup each month: one that was never restored is a hope", f"{VERB} restore --check FOLDER"
     if note is None:
-        return Line("restore_check", "Last restore test", WARN, "None was ever made", fix, {})
+        return Line("restore_check", "Last restore test", WARN, "None was ever made", fix, {}, command)
     facts = {"at": note.at.isoformat(), **note.facts}
     if not note.facts.get("good"):
         wrong = f"{_ago(note.at)}: that backup did not prove whole"
         return Line("restore_check", "Last restore test", BAD, wrong, "Make a new backup and test that one", facts)
     old = clock.now() - note.at > timedelta(days=RESTORE_CHECK_DAYS)
     said = f"{_ago(note.at)}, of the backup of {note.facts.get('made_at', '')}"
-    return Line("restore_check", "Last restore test", WARN if old else OK, said, fix if old else "", facts)
+    return Line("restore_check", "Last restore test", WARN if old else OK, said, fix if old else "", facts, command if old else "")
 
 
 def drift() -> Line:
@@ -209,8 +221,10 @@ def drift() -> Line:
     where = next(host for host, value in found.items() if value == most)
     state = BAD if abs(most) > DRIFT_BAD else WARN if abs(most) > DRIFT_WARN else OK
     said = f"{abs(most):.1f} s {'after' if most < 0 else 'ahead of'} the database's, at most ({where})"
-    fix = "Let the machine keep time by NTP (timedatectl set-ntp true)" if state != OK else ""
-    return Line("clock", "Clock", state, said if most else "This machine's clock is the database's", fix, {"seconds": most, "where": where})
+    fix, command = ("Let the machine keep time by NTP", "timedatectl set-ntp true") if state != OK else ("", "")
+    return Line(
+        "clock", "Clock", state, said if most else "This machine's clock is the database's", fix, {"seconds": most, "where": where}, command
+    )
 
 
 def egress() -> Line:
@@ -256,7 +270,7 @@ def demo_people() -> list[str]:
 def _guarded(name: str, label: str, look: Callable[[], Line]) -> Line:
     try:
         return look()
-    except (OperationalError, InterfaceError) as problem:
+    except AWAY as problem:
         said = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
         return Line(name, label, BAD, f"The database did not answer: {said}", "See that it runs and that DATABASE_URL is right", {})
 

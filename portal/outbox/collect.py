@@ -188,8 +188,8 @@ def _fail(request: FulfillmentRequest, why: str) -> None:
 
 
 RESTORED = (
-    "It left this machine before the database was restored from a backup, and what became of it since is not known here. It was not "
-    "sent again."
+    "It left this machine, or may have, before the database was restored from a backup, and what became of it since is not known here. "
+    "It was not sent again."
 )
 
 

@@ -29,10 +29,21 @@ def path() -> Path:
 
 def leaving(submission: Submission, source: str, requests: Iterable[str], digest: str) -> None:
     """Note that a submission may leave from now on, durably. `requests`: "number#generation" of each; `source`: its public id."""
-    _append({
+    _append(_leaves(submission, source, requests, digest))
+
+
+def leaving_all(told: Iterable[tuple[Submission, str, Iterable[str]]]) -> None:
+    """As `leaving` for many (submission, source, requests) whose bytes are not known, with one flush to disk."""
+    lines = [_leaves(*one, "") for one in told]
+    if lines:
+        _append(*lines)
+
+
+def _leaves(submission: Submission, source: str, requests: Iterable[str], digest: str) -> dict[str, Any]:
+    return {
         "at": clock.now().isoformat(), "leaves": submission.public_id, "source": source, "reference": submission.reference,
         "sha256": digest, "requests": list(requests),
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def ended(submission: Submission) -> None:
@@ -115,13 +126,13 @@ def references_of(source: str) -> set[str]:
         return set(_read().references.get(source, ()))
 
 
-def _append(line: dict[str, Any], durable: bool = True) -> None:
+def _append(*lines: dict[str, Any], durable: bool = True) -> None:
     place = path()
     place.parent.mkdir(parents=True, exist_ok=True)
     new = not place.exists()
     handle = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(handle, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        os.write(handle, b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
         if durable:
             os.fsync(handle)
     finally:

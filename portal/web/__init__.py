@@ -68,6 +68,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "sending",
     "sending_ways",
     "probes",
+    "operate",
 )
 
 

@@ -18,7 +18,7 @@ from flask import Flask, Response, current_app, g, url_for
 from htmx_flask import request
 
 from portal import accounts, clock, receipts
-from portal.errors import Refused
+from portal.errors import NotFound, Refused
 from portal.web import addresses
 from portal.web.render import go, wants_fragment
 
@@ -68,6 +68,18 @@ def takes_files(view: View) -> View:
     """Let the body of requests to `view` be as large as the largest feed file."""
     view.takes_files = True  # type: ignore[attr-defined]
     return view
+
+
+def staff_only(view: View) -> View:
+    """Only people who run the installation or support it; for everybody else nothing is there, byte for byte."""
+
+    @wraps(view)
+    def guarded(**values: Any) -> Any:
+        if not g.user.is_staff:
+            raise NotFound("page")
+        return view(**values)
+
+    return cast(View, guarded)
 
 
 def proved_recently(view: View) -> View:

@@ -11,6 +11,7 @@ RIGHT_OF: dict[str, str | tuple[str, str]] = {
     "auth.prove": "self",
     "auth.sign_out": "self",
     "help.show": "self",
+    "operate.show": "self",  # for staff, whatever their role: guards.staff_only
     # the workspace
     "account.save_workspace": "configure",
     "account.workspace": "see",

@@ -1,0 +1,176 @@
+"""Back from a backup: into an empty place, or into a scratch place to prove that it could be done.
+
+hashes ─▶ database ─▶ integrity, counts ─▶ one secret of each merchant opens ─▶ raw files ─▶ sending off, everybody signed out, doubts noted
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from portal import audit, config, vault
+from portal.errors import Refused
+from portal.models import Merchant, OperatorNote, Session, database
+from portal.operation import backup, notes, snapshot
+from portal.outbox import restored, stops
+
+WHY = (
+    "The database was restored from the backup of {at} UTC. What left after it is not known here. Nothing is sent until an operator "
+    "turns sending on (flask --app app sending on)."
+)
+
+
+@dataclass
+class Proof:
+    """What restoring a backup showed. `problems`: a sentence for each thing that is not right; empty: it is whole."""
+
+    folder: Path
+    made_at: str = ""
+    rows: int = 0
+    merchants: int = 0
+    secrets: int = 0
+    raw_files: int = 0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def check(folder: Path, scratch_url: str = "") -> Proof:
+    """Restore into a scratch place, look at everything, take it away again, and record the date. The installation goes on meanwhile.
+
+    `scratch_url`: an empty Postgres database for it; without one it is made beside the installation's own, and dropped.
+    Raises Refused where there is nothing to check or no place for it.
+    """
+    began, told, here = time.monotonic(), backup.manifest_of(folder), database.obj
+    proof = Proof(folder, told["made_at"], raw_files=told["raw_files"]["kept"], problems=backup.damage(folder, told))
+    try:
+        if proof.good:
+            with _scratch(told, scratch_url) as url:
+                snapshot.load(url, folder, told)
+                with _connected():
+                    _look(proof, told, vault.current())
+                _close()
+    finally:
+        database.initialize(here)
+    proof.seconds = round(time.monotonic() - began, 1)
+    with _connected():
+        facts = {"folder": str(folder), "made_at": proof.made_at[:16].replace("T", " "), "good": proof.good, "rows": proof.rows}
+        notes.write(notes.RESTORE_CHECK, **facts, secrets=proof.secrets, seconds=proof.seconds, problems=proof.problems[:20])
+    return proof
+
+
+def restore(folder: Path, key: Path | None = None) -> Proof:
+    """Restore into this installation's empty place: database, raw files, and the key where it is given or in the backup.
+
+    Raises Refused where anything is there already, the backup is damaged, or the key does not open it.
+    """
+    began, settings, told = time.monotonic(), config.current(), backup.manifest_of(folder)
+    if problems := backup.damage(folder, told):
+        raise Refused(f"The backup is damaged: {problems[0]}. Nothing was restored.")
+    if settings.spool_dir.is_dir() and any(settings.spool_dir.iterdir()):
+        raise Refused(f"{settings.spool_dir} holds files already. Nothing was restored. Move them away first.")
+    keys = _key_in_place(folder, key)
+    proof = Proof(folder, told["made_at"], raw_files=told["raw_files"]["kept"])
+    snapshot.load(settings.database_url, folder, told)
+    with _connected():
+        _look(proof, told, keys)
+    if (folder / backup.FILES).is_dir():
+        shutil.copytree(folder / backup.FILES, settings.spool_dir, dirs_exist_ok=True)
+    with _connected(), database.atomic():
+        stops.stop_everything(WHY.format(at=proof.made_at[:16].replace("T", " ")), "restore", automatic=True)
+        doubts = restored.note_doubts()
+        Session.delete().execute()  # one that was ended since would be open again
+        OperatorNote.delete().execute()
+        notes.write(notes.RESTORE, folder=str(folder), made_at=proof.made_at, doubts=doubts)
+        for merchant in Merchant.select():
+            audit.write(merchant, "restore", "installation.restore", after={"made_at": proof.made_at, "doubts": doubts})
+    proof.seconds = round(time.monotonic() - began, 1)
+    return proof
+
+
+def _look(proof: Proof, told: dict[str, Any], keys: vault.Vault) -> None:
+    proof.problems += snapshot.integrity()
+    now = snapshot.counted([name for name in told["tables"] if name not in snapshot.NOT_LOADED])
+    proof.rows = sum(now.values())
+    proof.problems += [
+        f"{name} has {now[name]:,} rows, the backup counted {told['tables'][name]:,}" for name in now if now[name] != told["tables"][name]
+    ]
+    for merchant in Merchant.select():
+        proof.merchants += 1
+        try:
+            proof.secrets += vault.prove(keys, merchant)
+        except vault.VaultError as problem:
+            proof.problems.append(f"Workspace {merchant.public_id}: {problem}")
+
+
+def _key_in_place(folder: Path, key: Path | None) -> vault.Vault:
+    """The key file of this installation: the one that is there, else a copy of the given one or of the backup's own."""
+    place = config.current().secret_key_file
+    source = key or (folder / backup.KEY if (folder / backup.KEY).is_file() else None)
+    if not place.exists():
+        if source is None:
+            raise Refused(f"There is no key at {place}, and the backup holds none. Give it: --key FILE. Nothing was restored.")
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(source, place)
+        place.chmod(0o600)
+    keys = vault.Vault(place)
+    if not set(backup.manifest_of(folder)["keys"]) & set(keys.key_ids):
+        raise Refused(f"{place} holds none of the keys that sealed this backup. Nothing was restored. Put the right key file there.")
+    return vault.use(keys)
+
+
+@contextmanager
+def _scratch(told: dict[str, Any], given: str) -> Iterator[str]:
+    """The address of an empty database, gone afterwards."""
+    if told["database"] == snapshot.SQLITE:
+        with tempfile.TemporaryDirectory(prefix="restore-check-", dir=config.current().data_dir) as room:
+            yield f"sqlite:///{room}/portal.db"
+        return
+    if given:
+        yield given
+        return
+    own = config.current().database_url
+    name = f"quayside_check_{secrets.token_hex(4)}"
+    try:
+        with psycopg.connect(own, autocommit=True) as line:
+            line.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.Error as problem:
+        words = str(problem).strip().splitlines()[0]
+        raise Refused(f"A scratch database could not be made ({words}). Give the address of an empty one: --scratch-url.") from problem
+    try:
+        yield urlunsplit(urlsplit(own)._replace(path=f"/{name}"))
+    finally:
+        with psycopg.connect(own, autocommit=True) as line:
+            line.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    """An open database; one that was open stays so."""
+    opened = database.connect(reuse_if_open=True)
+    try:
+        yield
+    finally:
+        if opened:
+            database.close()
+
+
+def _close() -> None:
+    """Let the scratch database go: a server drops none that is open."""
+    if hasattr(database.obj, "close_all"):
+        database.close_all()

@@ -1,0 +1,85 @@
+"""`flask --app app` verbs that back up, restore, look and start: what an operator does besides people and keys."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from portal import config, vault
+from portal.commands import as_json, refuse, tell, told_plainly
+from portal.errors import Refused
+from portal.operation import backup as backups
+from portal.operation import checks, restoring
+
+EXIT = {checks.OK: 0, checks.WARN: 1, checks.BAD: 2}
+SIGNS = {checks.OK: "ok  ", checks.WARN: "warn", checks.BAD: "BAD "}
+DAMAGED = 1
+
+
+@click.command("doctor")
+@as_json
+def doctor(json_only: bool) -> None:
+    """How the installation stands, and what to do. Exit code 0 nothing to do, 1 something to look at, 2 something is broken."""
+    from portal.models.database import database
+
+    with contextlib.suppress(*checks.AWAY):  # its own line says so
+        database.connect(reuse_if_open=True)
+    lines = checks.everything()
+    if not database.is_closed():
+        database.close()
+    state = checks.worst(lines)
+    told = {"state": state, "lines": [asdict(line) for line in lines]}
+    width = max(len(line.label) for line in lines)
+    shown = [f"{SIGNS[one.state]}  {one.label:{width}}  {one.said}.{_fix(one, width + 8)}" for one in lines]
+    tell(told, "\n".join(shown), json_only)
+    sys.exit(EXIT[state])
+
+
+@click.command("backup")
+@click.argument("place", type=click.Path(path_type=Path))
+@click.option("--keep", type=click.IntRange(1), help="Leave so many backups there, the newest; else all.")
+@click.option("--without-files", is_flag=True, help="Leave the raw files out, such as where a bucket keeps them.")
+@click.option("--with-key", is_flag=True, help="Put the key file in as well: whoever has that backup can open every credential.")
+@as_json
+def backup(place: Path, keep: int | None, without_files: bool, with_key: bool, json_only: bool) -> None:
+    """Back up database and raw files below PLACE while the portal runs. The key file stays out of it: keep that elsewhere."""
+    with told_plainly(json_only):
+        made = backups.make(place, with_key, keep, not without_files)
+    words = f"{made.folder}: {made.rows:,} rows and {made.raw_files:,} raw files, {made.bytes / 1e6:,.1f} MB."
+    words += "" if with_key else f" The key is not in it: keep {config.current().secret_key_file} elsewhere."
+    tell(asdict(made), words, json_only)
+
+
+@click.command("restore")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--check", "only_check", is_flag=True, help="Restore to a scratch place, prove it, take it away, and record the date.")
+@click.option("--scratch-url", default="", help="With --check: an empty Postgres database; else one is made and dropped.")
+@click.option("--key", type=click.Path(path_type=Path, exists=True), help="The key file that you kept, where none is in place yet.")
+@as_json
+def restore(folder: Path, only_check: bool, scratch_url: str, key: Path | None, json_only: bool) -> None:
+    """Restore a backup (or the newest below FOLDER) into an empty place. Sending is off afterwards. Exit code 1: it is not whole."""
+    chosen = folder if (folder / backups.MANIFEST).is_file() else backups.newest(folder) or folder
+    try:
+        proof = restoring.check(chosen, scratch_url) if only_check else restoring.restore(chosen, key)
+    except (Refused, vault.VaultError) as problem:
+        refuse(str(problem), json_only)
+        return
+    told = {**asdict(proof), "good": proof.good}
+    what = "can be restored" if only_check else "was restored"
+    words = f"The backup of {proof.made_at[:16]} UTC {what if proof.good else 'is NOT whole'}: {proof.rows:,} rows, "
+    words += f"{proof.secrets} secrets of {proof.merchants} workspaces opened, {proof.raw_files:,} raw files, {proof.seconds} s."
+    after = "" if only_check else "\nSending is off. See what left since at the suppliers, then: flask --app app sending on"
+    tell(told, "\n".join([words, *proof.problems]) + after, json_only)
+    sys.exit(0 if proof.good else DAMAGED)
+
+
+def _fix(line: checks.Line, indent: int) -> str:
+    told = [f"{line.fix}."] if line.fix else []
+    return "".join(f"\n{'':{indent}}{words}" for words in [*told, *([line.command] if line.command else [])])
+
+
+COMMANDS = [doctor, backup, restore]
