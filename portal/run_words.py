@@ -20,6 +20,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "purge_source": (("purge", "Erase"),),
     "linking": (("match", "Match"), ("judge", "Compare titles"), ("link", "Link"), ("create", "Create products"), ("undo", "Take back")),
     "bulk_act": (("gather", "Choose"), ("act", "Change"), ("undo", "Take back")),
+    "listing_batch": (("look", "Look"), ("list", "List"), ("undo", "Take back")),
     "send_orders": (("send", "Send"),),
     "get_shipments": (("fetch", "Download"), ("parse", "Read and record")),
     "get_acknowledgements": (("fetch", "Download"), ("parse", "Read and record")),
@@ -40,6 +41,7 @@ TITLES = {
     "delete_source": "Delete Source",
     "purge_source": "Erase a deleted source",
     "linking": "Link to products",
+    "listing_batch": "List products on a channel",
     "bulk_act": "Many items at once",
     "send_orders": "Send Orders",
     "get_shipments": "Get Shipments",
@@ -136,7 +138,21 @@ BULK_LABELS = (
     ("back", "Taken back"),
     ("kept", "Changed since, left alone"),
 )
+LISTING_LABELS = (
+    ("products", "Products looked at"),
+    ("create", "Can be listed"),
+    ("no_price", "Without a price"),
+    ("listed", "Listed already"),
+    ("clash", "Listing SKU is taken"),
+    ("long", "Listing SKU is too long"),
+    ("made", "Listed"),
+    ("passed_over", "Passed over"),
+    ("taken_back", "Taken back"),
+    ("kept", "Kept, as a person or the store touched them"),
+    ("gone", "Gone before"),
+)
 LABELS = {
+    "listing_batch": LISTING_LABELS,
     "dry_run": PLANNED_LABELS, "send_orders": SENDING_LABELS, "get_shipments": SHIPMENT_LABELS, "get_acknowledgements": ANSWER_LABELS,
     "channel_orders": PULL_LABELS, "channel_tracking": TELL_LABELS,
     "bulk_act": BULK_LABELS,

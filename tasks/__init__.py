@@ -126,6 +126,7 @@ def erase_old_files() -> None:
     from portal.bulk_acts import acts
     from portal.catalogue import linking
     from portal.inventory import dry_run, feed_states
+    from portal.listings import links, making
 
     with database.connection_context():
         documents.erase_old()
@@ -135,6 +136,8 @@ def erase_old_files() -> None:
         dry_run.erase_old()
         linking.erase_old()
         acts.erase_old()
+        making.erase_removed()
+        links.erase_unlinked()
 
 
 @huey.periodic_task(crontab())

@@ -9,6 +9,7 @@ from portal.bulk_acts import acts
 from portal.catalogue import linking
 from portal.channels import pulling, telling
 from portal.inventory import apply, dry_run, fixes, revert, silence, sync
+from portal.listings import making
 from portal.outbox import running
 from portal.runs import Handler
 from portal.shipments import answering, reading
@@ -25,6 +26,7 @@ HANDLERS: Mapping[str, Handler] = {
     "delete_source": removals.delete_source,
     "purge_source": removals.purge_source,
     "linking": linking.perform,
+    "listing_batch": making.perform,
     "bulk_act": acts.perform,
     "send_orders": running.perform,
     "get_shipments": reading.perform,

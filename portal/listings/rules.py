@@ -19,6 +19,7 @@ MOST_PRICE = 100_000_000 * MONEY_SCALE
 """Ten-thousandths from which on a price is taken for a mistake: it is not offered, and that is said."""
 MOST_FACTOR = 1_000
 LONGEST_AFFIX = 10
+LONGEST_SKU = 160
 TO_THE_CENT = -1
 COSTS = {
     "stocked": "The lowest of the sources that have stock",
@@ -65,6 +66,11 @@ class SkuRule:
 
     prefix: str = ""
     suffix: str = ""
+    longest: int = LONGEST_SKU
+
+    def of(self, master: str) -> str:
+        """The Listing SKU of a Master SKU."""
+        return f"{self.prefix}{master}{self.suffix}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def typed(rules: Rules) -> dict[str, str]:
         "amount": plain(Decimal(price.amount) / MONEY_SCALE) if price.amount else "", "map_floor": "y" if price.map_floor else "",
         "ending": str(price.ending), "of": quantity.of, "buffer": str(quantity.buffer or ""),
         "cap": "" if quantity.cap is None else str(quantity.cap), "backorder": str(quantity.backorder or ""),
-        "prefix": rules.sku.prefix, "suffix": rules.sku.suffix,
+        "prefix": rules.sku.prefix, "suffix": rules.sku.suffix, "longest": str(rules.sku.longest),
     }  # fmt: skip
 
 
@@ -124,6 +130,7 @@ def judged(values: Mapping[str, str]) -> Rules:
         "markup": _number(found, errors, "markup", 4, 100 * MOST_FACTOR - 100 if found["mode"] == "percent" else MOST_FACTOR),
         "amount": _number(found, errors, "amount", 4, MOST_PRICE // MONEY_SCALE),
         **{name: _number(found, errors, name, 0, LARGEST_QUANTITY) for name in ("buffer", "cap", "backorder")},
+        "longest": _number(found, errors, "longest", 0, LONGEST_SKU),
     }
     markup = numbers["markup"]
     if markup == 0 and found["mode"] == "times":
@@ -141,7 +148,16 @@ def judged(values: Mapping[str, str]) -> Rules:
     quantity = QuantityRule(
         found["of"], int(numbers["buffer"] or 0), None if cap is None else int(cap), int(numbers["backorder"] or 0)
     )  # fmt: skip
-    return Rules(found["currency"].upper(), price, quantity, SkuRule(found["prefix"], found["suffix"]))
+    return Rules(
+        found["currency"].upper(), price, quantity, SkuRule(found["prefix"], found["suffix"], int(numbers["longest"] or LONGEST_SKU))
+    )
+
+
+def sku_error(sku: str, longest: int) -> str:
+    """What is wrong with a Listing SKU, "" for nothing."""
+    if not sku or not sku.isprintable():
+        return "Enter a Listing SKU."
+    return f"This Listing SKU has {len(sku)} characters; the channel takes {longest}." if len(sku) > longest else ""
 
 
 def _choose(found: Mapping[str, str], errors: dict[str, str], choices: Mapping[str, Mapping[str, str]]) -> None:
