@@ -38,13 +38,17 @@ def create_commands() -> Flask:
 
 
 def create_app(settings: Config | None = None) -> Flask:
-    """The web application and its commands. Raises what `open_installation` raises."""
+    """The web application and its commands. Raises what `open_installation` raises, and Refused for what is unsafe in production."""
     # Imported here so that a worker never loads the web side.
+    from flask.helpers import get_debug_flag
+
     from portal import commands
     from portal.models.database import database
+    from portal.operation import secure
     from portal.web import build
 
     chosen = open_installation(settings)
+    secure.require(chosen, get_debug_flag())
     app = build(chosen, open_database=lambda: bool(database.connect(reuse_if_open=True)), close_database=database.close)
     commands.install(app)
     return app

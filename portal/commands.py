@@ -22,7 +22,7 @@ REFUSED = 4
 ELSEWHERE = {
     "import-feed": "portal.feed_commands", "sync": "portal.feed_commands", "check-supplier": "portal.supplier_commands",
     "sending": "portal.sending_commands",
-    **dict.fromkeys(("backup", "doctor", "restore"), "portal.operation_commands"),
+    **dict.fromkeys(("backup", "doctor", "restore", "scheduler", "web", "worker"), "portal.operation_commands"),
 }  # fmt: skip
 """Verbs of other modules: a program that does one of them does not wait for the others to be loaded."""
 

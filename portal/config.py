@@ -28,11 +28,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("SECRET_KEY_FILE", "", "File with the 32-byte key that seals credentials. Empty: DATA_DIR/secret.key, made at first start."),
     Variable("OWNER_EMAIL", "owner@example.com", "Email of the owner made at first start."),
     Variable("OWNER_PASSWORD", "", "Password of that owner. Empty: a random one, printed once."),
-    Variable("PRODUCTION", "0", "1: cookies only over HTTPS, HSTS on, the demo supplier never starts."),
+    Variable("PRODUCTION", "0", "1: cookies only over HTTPS, HSTS on, no demo supplier; refuses to start where others could get in."),
     Variable("DEMO", "1", "0: no demo supplier. Ignored (off) when PRODUCTION=1."),
     Variable("DEMO_SFTP_PORT", "8022", "Loopback port of the demo supplier's SFTP server."),
     Variable("DEMO_HTTP_PORT", "8023", "Loopback port of the demo supplier's file link."),
     Variable("PUBLIC_URL", "", "Where the portal is reached, such as https://portal.example.com: for return and webhook addresses."),
+    Variable("PROXIES", "0", "Proxies in front of the portal, whose X-Forwarded-For and -Proto are believed; with TLS at the first."),
     Variable(
         "EGRESS_ALLOW",
         "",
@@ -92,6 +93,7 @@ class Config:
     sentry_dsn: str
     otel_endpoint: str
     redis_url: str
+    proxies: int
 
     @property
     def spool_dir(self) -> Path:
@@ -141,6 +143,7 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         sentry_dsn=text["SENTRY_DSN"],
         otel_endpoint=text["OTEL_EXPORTER_OTLP_ENDPOINT"],
         redis_url=_redis(text["REDIS_URL"]),
+        proxies=0 if text["PROXIES"] == "0" else _number(text, "PROXIES"),
     )
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import socket
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from portal import config, vault
+from portal import config, parts, vault
 from portal.commands import as_json, refuse, tell, told_plainly
 from portal.errors import Refused
 from portal.operation import backup as backups
-from portal.operation import checks, restoring
+from portal.operation import checks, restoring, secure
 
 EXIT = {checks.OK: 0, checks.WARN: 1, checks.BAD: 2}
 SIGNS = {checks.OK: "ok  ", checks.WARN: "warn", checks.BAD: "BAD "}
@@ -82,4 +85,35 @@ def _fix(line: checks.Line, indent: int) -> str:
     return "".join(f"\n{'':{indent}}{words}" for words in [*told, *([line.command] if line.command else [])])
 
 
-COMMANDS = [doctor, backup, restore]
+@click.command("web")
+@click.option("--processes", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=8, show_default=True, help="Of each process.")
+def web(processes: int, threads: int) -> None:
+    """Serve the pages by gunicorn at HOST and PORT until a signal comes. Several machines may each do so."""
+    settings = config.current()
+    with told_plainly(json_only=False):  # an old database is refused here, not at the first request
+        secure.require(settings)
+    counted = settings.data_dir / "metrics" / f"{socket.gethostname()}-{settings.port}"
+    shutil.rmtree(counted, ignore_errors=True)
+    counted.mkdir(mode=0o700, parents=True)
+    program = [
+        sys.executable, "-m", "gunicorn", "--config", "python:portal.gunicorn_conf", "--worker-class", "gthread",
+        "--workers", str(processes), "--threads", str(threads), "--bind", f"{settings.host}:{settings.port}", "app:app",
+    ]  # fmt: skip
+    os.chdir(parts.PROGRAM.parent)
+    os.execve(program[0], program, config.environment_with(PROMETHEUS_MULTIPROC_DIR=str(counted)))  # noqa: S606 - gunicorn takes our place
+
+
+@click.command("worker")
+def worker() -> None:
+    """Do the runs until a signal comes; those in hand are given back. Any number, on any machine."""
+    sys.exit(parts.main(["worker"]))
+
+
+@click.command("scheduler")
+def scheduler() -> None:
+    """Keep the clock until a signal comes. One at a time does, workers too; the others take over within a minute."""
+    sys.exit(parts.main(["scheduler"]))
+
+
+COMMANDS = [doctor, backup, restore, web, worker, scheduler]

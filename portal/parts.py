@@ -17,6 +17,7 @@ from peewee import InterfaceError, OperationalError
 from portal import accounts, config, create_app, launcher, logs, migrations, open_installation, tracing, vault
 from portal.config import Config
 from portal.errors import Invalid, Refused
+from portal.operation import secure
 
 PROGRAM = Path(__file__).resolve().parents[1] / "app.py"
 WEB_THREADS = 8
@@ -47,6 +48,7 @@ def run_all(settings: Config) -> int:
     if problem := listening_problem(settings):
         return refuse(problem, CANNOT_LISTEN)
     open_installation(settings)
+    secure.require(settings)
     say(how_to_sign_in(settings, prepare(settings)))
     web, *others = children(settings)
     tree = launcher.Tree([web, *others])
@@ -88,6 +90,7 @@ def run_worker(settings: Config) -> int:
 
     tracing.begin_reporting(settings, "worker")
     open_installation(settings)
+    secure.require(settings, serves=False)
     return worker.main(settings)
 
 
@@ -97,6 +100,7 @@ def run_scheduler(settings: Config) -> int:
 
     tracing.begin_reporting(settings, "scheduler")
     open_installation(settings)
+    secure.require(settings, serves=False)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())

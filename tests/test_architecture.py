@@ -41,6 +41,7 @@ ROOT_MODULES = {
     "portal.supplier_commands",
     "portal.sending_commands",
     "portal.operation_commands",
+    "portal.gunicorn_conf",
     "portal.launcher",
     "portal.parts",
     "portal.demo_supplier",

@@ -116,7 +116,7 @@ def test_the_demo_supplier_runs_along_unless_it_is_switched_off_or_in_production
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(60) == 0 and gone(tree, within=30)
     assert not account.exists()
-    production = start(DEMO="1", PRODUCTION="1", **ports).ready()
+    production = start(DEMO="1", PRODUCTION="1", PUBLIC_URL="https://portal.example.com", PROXIES="1", **ports).ready()
     assert production.part("demo") is None and "Demo Distributor" not in production.output
 
 

@@ -253,11 +253,21 @@ def demo_settings() -> list[str]:
     settings, found = config.current(), []
     if settings.demo:
         found.append("the demo supplier runs (DEMO=0 leaves it out)")
-    if (urlsplit(settings.database_url).password or "none of these") in KNOWN_PASSWORDS:
+    if database_password(settings) in KNOWN_PASSWORDS:
         found.append("the database's password is one that everybody tries (DATABASE_URL)")
-    if settings.owner_password and passwords.problem_with(settings.owner_password, ()):
+    if settings.owner_password and is_weak(settings.owner_password):
         found.append("OWNER_PASSWORD is too easily guessed")
     return found
+
+
+def database_password(settings: config.Config) -> str:
+    """The password in DATABASE_URL; "" where none is."""
+    return urlsplit(settings.database_url).password or ""
+
+
+def is_weak(password: str) -> bool:
+    """Whether a person may not choose that password here."""
+    return passwords.problem_with(password, ()) is not None
 
 
 def demo_people() -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Flask, g
 from htmx_flask import Htmx
 from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import Config
 from portal.web import addresses, assets, errors, filters, guards, headers, measuring, permissions, probes, render, steps
@@ -100,6 +101,8 @@ def build(config: Config, open_database: Callable[[], bool], close_database: Cal
     steps.install(app)
     filters.install(app)
     render.install(app)
+    if config.proxies:  # the Host is what browsers sent, or PUBLIC_URL; see addresses.py
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=0)  # type: ignore[method-assign]
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(f"portal.web.{name}").blueprint)
     app.register_blueprint(import_module("portal.api.routes").blueprint)

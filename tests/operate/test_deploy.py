@@ -1,0 +1,167 @@
+"""What stands in deploy/ is written rightly, names only what there is, and the production verbs start and refuse as they should."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from portal import commands, config, vault
+from portal.commands import COMMANDS
+from tests.servers import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY, BIN = ROOT / "deploy", Path(sys.executable).parent
+UNITS = sorted((DEPLOY / "systemd").glob("quayside-*"))
+KNOWN = {variable.name for variable in config.VARIABLES}
+VERBS = {*commands.ELSEWHERE, *(one.name for one in COMMANDS)}
+SAFE = {"PRODUCTION": "1", "PUBLIC_URL": "https://portal.example.com", "PROXIES": "1", "HOST": "127.0.0.1", "LOG_FORMAT": "json"}
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile():
+    done = subprocess.run([BIN / "hadolint", DEPLOY / "Dockerfile"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_compose_file_is_tidy_and_each_name_in_it_is_there():
+    rules = "{extends: default, rules: {line-length: {max: 140}, braces: disable}}"
+    done = subprocess.run([BIN / "yamllint", "-d", rules, DEPLOY / "compose.yaml"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "")
+    told = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    for name, service in told["services"].items():
+        assert set(service.get("depends_on", {})) <= set(told["services"]), name
+        assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(told["volumes"]), name
+        assert {one["source"] for one in service.get("secrets", [])} <= set(told["secrets"]), name
+        if service["image"].startswith("quayside"):
+            assert service["command"][0] in VERBS, name
+            assert set(service["environment"]) <= KNOWN, name
+    assert {"web", "worker", "scheduler", "postgres", "redis"} <= set(told["services"])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_takes_each_unit(unit, tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not here")
+    for other in UNITS:
+        text = other.read_text().replace("/opt/quayside/.venv/bin/flask", str(BIN / "flask"))
+        (tmp_path / other.name.replace("@", "@1")).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", tmp_path / unit.name.replace("@", "@1")], capture_output=True, text=True, timeout=60
+    )
+    complaints = [line for line in (done.stdout + done.stderr).splitlines() if "quayside" in line]
+    assert complaints == []
+    assert set(re.findall(r"--app app (\S+)", unit.read_text())) <= VERBS
+
+
+def test_the_example_of_settings_names_only_settings():
+    lines = (DEPLOY / "systemd" / "environment.example").read_text().splitlines()
+    assert {line.partition("=")[0] for line in lines if line and not line.startswith("#")} <= KNOWN
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> Iterator[Any]:
+    """production(verb, **settings) -> a process of an installation that has a database and an owner."""
+    started: list[subprocess.Popen[str]] = []
+    port = free_port()
+    place = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": str(port), **SAFE}
+    for words in (["migrate"], ["create-merchant", "Harbor"]):
+        subprocess.run([BIN / "flask", "--app", "app", *words], cwd=ROOT, env=place, check=True, timeout=60, capture_output=True)
+
+    def start(*words: str, **settings: str) -> subprocess.Popen[str]:
+        command = [BIN / "flask", "--app", "app", *words]
+        process = subprocess.Popen(command, cwd=ROOT, env=place | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        started.append(process)
+        return process
+
+    start.port = port  # type: ignore[attr-defined]
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"PUBLIC_URL": ""}, "PUBLIC_URL is empty"),
+        ({"PROXIES": "0"}, "plain HTTP"),
+        ({"OWNER_PASSWORD": "changeme"}, "OWNER_PASSWORD is too easily guessed"),
+        ({"FLASK_DEBUG": "1"}, "Debugging is on"),
+        ({}, "can be read by others"),
+    ],
+)
+def test_what_would_let_others_in_keeps_it_from_starting(settings, words, tmp_path):
+    from portal import create_app
+
+    made = config.read({**SAFE, "DATA_DIR": str(tmp_path), **settings})
+    vault.load(made.secret_key_file)
+    if not settings:
+        made.secret_key_file.chmod(0o640)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLASK_DEBUG", settings.get("FLASK_DEBUG", "0"))
+        with pytest.raises(Exception, match=words):
+            create_app(made)
+
+
+def test_a_password_that_everybody_tries_is_refused_without_being_said(tmp_path):
+    from portal.operation import secure
+
+    made = config.read({**SAFE, "DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql://a:postgres@db/quayside"})
+    (sentence,) = secure.refusals(made)
+    assert "DATABASE_URL" in sentence and "postgres" not in sentence
+    assert secure.refusals(config.read({**SAFE, "DATA_DIR": str(tmp_path)})) == []
+
+
+def test_the_production_verbs_serve_work_and_end(production, tmp_path):
+    """gunicorn with two processes behind a proxy: pages, readiness, one count of both; a worker and a scheduler share the clock."""
+    (tmp_path / "token").write_text("monitor-token")
+    web = production("web", "--processes", "2", METRICS_TOKEN_FILE=str(tmp_path / "token"))
+    worker, scheduler = production("worker"), production("scheduler")
+    address = f"http://127.0.0.1:{production.port}"
+
+    def get(path: str, **headers: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(address + path, headers=headers), timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, ""
+
+    deadline = time.monotonic() + 40
+    while True:
+        assert time.monotonic() < deadline and web.poll() is None, web.communicate()[0] if web.poll() is not None else "no answer"
+        try:
+            if get("/readyz")[0] == 200:
+                break
+        except OSError:
+            time.sleep(0.2)
+    for _ in range(20):
+        assert get("/sign-in", **{"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"})[0] == 200
+    assert get("/metrics")[0] == 404
+    told = get("/metrics", Authorization="Bearer monitor-token")[1]
+    assert 'quayside_http_requests_total{route="page",status="200"} 20.0' in told  # of both processes
+    while "quayside_workers 1.0" not in told:
+        assert time.monotonic() < deadline, told
+        time.sleep(0.3)
+        told = get("/metrics", Authorization="Bearer monitor-token")[1]
+    for process in (web, worker, scheduler):
+        process.send_signal(signal.SIGTERM)
+    codes = {process.wait(timeout=40) for process in (web, worker, scheduler)}
+    assert codes == {0}
+    said = [process.communicate()[0] for process in (web, worker, scheduler)]
+    assert sum("this process keeps the clock from now on" in text for text in said[1:]) >= 1
+    assert '"route": "/sign-in", "status": 200' in said[0] and "198.51" not in said[0]
