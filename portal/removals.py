@@ -12,6 +12,7 @@ from typing import Any
 
 from portal import audit, clock, documents, runs, schedules, sources
 from portal.errors import Invalid, NotFound, Refused
+from portal.exclusions import keeping
 from portal.inventory import stale
 from portal.models import (
     TABLES,
@@ -23,6 +24,7 @@ from portal.models import (
     InventoryChange,
     InventoryItem,
     ItemPin,
+    KeptOutChange,
     Merchant,
     PlanRow,
     RequestLine,
@@ -183,7 +185,7 @@ def remove_inventory(work: Any) -> Any:
     with work.transaction():
         Source.update(item_count=0).where(Source.id == source.id).execute()
     work.say(f"Removed {removed:,} items. The source and its settings stay.")
-    return runs.Outcome("finished", counts={"removed": removed})
+    return runs.Outcome("finished", counts={"removed": removed, **keeping.finish(work)})
 
 
 def delete_source(work: Any) -> Any:
@@ -299,7 +301,9 @@ def _item_chunk(source_id: int) -> Callable[[], int]:
 
     def delete_some() -> int:
         some = InventoryItem.select(InventoryItem.id).where(InventoryItem.source == source_id).order_by(InventoryItem.sku).limit(CHUNK)
-        gone = InventoryItem.delete().where(InventoryItem.id << [item.id for item in some]).execute()
+        ids = [item.id for item in some]
+        gone = InventoryItem.delete().where(InventoryItem.id << ids).execute()
+        KeptOutChange.delete().where(KeptOutChange.item_id << ids).execute()
         Source.update(item_count=Source.item_count - gone).where(Source.id == source_id).execute()
         return int(gone)
 

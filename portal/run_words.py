@@ -21,6 +21,8 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "linking": (("match", "Match"), ("judge", "Compare titles"), ("link", "Link"), ("create", "Create products"), ("undo", "Take back")),
     "bulk_act": (("gather", "Choose"), ("act", "Change"), ("undo", "Take back")),
     "listing_batch": (("look", "Look"), ("list", "List"), ("undo", "Take back")),
+    "exclusion": (("judge", "Judge the items"), ("let_in", "Let in what has room")),
+    "room": (("let_in", "Let in what has room"),),
     "send_orders": (("send", "Send"),),
     "get_shipments": (("fetch", "Download"), ("parse", "Read and record")),
     "get_acknowledgements": (("fetch", "Download"), ("parse", "Read and record")),
@@ -43,6 +45,8 @@ TITLES = {
     "linking": "Link to products",
     "listing_batch": "List products on a channel",
     "bulk_act": "Many items at once",
+    "exclusion": "Inventory Exclusion",
+    "room": "Room in the plan",
     "send_orders": "Send Orders",
     "get_shipments": "Get Shipments",
     "get_acknowledgements": "Get Acknowledgements",
@@ -61,6 +65,12 @@ CAUSES = {
     "command": "from the command line",
     "system": "by Quayside",
 }
+KEPT_LABELS = (
+    ("excluded", "Excluded by your rules"),
+    ("included", "No longer excluded"),
+    ("let_in", "Came in from waiting"),
+    ("no_room", "Wait for room in the plan"),
+)
 COUNT_LABELS = (
     ("rows", "Rows read"),
     ("new", "New"),
@@ -75,6 +85,7 @@ COUNT_LABELS = (
     ("noted", "Values left out"),
     ("replaced", "Replaced by a later file"),
     ("held", "Held back"),
+    *KEPT_LABELS,
 )
 PLANNED_LABELS = (
     ("rows", "Rows read"),
@@ -87,6 +98,9 @@ PLANNED_LABELS = (
     ("set_aside", "Set aside"),
     ("noted", "Values left out"),
     ("waits", "Would wait for you"),
+    ("excluded", "Would be excluded by your rules"),
+    ("included", "Would no longer be excluded"),
+    ("no_room", "Would wait for room in the plan"),
 )
 SENDING_LABELS = (
     ("collected", "Requests put in line"),
@@ -156,6 +170,7 @@ LABELS = {
     "dry_run": PLANNED_LABELS, "send_orders": SENDING_LABELS, "get_shipments": SHIPMENT_LABELS, "get_acknowledgements": ANSWER_LABELS,
     "channel_orders": PULL_LABELS, "channel_tracking": TELL_LABELS,
     "bulk_act": BULK_LABELS,
+    "exclusion": KEPT_LABELS, "room": KEPT_LABELS,
 }  # fmt: skip
 """Of kinds that count other things than Get Inventory."""
 

@@ -92,6 +92,16 @@ def link_new_items() -> None:
 
 
 @huey.periodic_task(crontab())
+def mind_plans() -> None:
+    """Let in the items that wait and have room in the plan by now."""
+    from portal.exclusions import room
+
+    with database.connection_context():
+        if room.start_due():
+            ring()
+
+
+@huey.periodic_task(crontab())
 def mind_silence() -> None:
     """Start the rule of each integration that has had no accepted feed for too long."""
     from portal.inventory import silence

@@ -8,7 +8,8 @@ from portal import connection_checks, removals
 from portal.bulk_acts import acts
 from portal.catalogue import linking
 from portal.channels import pulling, telling
-from portal.inventory import apply, dry_run, fixes, revert, silence, sync
+from portal.exclusions import performing, room
+from portal.inventory import accepting, dry_run, fixes, revert, silence, sync
 from portal.listings import making
 from portal.outbox import running
 from portal.runs import Handler
@@ -17,7 +18,7 @@ from portal.shipments import answering, reading
 HANDLERS: Mapping[str, Handler] = {
     "inventory": sync.perform,
     "dry_run": dry_run.perform,
-    "accept_removals": apply.accept_removals,
+    "accept_removals": accepting.accept_removals,
     "fixed_rows": fixes.perform,
     "revert": revert.perform,
     "silence": silence.perform,
@@ -28,6 +29,8 @@ HANDLERS: Mapping[str, Handler] = {
     "linking": linking.perform,
     "listing_batch": making.perform,
     "bulk_act": acts.perform,
+    "exclusion": performing.perform,
+    "room": room.perform,
     "send_orders": running.perform,
     "get_shipments": reading.perform,
     "get_acknowledgements": answering.perform,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from portal import documents, runs
-from portal.inventory import apply, dry_run, sync
+from portal.inventory import accepting, dry_run, sync
 from portal.inventory.dry_run import Choice
 from portal.models import Integration, InventoryChange, InventoryItem, MappingVersion, PlanRow, Run, SetAsideRow, Source, StagedRow
 
@@ -24,7 +24,7 @@ RULES: dict[str, Any] = {
     },
     "duplicates": "last",
 }
-HANDLERS = {"inventory": sync.perform, "accept_removals": apply.accept_removals, "dry_run": dry_run.perform}
+HANDLERS = {"inventory": sync.perform, "accept_removals": accepting.accept_removals, "dry_run": dry_run.perform}
 FORMAT = {"kind": "delimited", "delimiter": ",", "quote": '"', "encoding": "utf-8", "header_row": 1, "decimal_mark": "."}
 
 

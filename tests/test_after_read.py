@@ -16,7 +16,7 @@ from portal import after_read, clock, runs
 from portal import config as installation
 from portal.connectors import problems
 from portal.connectors.folders import FolderConnector
-from portal.inventory import apply
+from portal.inventory import accepting
 from portal.models import Circuit, Integration, Run, RunFile
 from tests.feed_of import HANDLERS, rows_of
 from tests.folder_feed import FolderFeed, files_of, story
@@ -74,7 +74,7 @@ def test_nothing_is_put_away_before_the_run_is_accepted(feed: FolderFeed) -> Non
     held = feed.run()
     after_read.settle_due()
     assert held.state == "held" and feed.names() == ["stock_2.csv"]
-    apply.start_acceptance(held, "ana")
+    accepting.start_acceptance(held, "ana")
     runs.work_available(HANDLERS)
     after_read.settle_due()
     assert feed.names() == [] and files_of(held) == [("stock_2.csv", "file", "done")]

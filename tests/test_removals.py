@@ -12,7 +12,7 @@ import pytest
 
 from portal import clock, documents, removals, requests, runs, sources
 from portal.errors import Invalid, NotFound, Refused
-from portal.inventory import apply
+from portal.inventory import accepting
 from portal.leases import Work
 from portal.models import (
     AuditLine,
@@ -248,7 +248,7 @@ def test_what_was_held_before_a_removal_cannot_be_accepted_after_it(make_source:
     removals.remove_inventory_of(feed.source, "Northwind", WHO)
     run_work()
     with pytest.raises(Refused, match="inventory was removed since"):
-        apply.start_acceptance(held, WHO)
+        accepting.start_acceptance(held, WHO)
 
 
 # Delete Source, restore

@@ -22,7 +22,7 @@ OPEN = """(EXISTS (SELECT 1 FROM request_line r WHERE r.item_id = i.id AND r.ope
     OR EXISTS (SELECT 1 FROM committed_stock c WHERE c.source_id = i.source_id AND c.sku = i.sku AND c.quantity > 0))"""
 """SQL: whether a fulfillment request still waits for the item `i`."""
 
-_KEPT = ("pinned", "kept_out", "exclusion_id")
+_KEPT = ("pinned",)
 _LINK = ("product_id", "linking_id", "rule", "place", "told", "at", "by")
 _PIN = ("public_id", "column", "value", "note", "made_by", "made_at", "expires_at")
 
@@ -68,7 +68,6 @@ def restore(work: Work, act: BulkAct) -> dict[str, int]:
             steps = [step for _, step in pairs]
             restoring.write(work, steps, mark=False, source_id=source_id)
             _again(steps, [was[number] for number, _ in pairs], source_id)
-            Source.update(item_count=Source.item_count + len(steps)).where(Source.id == source_id).execute()
             back += [number for number, _ in pairs]
         chunks.note(act, back, chunks.UNDONE)
         return {"back": len(back), "kept": len(ids) - len(back)}
@@ -112,7 +111,7 @@ def _keep(act: BulkAct, ids: Sequence[int]) -> None:
 
 
 def _again(steps: Sequence[Step], was: Sequence[Mapping[str, Any]], source_id: int) -> None:
-    """Put back what was kept beside the act: pins, the link where its product is still there, and what kept the item out."""
+    """Put back what was kept beside the act: pins, and the link where its product is still there."""
     merchant = Source.get_by_id(source_id).merchant_id
     products = {one["link"]["product_id"] for one in was if "link" in one}
     alive = {one.id for one in Product.select(Product.id).where(Product.id << products)}
@@ -124,13 +123,13 @@ def _again(steps: Sequence[Step], was: Sequence[Mapping[str, Any]], source_id: i
         head = (merchant, source_id, step.item_id, step.sku)
         pins += [(*head, *(_stored(name, one[name]) for name in _PIN)) for one in told.get("pins", ())]
         if any(name in told for name in _KEPT):
-            bits.append((told.get("pinned", 0), told.get("kept_out", 0), told.get("exclusion_id"), step.item_id))
+            bits.append((told.get("pinned", 0), step.item_id))
     marks = ", ".join("?" * (len(_LINK) + 2))
     bulk.run_many(f"INSERT INTO product_link (item_id, source_id, {', '.join(_LINK)}) VALUES ({marks})", links)
     names = ("merchant_id", "source_id", "item_id", "sku", *_PIN)
     quoted = ", ".join(f'"{name}"' for name in names)
     bulk.run_many(f"INSERT INTO item_pin ({quoted}) VALUES ({', '.join('?' * len(names))})", pins)
-    kept = f"UPDATE inventory_item SET pinned = ?, kept_out = ?, exclusion_id = ?, content_hash = {UNKNOWN_HASH} WHERE id = ?"
+    kept = f"UPDATE inventory_item SET pinned = ?, content_hash = {UNKNOWN_HASH} WHERE id = ?"
     bulk.run_many(kept, bits)
 
 

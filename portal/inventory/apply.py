@@ -10,18 +10,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from portal import clock, failpoints, runs
-from portal.errors import Refused
+from portal import clock, failpoints
+from portal.exclusions.keeping import Keeping
 from portal.fields import INVENTORY_COLUMNS
-from portal.inventory import lineage, plan_rows, role_sql, roles, stage, stale
+from portal.inventory import lineage, plan_rows, role_sql, stale
+from portal.inventory.counted import IN
 from portal.inventory.plan import PRICE, PRICES, REMOVALS_FROM, ZERO, Summary
 from portal.inventory.plan_rows import Move
 from portal.inventory.role_sql import differs
 from portal.inventory.roles import STOCK, Role
 from portal.leases import Work
-from portal.models import ItemPin, Run, Source, bulk
+from portal.models import ItemPin, Source, bulk
 from portal.models.database import is_postgres
-from portal.runs import Outcome
 
 CHUNK = 2_000
 LEAST, MOST = 500, 10_000
@@ -38,6 +38,7 @@ STAGED = "staged_row"
 _ITS = "i.id = p.item_id AND i.sku = p.sku"  # a number alone may be another item's by now
 _JOURNAL = "INSERT INTO inventory_change (merchant_id, source_id, run_id, item_id, sku, action, row_number, before, after, at) "
 _CHUNK = "p.run_id = ? AND p.n > ? AND p.n <= ? AND p.state = ?"
+_OF_CHUNK = "i.id IN (SELECT p.item_id FROM plan_row p WHERE p.run_id = ? AND p.n > ? AND p.n <= ? AND p.item_id IS NOT NULL)"
 _SAME_ROW = "s.run_id = p.run_id AND s.row_number = p.row_number"
 _COUNTS = ("add", "change", "zero", "back", "missing", "note", "archive", "in_stock")
 
@@ -56,6 +57,7 @@ class Applying:
         self.others = stale.others(work.run.source_id, work.run.integration_id) if role.adds else []
         self.counts: dict[str, int] = dict.fromkeys(_COUNTS, 0) | work.checkpoint.get("counts", {})
         self.done = 0
+        self.keeping = Keeping(work.run, self._count)
         # CROSS JOIN pins the order on SQLite: a chunk of the plan, then its rows, then their items, each by its key.
         self._from = f"plan_row p CROSS JOIN {rows} s"
 
@@ -74,11 +76,13 @@ class Applying:
         """Adds, changes, zeros and items that are back; of a held row everything but what is held of it."""
 
         def act(after: int, last: int) -> None:
-            scope = (self.planned, after, last, "waiting")
+            scope, chunk = (self.planned, after, last, "waiting"), (self.planned, after, last)
+            archived = self.keeping.archived_of(_OF_CHUNK, chunk)
             self._add(self._from, f"{_CHUNK} AND p.action = 'add' AND {_SAME_ROW}", scope, "p.n")
             self._change(after, last, "waiting", self.columns)
             for marks in (ZERO, PRICE, ZERO | PRICE):
                 self._change(after, last, "held", self._free(marks), f" AND p.marks = {marks}")
+            self._judge(chunk, archived)
 
         self._each_planned("applied", 0, REMOVALS_FROM, total, act)
         self._learn()
@@ -92,8 +96,10 @@ class Applying:
         """The zeros, prices and whole rows that were held."""
 
         def act(after: int, last: int) -> None:
+            archived = self.keeping.archived_of(_OF_CHUNK, (self.planned, after, last))
             self._add(self._from, f"{_CHUNK} AND p.action = 'add' AND {_SAME_ROW}", (self.planned, after, last, "held"), "p.n")
             self._change(after, last, "held", self.columns)
+            self._judge((self.planned, after, last), archived)
 
         self._each_planned("applied", 0, REMOVALS_FROM, total, act)
 
@@ -120,6 +126,7 @@ class Applying:
             try:
                 with self.work.transaction():
                     began = time.monotonic()
+                    self.keeping.look()
                     while True:
                         last, size = bulk.one(chunk, (self.planned, after, high, most))
                         if last is None:
@@ -140,25 +147,38 @@ class Applying:
                 return
             bulk.pause()
 
+    def _judge(self, chunk: tuple[Any, ...], archived: Sequence[int] = ()) -> None:
+        """Let the exclusion rules judge the planned items anew; those that were archived wait for room, as new ones do."""
+        if self.keeping.rules:
+            self.keeping.judge(_OF_CHUNK, chunk)
+        if archived:
+            self.keeping.wait_again(archived)
+
     def _count(self, action: str, number: int) -> None:
         self.counts[action] = self.counts.get(action, 0) + number
 
     def _add(self, rows: str, chosen: str, scope: tuple[Any, ...], order: str) -> None:
         now, names = clock.now(), ", ".join(f'"{name}"' for name in INVENTORY_COLUMNS)
         values = ", ".join(f's."{name}"' for name in INVENTORY_COLUMNS)
+        last = kept = IN
+        if self.keeping.active:
+            last, kept = self.keeping.adding(int(bulk.one(f"SELECT count(*) FROM {rows} WHERE {chosen}", scope)[0]))
+        since = ("kept_out, kept_out_since, ", f"{kept}, ?, ", (now,)) if kept else ("", "", ())
         items = f"""
             INSERT INTO inventory_item
                 (public_id, merchant_id, source_id, content_hash, last_run_id, last_row, added_run_id, added_row, pinned, archived_by,
-                added_at, changed_at, {names})
-            SELECT {bulk.random_id()}, ?, ?, s.content_hash, ?, s.row_number, ?, s.row_number, 0, '', ?, ?, {values}
+                added_at, changed_at, {since[0]}{names})
+            SELECT {bulk.random_id()}, ?, ?, s.content_hash, ?, s.row_number, ?, s.row_number, 0, '', ?, ?, {since[1]}{values}
             FROM {rows} WHERE {chosen} ORDER BY {order}"""
-        added = bulk.run(items, (self.merchant_id, self.source_id, self.run_id, self.run_id, now, now, *scope)).rowcount
+        added = bulk.run(items, (self.merchant_id, self.source_id, self.run_id, self.run_id, now, now, *since[2], *scope)).rowcount
         if added:
             self._mark_others(f"SELECT s.sku FROM {rows} WHERE {chosen}", scope)
             stocked = bulk.one(f"SELECT count(*) FROM {rows} WHERE {chosen} AND s.quantity > 0", scope)[0]
             Source.update(item_count=Source.item_count + added).where(Source.id == self.source_id).execute()
             self._count("add", added)
             self._count("in_stock", stocked)
+            if self.keeping.active:
+                self.keeping.judge_added(last, kept)
 
     def _change(self, after: int, last: int, state: str, columns: tuple[str, ...], and_: str = "") -> None:
         """Write `columns` of planned rows in `state`. Without all of ours: only what differs or comes back, as that and no zero."""
@@ -247,6 +267,7 @@ class Applying:
             FROM plan_row p WHERE {_CHUNK} AND {_ITS} AND p.action <> 'archive' AND {mine}"""
         bulk.run(update, (now, self.run_id, now, *scope))
         self._archive(scope, now)
+        self._judge(scope[:3])
 
     def _archive(self, scope: tuple[Any, ...], now: Any) -> None:
         which = f"{_CHUNK} AND {_ITS} AND p.action = 'archive' AND i.archived_at IS NULL AND i.missing_since IS NOT NULL"
@@ -317,63 +338,6 @@ def _keep_values(work: Work, rows: str) -> None:
         f"WHERE {held} AND plan_row.action = 'missing' AND i.id = plan_row.item_id",
         (run_id,),
     )
-
-
-def start_acceptance(held: Run, who: str) -> Run:
-    """Start the run that applies what `held` holds back, once a person confirmed it. Raises Refused, AlreadyRunning."""
-    _still_held(held)
-    if held.source is None:
-        raise Refused("The source of this run is gone, so there is nothing to accept.")
-    if held.integration is not None and held.integration.removed_at is not None:
-        raise Refused("The feed of this run was removed since, so there is nothing to accept.")
-    settings = {"accepts": held.id}
-    return runs.start(held.source, "accept_removals", integration=held.integration, started_by=who, settings=settings)
-
-
-def accept_removals(work: Work) -> Outcome:
-    """Run handler: apply what one run holds, journaled under this one. Raises Refused when a newer feed came."""
-    held = Run.get_by_id(work.run.settings["accepts"])
-    if not work.checkpoint.get("done"):
-        _still_held(held)
-        work.stage("apply")
-        work.save(document_id=held.document_id, mapping_version=held.mapping_version)
-        total = bulk.one("SELECT count(*) FROM plan_row WHERE run_id = ? AND state = 'held'", (held.id,))[0]
-        applying = Applying(work, roles.of(held), STAGED, planned=held.id)
-        applying.accept_rows(total)
-        applying.remove("held", total)
-        with work.transaction():
-            stale.forget_counts(work.run.source_id)
-            Run.update(accepted=True).where(Run.id == held.id).execute()
-            work.save_checkpoint(done=True)
-    stage.erase(work, held.id)
-    done = {"missing": 0, "zero": 0} | work.checkpoint.get("counts", {})
-    return Outcome("finished", {"missing": done["missing"], "zeroed": done["zero"]}, accepted=True)
-
-
-def _still_held(held: Run) -> None:
-    """Raises Refused unless the run is held, no newer file of its integration was used and no removal took the items since."""
-    if Run.select().where(Run.source == held.source_id, Run.id > held.id, Run.kind == "remove_inventory").exists():
-        raise Refused("The inventory was removed since; there is nothing to decide here any more.")
-    mine = (Run.integration == held.integration_id) & (Run.id > held.id)
-    if held.state == "held" and roles.was_delta(held):
-        _still_waits(held, mine)
-        return
-    newer = Run.select().where(mine, Run.kind << ("inventory", "accept_removals"))
-    used = newer.where((Run.accepted == True) | (Run.state == "held")).order_by(Run.id.desc()).first()  # noqa: E712
-    if held.state != "held" or (used is not None and used.settings.get("accepts") != held.id):
-        raise Refused("A newer feed was read since; there is nothing to decide here any more.")
-    if used is not None:
-        raise Refused("This was accepted already.")
-
-
-def _still_waits(held: Run, newer: Any) -> None:
-    """Raises Refused when nothing of what a delta's run holds is left: newer files named it, or it was accepted."""
-    accepted = [run for run in Run.select().where(newer, Run.kind == "accept_removals") if run.settings.get("accepts") == held.id]
-    if any(run.accepted for run in accepted):
-        raise Refused("This was accepted already.")
-    whole = Run.select().where(newer, Run.kind == "inventory", Run.accepted == True)  # noqa: E712
-    if not stage.undecided(held.id) or any(not roles.was_delta(run) for run in whole):
-        raise Refused("Newer files named all of it since; there is nothing to decide here any more.")
 
 
 def summed(summary: Summary, counts: dict[str, int]) -> tuple[int, int]:

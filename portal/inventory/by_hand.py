@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal import clock, runs
+from portal.exclusions import keeping
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import lineage, stale
 from portal.inventory.apply import UNKNOWN_HASH
@@ -75,6 +76,8 @@ def journal(run: Run, action: str, changes: Sequence[Change]) -> None:
         if action == "unarchive":  # the item may have left the feed meanwhile, which only a feed that is read whole tells
             stale.forget(source_id)
         stale.mark(source_id, some)
+    archived = [change.item.id for change in changes if change.item.archived_at is not None]
+    keeping.by_hand(run, [change.item.id for change in changes], archived)
 
 
 def fed_since(source_id: int, run_id: int) -> bool:

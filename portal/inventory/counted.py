@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.models import InventoryItem, Source, bulk
+from portal.sources import CHANNEL_LINE
 
 IN, EXCLUDED, WAITING = 0, 1, 2
 """What `InventoryItem.kept_out` says."""
@@ -65,3 +66,15 @@ def of_sources(source_ids: Collection[int]) -> dict[int, Tally]:
     return {
         key: Tally(number, archived.get(key, 0), kept.get((key, EXCLUDED), 0), kept.get((key, WAITING), 0)) for key, number in items.items()
     }
+
+
+def by_source(merchant_id: int) -> dict[int, Tally]:
+    """{source: its tally} of the merchant's sources that are not deleted."""
+    mine = (Source.merchant == merchant_id) & (Source.state != "deleted") & (Source.kind != CHANNEL_LINE)
+    rows: Any = Source.select(Source.id).where(mine).tuples()
+    return of_sources([row[0] for row in rows])
+
+
+def of_merchant(merchant_id: int) -> Tally:
+    """The merchant's items by where they are."""
+    return sum(by_source(merchant_id).values(), Tally())

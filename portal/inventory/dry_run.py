@@ -135,6 +135,7 @@ def _counts(work: Work, tally: Tally, summary: Summary) -> dict[str, int]:
         "back": summary.back, "unchanged": summary.unchanged, "set_aside": tally.set_aside, "noted": tally.noted,
         "duplicates": tally.duplicates, "waits": work.checkpoint["waiting"],
         **{name: number for name, number in (("archive", summary.archive), ("note", summary.note), ("unknown", summary.unknown)) if number},
+        **summary.kept,
     }  # fmt: skip
 
 

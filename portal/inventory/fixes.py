@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from portal import clock, documents, failpoints, file_looks, mapping, read_files, runs
 from portal.errors import Problem, Refused, SupplierError
+from portal.exclusions.keeping import Keeping, finish
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import duplicates, item_roles, lineage, mended, role_sql, roles, stale
 from portal.inventory.apply import UNKNOWN_HASH
@@ -132,13 +133,14 @@ def perform(work: Work) -> Outcome:
                 raise _not_ours(f"It holds more than {MOST_ROWS:,} rows.")
             with work.transaction():
                 taking.take(some, tally)
-                work.save_checkpoint(tally=asdict(tally))
+                work.save_checkpoint(tally=asdict(tally), kept=taking.kept)
                 work.save(counts=tally.counts())
             failpoints.reach("applied-chunk")
             work.progress(tally.rows)
             bulk.pause()
     _count_items(work)
-    return _outcome(work, tally)
+    kept = {name: number for name, number in work.checkpoint.get("kept", {}).items() if number} | finish(work)
+    return _outcome(work, tally, kept)
 
 
 class Taking:
@@ -154,9 +156,15 @@ class Taking:
         self.role = roles.of(listed)
         self.mapper = mapping.compile_rules(self.role.within(rules), headers, mark)
         self.locks = role_sql.kept(self.role, pins=True)
+        self.kept = dict(work.checkpoint.get("kept", {}))
+        self.keeping = Keeping(self.run, self._count)
+
+    def _count(self, name: str, number: int) -> None:
+        self.kept[name] = self.kept.get(name, 0) + number
 
     def take(self, rows: Sequence[Row], tally: Tally) -> None:
         """Judge the rows and write what is accepted, in the transaction that is open."""
+        self.keeping.look()
         plain = [Row(row.number, [_unguarded(cell) for cell in row.cells], row.problems) for row in rows]
         chunk = self._judge(plain, tally)
         items = self._items(chunk)
@@ -265,7 +273,10 @@ class Taking:
             (new_id(), run.merchant_id, run.source_id, UNKNOWN_HASH, run.id, row.number, run.id, row.number, 0, "", now, now, *values)
             for row, values in accepted
         ]
+        last, kept = self.keeping.adding(len(rows)) if self.keeping.active else (0, 0)
         bulk.insert("inventory_item", _ITEM, rows)
+        if rows and self.keeping.active:
+            self.keeping.added(last, kept, len(rows))
         tally.new += len(rows)
 
     def _change(self, accepted: Sequence[tuple[InventoryItem, Row, tuple[Any, ...]]], tally: Tally) -> None:
@@ -289,6 +300,9 @@ class Taking:
                 (item.merchant_id, item.source_id, self.run.id, item.id, item.sku, action, row.number, _json(before), _json(after), now)
             )
         bulk.insert("inventory_change", _JOURNAL, lines)
+        if lines and self.keeping.active:
+            self.keeping.judge_those([line[3] for line in lines])
+            self.keeping.wait_again([item.id for item, _, _ in accepted if item.archived_at is not None])
         tally.changed += len(lines)
 
     def _write(self, item: InventoryItem, row: Row, after: Mapping[str, Any]) -> None:
@@ -306,12 +320,12 @@ class Taking:
         tally.set_aside += len(rows)
 
 
-def _outcome(work: Work, tally: Tally) -> Outcome:
+def _outcome(work: Work, tally: Tally, kept: Mapping[str, int]) -> Outcome:
     if tally.already_accepted:
         work.say(f"{tally.already_accepted:,} of {tally.rows:,} rows were accepted already, and were not taken again.")
     if tally.set_aside:
         work.say(f"{tally.set_aside:,} rows still cannot be used. They wait on the list of the run that set them aside.", "warning")
-    return Outcome("warnings" if tally.set_aside else "finished", tally.counts())
+    return Outcome("warnings" if tally.set_aside else "finished", {**tally.counts(), **kept})
 
 
 def _count_items(work: Work) -> None:

@@ -6,8 +6,8 @@ only noted (note) changes no value: that the secondary speaks for an item from n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,7 @@ class Summary:
     Of Get Inventory Secondary they are the items it speaks for. `unknown`: SKUs of its file that the source has no item of.
     `whole`: the source had no items, so every usable row is added and none is listed in the plan.
     `price_moved`: rows with a price that moves further than the guard's share. `hash`: digest of the plan.
+    `kept`: what rules and the plan's limit would do, as portal.exclusions.forecast says; not in the digest.
     """
 
     known: int
@@ -60,6 +61,7 @@ class Summary:
     price_moved: int = 0
     whole: bool = False
     hash: str = ""
+    kept: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def unchanged(self) -> int:

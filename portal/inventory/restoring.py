@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal import clock
+from portal.exclusions.keeping import Keeping
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import lineage, stale
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.inventory.export import shown
 from portal.leases import Work
-from portal.models import InventoryChange, InventoryItem, bulk
+from portal.models import InventoryChange, InventoryItem, Source, bulk
 from portal.models.database import is_postgres
 
 _JOURNAL = ("merchant_id", "source_id", "run_id", "item_id", "sku", "action", "row_number", "before", "after", "at")
@@ -87,13 +88,19 @@ def write(work: Work, steps: Sequence[Step], *, mark: bool, source_id: int | Non
     """
     source_id = source_id or work.run.source_id
     doing = [step for step in steps if step.writes]
+    keeping = Keeping(work.run, lambda _name, _number: None)
+    keeping.look()
     _update(work, [step for step in doing if step.act == "values"])
     gone = [step.item_id for step in doing if step.act == "unadd"]
     if gone:
         InventoryItem.delete().where(InventoryItem.id << gone).execute()
-    for step in doing:
-        if step.act == "readd":
-            step.item_id = _insert(work, step, source_id)
+    again = [step for step in doing if step.act == "readd"]
+    for step in again:
+        step.item_id = _insert(work, step, source_id)
+    Source.update(item_count=Source.item_count + len(again) - len(gone)).where(Source.id == source_id).execute()
+    keeping.judge_those([step.item_id for step in doing if step.act != "unadd"])
+    back = [step.item_id for step in doing if step.act == "values" and "archived_at" in step.will]
+    keeping.wait_again([*back, *(step.item_id for step in again)])
     now, run = clock.now(), work.run
     actions = {"values": "revert"}
     lines = [

@@ -13,6 +13,7 @@ from peewee import fn
 
 from portal import audit, failpoints, runs
 from portal.errors import Invalid, Refused
+from portal.exclusions.keeping import finish
 from portal.fields import INVENTORY_BY_KEY
 from portal.inventory import lineage, stale
 from portal.inventory.restoring import Step, reckon_additions, reckon_lines, report_of, write
@@ -186,7 +187,7 @@ def perform(work: Work) -> Outcome:
         _take_back(work, target, choice)
     finally:
         _count_items(work)
-    counts = _counts(work)
+    counts = _counts(work) | finish(work)
     return Outcome("warnings" if counts["left_alone"] else "finished", counts)
 
 

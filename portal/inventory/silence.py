@@ -14,6 +14,7 @@ from peewee import JOIN
 
 from portal import clock, failpoints, policies, runs
 from portal.errors import Invalid, Problem
+from portal.exclusions import keeping
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import role_sql, roles, stale, words
 from portal.inventory.apply import UNKNOWN_HASH
@@ -125,17 +126,22 @@ def perform(work: Work) -> Outcome:
 
 def _lower(work: Work, chosen: Silence) -> int:
     after, changed = int(work.checkpoint.get("after", 0)), int(work.checkpoint.get("changed", 0))
+    kept = keeping.Keeping(work.run, lambda _name, _number: None)
     mine = _mine(Integration.get_by_id(work.run.integration_id))
     some = f"SELECT i.id FROM inventory_item i WHERE i.source_id = ? AND i.id > ? AND {mine} ORDER BY i.id LIMIT {CHUNK}"
     while True:
         work.look_for_stop()
         last = bulk.one(f"SELECT max(id) FROM ({some}) AS chunk", (work.run.source_id, after))[0]
         if last is None:
+            keeping.finish(work)
             return changed
         with work.transaction():
             if not after:
                 stale.forget(work.run.source_id)  # the next feed is read whole, also when it is the same again
             changed += _write(work, after, last, chosen, mine)
+            kept.look()
+            if kept.rules:
+                kept.judge("i.source_id = ? AND i.id > ? AND i.id <= ?", (work.run.source_id, after, last))
             work.save_checkpoint(after=last, changed=changed)
         failpoints.reach("silenced-chunk")
         after = last

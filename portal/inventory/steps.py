@@ -11,6 +11,7 @@ from typing import Any
 
 from portal import documents, failpoints, file_looks, mapping, read_files
 from portal.errors import SupplierError
+from portal.exclusions import forecast
 from portal.intake.job import Job
 from portal.inventory import (
     baseline,
@@ -230,6 +231,7 @@ def make_plan(work: Work, held: Stage, role: Role, tally: Tally, before: Baselin
     usable = tally.known + tally.usable
     counts = memory.counts if not whole and memory.counts else plan.counted(work.run.source_id, role)
     summary = plan.make(work, held, terms, usable, counts)
+    summary = replace(summary, kept=forecast.of(work, held.table, role, terms.locks, summary))
     with work.transaction():
         work.save(plan_hash=summary.hash)
         work.save_checkpoint(summary=asdict(summary))

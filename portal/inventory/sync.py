@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from portal import failpoints, read_files, readers
 from portal.errors import Problem, SupplierError
+from portal.exclusions import keeping
 from portal.inventory import baseline, contract, feed_states, plan, stage, stale, steps, unknown, words
 from portal.inventory.apply import Applying, hold
 from portal.inventory.baseline import Baseline
@@ -116,6 +117,7 @@ def _apply(work: Work, rows: str, role: Role, summary: Summary) -> None:
         unknown.settle(work, rows, bool(work.checkpoint["whole"]) and not role.delta)
     feed_states.remember(work, summary, applying.counts)
     work.save_checkpoint(done=True)
+    work.save_checkpoint(kept=keeping.finish(work))
 
 
 def _outcome(work: Work, tally: Tally, summary: Summary, held: Problem | None) -> Outcome:
@@ -146,4 +148,5 @@ def _counts(work: Work, tally: Tally, summary: Summary | None) -> dict[str, int]
         "new": done["add"], "changed": done["change"] + done["zero"], "zeroed": done["zero"], "back": done["back"],
         "unchanged": summary.unchanged, "missing": summary.missing, "held": work.checkpoint.get("waiting", 0),
         **{name: number for name, number in (("archived", done.get("archive", 0)), ("unknown", summary.unknown)) if number},
+        **{name: done[name] for name in keeping.ACTS if done.get(name)}, **work.checkpoint.get("kept", {}),
     }  # fmt: skip

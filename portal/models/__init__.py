@@ -9,6 +9,7 @@ from portal.models.database import Table, connect, database
 from portal.models.descriptions import ServiceDescription
 from portal.models.documents import Document, RunFile
 from portal.models.exchanges import Exchange
+from portal.models.exclusions import Exclusion, ExclusionSku, KeptOutChange, PlanLimit, UsageDay
 from portal.models.inventory import (
     FeedState,
     FreshRow,
@@ -60,7 +61,7 @@ TABLES: list[type[Table]] = [
     MappingVersion,
     Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
-    UnknownSku, Webhook, WebhookDelivery, WebhookSeen,
+    UnknownSku, PlanLimit, UsageDay, Exclusion, ExclusionSku, KeptOutChange, Webhook, WebhookDelivery, WebhookSeen,
     OrderFile, Order, OrderLine,
     FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
     Linking, Product, ProductLink, LinkCandidate, LinkUnmatched, AutomaticLinking,
@@ -74,13 +75,16 @@ TABLES: list[type[Table]] = [
 __all__ = [
     "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "BulkAct", "BulkItem", "Channel", "ChannelAttempt",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
-    "Exchange", "FeedLink", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest", "Integration", "InventoryChange",
-    "InventoryItem", "ItemPin", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "LinkUnmatched", "Listing", "ListingBatch",
+    "Exchange", "Exclusion", "ExclusionSku", "FeedLink", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest",
+    "Integration", "InventoryChange",
+    "InventoryItem", "ItemPin", "KeptOutChange", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "LinkUnmatched", "Listing",
+    "ListingBatch",
     "MappingVersion", "Merchant", "MerchantTurn", "OauthGrant",
-    "OauthRequest", "OperatorNote", "Order", "OrderFile", "OrderLine", "PlanRow", "Product", "ProductLink",
+    "OauthRequest", "OperatorNote", "Order", "OrderFile", "OrderLine", "PlanLimit", "PlanRow",
+    "Product", "ProductLink",
     "RequestEvent", "RequestLine", "Run", "RunFile",
     "RunMessage", "RunningProcess", "SchedulerLease", "SealedSecret", "SendAttempt", "SendingStop", "ServiceDescription", "Session",
     "SetAsideRow", "Shipment", "ShipmentItem", "ShippingCode", "SignInAttempt", "Source", "StagedRow",
-    "StaleRecord", "Submission", "SubmissionMember", "SubmissionPart", "Table", "UnknownSku", "User",
+    "StaleRecord", "Submission", "SubmissionMember", "SubmissionPart", "Table", "UnknownSku", "UsageDay", "User",
     "Webhook", "WebhookDelivery", "WebhookSeen", "connect", "database",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from htmx_flask import request
 import tasks
 from portal import clock, documents, read_files, run_report, runs, sources
 from portal.errors import NotFound, Refused
-from portal.inventory import apply, dry_run, export, fixes, held, revert
+from portal.inventory import accepting, dry_run, export, fixes, held, revert
 from portal.web import guards
 from portal.web.connecting import act_of
 from portal.web.render import download, render, saved, wants_fragment
@@ -129,7 +129,7 @@ def acceptance(run_id: str) -> Response:
 @guards.once
 def accept(run_id: str) -> Response:
     """Apply what the run held back, in a run of its own."""
-    started = apply.start_acceptance(runs.find(g.merchant, run_id), g.user.email)
+    started = accepting.start_acceptance(runs.find(g.merchant, run_id), g.user.email)
     tasks.ring()
     return saved(url_for("runs.show", run_id=started.public_id), "Accepted. The held part is being applied.")
 

@@ -24,7 +24,7 @@ import pytest
 from peewee import OperationalError
 
 from portal import clock, failpoints, runs
-from portal.inventory import apply, fixes, revert
+from portal.inventory import accepting, fixes, revert
 from portal.models import InventoryChange, InventoryItem, Run, RunMessage, Source, bulk, database
 from portal.models.database import is_postgres
 from portal.models.runs import UNFINISHED
@@ -267,9 +267,9 @@ def test_an_acceptance_that_is_killed_is_carried_on(workers, feed, twin, point):
         one.sync(file_of(0, 1_000))
         assert one.sync(file_of(0, 1_000)[:600]).state == "held"
     holds = [Run.select().where(Run.source == one.source).order_by(Run.id.desc()).get() for one in (feed, twin)]
-    clean = apply.start_acceptance(holds[1], "ana@harbor.example")
+    clean = accepting.start_acceptance(holds[1], "ana@harbor.example")
     runs.work_available(HANDLERS)
-    run = apply.start_acceptance(holds[0], "ana@harbor.example")
+    run = accepting.start_acceptance(holds[0], "ana@harbor.example")
     assert workers.ends(failpoint=point, chunk=100) == KILLED
     end_leases()
     assert workers.ends() == 0

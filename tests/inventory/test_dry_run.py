@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from portal import clock, documents, leases, runs
 from portal.errors import Invalid, NotFound, Refused
-from portal.inventory import apply, archiving, dry_run, feed_states, fixes, pins, plan, plan_rows, planned, revert, stage, steps
+from portal.inventory import accepting, archiving, dry_run, feed_states, fixes, pins, plan, plan_rows, planned, revert, stage, steps
 from portal.inventory.dry_run import Choice
 from portal.models import Document, Integration, PlanRow, Run, SetAsideRow, bulk
 from tasks.work import HANDLERS
@@ -60,7 +60,7 @@ def _do(feed: Feed, what: str) -> None:
     items = [item for item in feed.items().values() if item.sku in "ABC"]
     here = [item for item in items if item.archived_at is None]
     if what == "accept" and run and run.state == "held":
-        apply.start_acceptance(run, WHO)
+        accepting.start_acceptance(run, WHO)
     elif what == "revert" and run and not revert.may_revert(run):
         revert.start(run, revert.Choice(), WHO)
     elif what in ("pin", "price") and here:

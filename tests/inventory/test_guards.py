@@ -8,7 +8,7 @@ import pytest
 
 from portal import runs
 from portal.errors import Refused
-from portal.inventory import apply
+from portal.inventory import accepting
 from portal.models import Integration, Run, StagedRow
 from tests.feed_of import HANDLERS, HEADERS, Feed, journal, leftovers, rows_of, text_of
 
@@ -180,7 +180,7 @@ def test_a_later_good_file_settles_a_hold(feed):
 
 
 def accept(held):
-    run = apply.start_acceptance(held, "ana@harbor.example")
+    run = accepting.start_acceptance(held, "ana@harbor.example")
     runs.work_available(HANDLERS)
     return Run.get_by_id(run.id)
 
@@ -216,7 +216,7 @@ def test_a_hold_that_a_newer_feed_settled_cannot_be_accepted(feed):
     held = feed.sync(rows_of(70))
     feed.sync(rows_of(100, quantity=6))
     with pytest.raises(Refused, match="newer feed"):
-        apply.start_acceptance(held, "ana@harbor.example")
+        accepting.start_acceptance(held, "ana@harbor.example")
     assert feed.items()["SKU-00099"].quantity == 6
 
 
@@ -224,7 +224,7 @@ def test_an_older_hold_cannot_be_accepted_when_a_newer_one_waits(feed):
     feed.sync(rows_of(100))
     older, newer = feed.sync(rows_of(70)), feed.sync(rows_of(69))
     with pytest.raises(Refused):
-        apply.start_acceptance(older, "ana@harbor.example")
+        accepting.start_acceptance(older, "ana@harbor.example")
     assert accept(newer).counts["missing"] == 31
 
 
@@ -233,13 +233,13 @@ def test_a_hold_is_accepted_once(feed):
     held = feed.sync(rows_of(70))
     accept(held)
     with pytest.raises(Refused, match="already"):
-        apply.start_acceptance(held, "ana@harbor.example")
+        accepting.start_acceptance(held, "ana@harbor.example")
 
 
 def test_a_feed_that_came_between_confirming_and_applying_wins(feed):
     feed.sync(rows_of(100))
     held = feed.sync(rows_of(70))
-    run = apply.start_acceptance(held, "ana@harbor.example")
+    run = accepting.start_acceptance(held, "ana@harbor.example")
     columns = {"merchant": held.merchant_id, "source": held.source_id, "integration": held.integration_id}
     Run.create(number=99, kind="inventory", state="finished", accepted=True, **columns)
     runs.work_available(HANDLERS)

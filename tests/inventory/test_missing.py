@@ -8,7 +8,7 @@ import pytest
 
 from portal import clock, runs, source_status
 from portal.errors import Refused
-from portal.inventory import apply, archiving, explain, history, lineage, missing, pins, revert, roles
+from portal.inventory import accepting, archiving, explain, history, lineage, missing, pins, revert, roles
 from portal.inventory import held as held_pages
 from portal.inventory.missing import Missing
 from portal.inventory.revert import Choice
@@ -202,7 +202,7 @@ def test_a_hold_of_removals_holds_archiving_too_and_acceptance_does_both(feed):
     held = feed.sync(rows_of(5, quantity=6))
     assert (held.state, held.problem["code"], held.counts["held"]) == ("held", "skus_lost", 5)
     assert not archived(feed)
-    apply.start_acceptance(held, WHO)
+    accepting.start_acceptance(held, WHO)
     runs.work_available(HANDLERS)
     assert archived(feed) == {"SKU-00009": roles.PRIMARY}
     assert [feed.quantities()[f"SKU-0000{n}"] for n in range(10)] == [6] * 5 + [0] * 5
@@ -241,7 +241,7 @@ def test_what_a_delta_holds_waits_though_newer_deltas_come_and_only_what_they_na
     assert newer.state == "finished" and held_pages.settled_by(held) is None
     assert source_status.of(feed.source).state == "held"
     assert feed.quantities() == {**before, "SKU-00000": 8, "SKU-00009": 7}
-    run = apply.start_acceptance(held, "ana@harbor.example")
+    run = accepting.start_acceptance(held, "ana@harbor.example")
     runs.work_available(HANDLERS)
     assert Run.get_by_id(run.id).state == "finished"
     zeros = {f"SKU-{n:05}": 0 for n in (1, 2, 3)}
@@ -249,7 +249,7 @@ def test_what_a_delta_holds_waits_though_newer_deltas_come_and_only_what_they_na
     assert Integration.get_by_id(feed.integration.id).last_accepted_run_id == newer.id
     assert source_status.of(feed.source).state == "ok"
     with pytest.raises(Refused, match="accepted already"):
-        apply.start_acceptance(held, "ana@harbor.example")
+        accepting.start_acceptance(held, "ana@harbor.example")
 
 
 def test_a_full_file_or_deltas_that_name_all_of_it_settle_what_a_delta_holds(feed):
@@ -260,14 +260,14 @@ def test_a_full_file_or_deltas_that_name_all_of_it_settle_what_a_delta_holds(fee
     newer = feed.sync([[*row[:3], 3, row[4]] for row in zeros])
     assert held_pages.settled_by(held) == newer
     with pytest.raises(Refused, match="Newer files"):
-        apply.start_acceptance(held, "ana@harbor.example")
+        accepting.start_acceptance(held, "ana@harbor.example")
     again = feed.sync(zeros)
     assert again.state == "held"
     feed.policy(feed="full")
     whole = feed.sync(rows_of(10))
     assert whole.state == "finished" and held_pages.settled_by(again) == whole
     with pytest.raises(Refused):
-        apply.start_acceptance(again, "ana@harbor.example")
+        accepting.start_acceptance(again, "ana@harbor.example")
 
 
 def test_a_hold_is_never_written_onto_another_item_that_has_the_number_by_now(feed):
@@ -277,6 +277,6 @@ def test_a_hold_is_never_written_onto_another_item_that_has_the_number_by_now(fe
     assert held.state == "held"
     item = one(feed)
     InventoryItem.update(sku="ANOTHER", quantity=6).where(InventoryItem.id == item.id).execute()
-    apply.start_acceptance(held, "ana@harbor.example")
+    accepting.start_acceptance(held, "ana@harbor.example")
     runs.work_available(HANDLERS)
     assert feed.quantities() == {f"SKU-{n:05}": 0 for n in range(9)} | {"ANOTHER": 6}

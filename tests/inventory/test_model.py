@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portal import runs
-from portal.inventory import apply, guards
+from portal.inventory import accepting, apply, guards
 from portal.inventory.guards import Limits
 from portal.models import InventoryItem, Run, bulk, database
 from portal.models.database import is_postgres
@@ -129,7 +129,7 @@ def play(feed: Feed, policy: str, acts: Sequence[Any]) -> None:
         if one == "accept":
             if model.held is None:
                 continue
-            run = apply.start_acceptance(held, "ana@harbor.example")
+            run = accepting.start_acceptance(held, "ana@harbor.example")
             runs.work_available(HANDLERS)
             assert Run.get_by_id(run.id).state == "finished"
             model.accept_hold()

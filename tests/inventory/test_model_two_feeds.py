@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from portal import runs
-from portal.inventory import apply, archiving, guards, pins, revert, role_sql, roles
+from portal.inventory import accepting, apply, archiving, guards, pins, revert, role_sql, roles
 from portal.inventory.guards import Limits
 from portal.inventory.missing import Missing
 from portal.inventory.revert import Choice
@@ -253,7 +253,7 @@ class Feeds(RuleBasedStateMachine):
         assert self.held
         before, held = deepcopy(self.model.items), self.held
         self.model.accept()
-        run = apply.start_acceptance(held, WHO)
+        run = accepting.start_acceptance(held, WHO)
         runs.work_available(HANDLERS)
         run = Run.get_by_id(run.id)
         assert run.state == "finished", run.problem

@@ -119,13 +119,13 @@ def test_missing_items_are_there_again_and_back_ones_missing_since_the_same_mome
 
 
 def test_accepted_removals_can_be_taken_back(shop):
-    from portal.inventory import apply
+    from portal.inventory import accepting
 
     shop.sync(rows_of(300))
     before = shop.items()
     held = shop.sync(rows_of(265))
     assert held.state == "held"
-    accepted = apply.start_acceptance(held, WHO)
+    accepted = accepting.start_acceptance(held, WHO)
     runs.work_available(HANDLERS)
     assert sum(item["quantity"] == 0 for item in shop.items().values()) == 35
     shop.revert(Run.get_by_id(accepted.id))

@@ -8,7 +8,7 @@ import pytest
 
 from portal import clock, runs
 from portal.fields import INVENTORY_FIELDS
-from portal.inventory import apply, lineage
+from portal.inventory import accepting, apply, lineage
 from portal.models import Document, FeedState, Integration, InventoryItem, Run, Source
 from tests.feed_of import HANDLERS, HEADERS, Feed, aside, journal, leftovers, rows_of
 
@@ -354,7 +354,7 @@ def test_a_price_that_waits_comes_back_as_it_was_only_held_again_until_it_is_acc
     first, again = feed.sync(dearer), feed.sync(dearer)
     assert (first.counts["held"], again.counts["held"], again.state) == (10, 10, "held")
     assert {item.cost for item in feed.items().values()} != {5_000_000}
-    apply.start_acceptance(again, "ana@harbor.example")
+    accepting.start_acceptance(again, "ana@harbor.example")
     runs.work_available(HANDLERS)
     assert {item.cost for item in feed.items().values()} == {5_000_000}
 
@@ -363,7 +363,7 @@ def test_what_is_held_can_be_accepted_after_a_file_that_was_refused(feed):
     feed.sync(rows_of(100))
     held = feed.sync(rows_of(60))
     assert held.state == "held" and feed.sync([]).state == "failed"
-    run = apply.start_acceptance(held, "ana@harbor.example")
+    run = accepting.start_acceptance(held, "ana@harbor.example")
     runs.work_available(HANDLERS)
     assert Run.get_by_id(run.id).counts == {"missing": 40, "zeroed": 0}
     assert sum(quantity == 0 for quantity in feed.quantities().values()) == 40
