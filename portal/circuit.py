@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from portal import clock
+from portal import certificates, clock
 from portal.errors import Later, Problem, SupplierError
 from portal.models import Circuit, Merchant, Source, database
 from portal.models.database import is_postgres
@@ -54,7 +54,8 @@ def watched(source: Source, by_hand: bool) -> Iterator[None]:
     if not by_hand:
         _ask_leave(source)
     try:
-        yield
+        with certificates.noted(source):
+            yield
     except SupplierError as error:
         if is_servers(error):
             _failed(source, error)

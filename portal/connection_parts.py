@@ -15,7 +15,15 @@ from portal.suppliers import Supplier
 from portal.suppliers.channels import as_channel
 
 LOOPBACK = "127.0.0.1"
-UNTESTED: dict[str, Any] = {"state": "untested", "checks": [], "listing": [], "check_run_id": None, "offered_key": None, "tested_at": None}
+UNTESTED: dict[str, Any] = {
+    "state": "untested",
+    "checks": [],
+    "listing": [],
+    "check_run_id": None,
+    "offered_key": None,
+    "tested_at": None,
+    "certificate_ends": None,
+}
 
 
 def supplier_of(source: Source) -> Supplier:

@@ -15,6 +15,7 @@ OF_OTHER_RUNS = (
     "bulk-chunk", "exclusion-chunk", "room-chunk",
 )  # fmt: skip
 OF_CHANNELS = ("channel-leaving", "channel-answered")
+OF_ALERTS = ("alert-claimed", "alert-sent")
 
 _name, _, _number = os.environ.get("FAILPOINT", "").partition(":")
 _left = int(_number or 1)

@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from portal.models import Channel, FeedLink, Merchant, SealedSecret, Source, Webhook, database
+from portal.models import AlertSettings, Channel, FeedLink, Merchant, SealedSecret, Source, Webhook, database
 from portal.records import Secret
 
 KEY_BYTES = 32
@@ -23,6 +23,8 @@ NONCE_BYTES = 12
 FORM = "v1"
 WEBHOOK_FIELDS = ("webhook address", "webhook secret")
 FEED_FIELD = "feed link"
+ALERT_PLACE = ("alerts", "webhook secret")
+"""Where the secret of the webhook for alerts is sealed to."""
 WRAPPED_FOR = b"quayside data key"
 HEADING = "# Quayside: the key that seals credentials. Keep a copy apart from the database; without it they are lost.\n"
 
@@ -197,6 +199,8 @@ def _sealed_of(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
                 yield hook.source.public_id, field, sealed
     for link in FeedLink.select(FeedLink, Channel).join(Channel).where(Channel.merchant == merchant):
         yield link.channel.public_id, FEED_FIELD, link.sealed_token
+    for told in AlertSettings.select().where(AlertSettings.merchant == merchant, AlertSettings.hook_secret.is_null(False)):
+        yield *ALERT_PLACE, told.hook_secret or ""
 
 
 def check(vault: Vault) -> None:

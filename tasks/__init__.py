@@ -43,9 +43,12 @@ def do_runs() -> None:
         if by_itself.waiting():
             route_orders()
         deliveries.start_due()
-        while runs.work_available(HANDLERS) and deliveries.start_due():
-            continue
+        done = runs.work_available(HANDLERS)
+        while done and deliveries.start_due():
+            done += runs.work_available(HANDLERS)
         after_read.settle_due()
+    if done:
+        look_for_alerts()
 
 
 @huey.task()
@@ -113,11 +116,32 @@ def mind_silence() -> None:
 
 @huey.periodic_task(crontab())
 def mind_freshness() -> None:
-    """Note which feeds are late, and which are not any more."""
+    """Note which feeds are late, and which are not any more; then look at every rule of alerts."""
     from portal import lateness
 
     with database.connection_context():
         lateness.mind()
+    look_for_alerts.call_local()
+
+
+@huey.task()
+def look_for_alerts() -> None:
+    """Find what needs a person, and ring for what is to be told of it."""
+    from portal.alerts import evaluate, leaving
+
+    with database.connection_context():
+        evaluate.evaluate()
+        if leaving.waits():
+            tell_alerts()
+
+
+@huey.task()
+def tell_alerts() -> None:
+    """Send what waits of alerts, each message at most once."""
+    from portal.alerts import leaving
+
+    with database.connection_context():
+        leaving.send_due()
 
 
 @huey.periodic_task(crontab())
@@ -133,6 +157,7 @@ def put_files_away() -> None:
 def erase_old_files() -> None:
     """Erase fetched files whose days are over, plans of old dry runs, and what runs that were given up left behind."""
     from portal import deliveries, documents, exchanges
+    from portal.alerts import evaluate
     from portal.bulk_acts import acts
     from portal.catalogue import linking
     from portal.inventory import dry_run, feed_states
@@ -145,6 +170,7 @@ def erase_old_files() -> None:
         feed_states.erase_orphans()
         dry_run.erase_old()
         linking.erase_old()
+        evaluate.erase_old()
         acts.erase_old()
         making.erase_removed()
         links.erase_unlinked()

@@ -6,8 +6,9 @@ import hashlib
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +37,21 @@ class Certificate:
     issuer: str
     begins: datetime
     ends: datetime
+
+
+_noticed: ContextVar[list[Certificate] | None] = ContextVar("noticed", default=None)
+
+
+@contextmanager
+def noticing() -> Iterator[list[Certificate]]:
+    """The certificates of servers that are talked with inside, each time one was judged and taken."""
+    before = _noticed.get()
+    seen: list[Certificate] = []
+    _noticed.set(seen)
+    try:
+        yield seen
+    finally:
+        _noticed.set(before)
 
 
 def read_certificate(der: bytes) -> Certificate:
@@ -109,6 +125,8 @@ class Identity:
         seen = read_certificate(wrapped.getpeercert(binary_form=True) or b"")
         _tell(found, seen)
         found.detail = f"{wrapped.version()}, certificate until {seen.ends.day} {seen.ends:%b %Y}"
+        if (noticed := _noticed.get()) is not None:
+            noticed.append(seen)
         if not self._pin:
             return
         if seen.fingerprint != self._pin:

@@ -1,6 +1,7 @@
 """The schema: one module per noun. Fields, indexes and small queries; no rules, no I/O beyond the database."""
 
 from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
+from portal.models.alerts import Alert, AlertMessage, AlertSettings, AlertWish
 from portal.models.audit import AuditLine
 from portal.models.bulk_acts import BulkAct, BulkItem
 from portal.models.catalogue import AutomaticLinking, LinkCandidate, Linking, LinkUnmatched, Product, ProductLink
@@ -68,12 +69,14 @@ TABLES: list[type[Table]] = [
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
     Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
     ListingBatch, Listing, FeedLink,
+    Alert, AlertMessage, AlertWish, AlertSettings,
     BulkAct, BulkItem,
     RunningProcess, SchedulerLease, OperatorNote, MerchantTurn,
 ]  # fmt: skip
 
 __all__ = [
-    "TABLES", "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "BulkAct", "BulkItem", "Channel", "ChannelAttempt",
+    "TABLES", "Alert", "AlertMessage", "AlertSettings", "AlertWish",
+    "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "BulkAct", "BulkItem", "Channel", "ChannelAttempt",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "Exclusion", "ExclusionSku", "FeedLink", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest",
     "Integration", "InventoryChange",

@@ -69,6 +69,9 @@ class ChannelOrder(Table):
         indexes = ((("channel", "ref"), True), (("channel", "state", "id"), False))
 
 
+ChannelOrder.add_index(ChannelOrder.channel, ChannelOrder.created_at, where=ChannelOrder.state == "waiting", name="channel_order_waiting")
+
+
 class ChannelNotice(Table):
     """The tracking number of one shipment that its channel is to be told. Made in the transaction that records the shipment.
 
@@ -92,6 +95,11 @@ class ChannelNotice(Table):
     class Meta:
         table_name = "channel_notice"
         indexes = ((("channel", "state", "due_at"), False),)
+
+
+ChannelNotice.add_index(
+    ChannelNotice.channel, ChannelNotice.created_at, where=ChannelNotice.state << ("failed", "unknown"), name="channel_notice_failed"
+)
 
 
 class ChannelAttempt(Table):

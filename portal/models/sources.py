@@ -59,6 +59,7 @@ class Connection(Table):
 
     `trusted_key`: {"key_type", "fingerprint", "how", "by", "at"} once the merchant confirmed it.
     `checks`: the last test, a JSON list of the seven checks; `check_run_id`: its run, the only one that may write here.
+    `certificate_ends`: when the server's certificate ends, as last seen on any connection to it.
     `state`: untested, ok or broken. `choices`: {setting key: [{"value", "label"}]} that the server offered when it was last tested.
     """
 
@@ -74,6 +75,7 @@ class Connection(Table):
     state = CharField(max_length=20, default="untested")
     tested_at = UtcTime(null=True)
     refused_sign_ins = JsonText(default=list)
+    certificate_ends = UtcTime(null=True)
     version = IntegerField(default=1)
     changed_at = UtcTime(default=now)
     changed_by = CharField(max_length=254, default="")

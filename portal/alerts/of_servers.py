@@ -1,0 +1,48 @@
+"""Rules of suppliers' servers: sign-ins that ended, certificates that end soon, servers that keep failing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from portal.alerts.findings import Finding, Look, counted
+from portal.models import Circuit, Connection, Merchant, OauthGrant, Source
+
+LIVE = Source.state == "live"
+_WHOSE = (Source.id, Source.name, Source.merchant, Merchant.time_zone)
+
+
+def sign_ins(look: Look) -> Iterator[Finding]:
+    """Grants that the supplier accepts no longer."""
+    query: Any = OauthGrant.select(OauthGrant.ended_at, *_WHOSE).join(Source).join(Merchant)
+    for ended, source, name, merchant, zone in query.where(LIVE, OauthGrant.ended_at.is_null(False)).tuples():
+        body = f"It ended {look.at(ended, zone)}. Nothing was lost: stock stays as it last came, and orders wait. Sign in again."
+        yield Finding(merchant, "sign_in_ended", f"source {source}", f"{name} no longer accepts our sign-in", body, source,
+                      mark="grant", facts={"place": "sign_in"})  # fmt: skip
+
+
+def certificates(look: Look) -> Iterator[Finding]:
+    """Certificates that end within the days of the limit, as last seen."""
+    for over, whose in look.policies.groups("certificate_ending", Source.merchant):
+        query: Any = Connection.select(Connection.certificate_ends, *_WHOSE).join(Source).join(Merchant)
+        soon = Connection.certificate_ends < look.now + timedelta(days=over)
+        for ends, source, name, merchant, _zone in query.where(LIVE, soon, whose).tuples():
+            over_now, days = ends < look.now, (ends - look.now).days
+            when = f"{ends.day} {ends:%b %Y}"
+            what = "ended" if over_now else "ends today" if days < 1 else f"ends in {counted(days, 'day')}"
+            body = f"It {'was' if over_now else 'is'} good until {when}. After that we do not connect, and stock stays as it last came. "
+            yield Finding(merchant, "certificate_ending", f"source {source}", f"{name}'s certificate {what}",
+                          f"{body}Only {name} can renew it: tell them.", source, level="action" if over_now else "",
+                          mark=when, facts={"place": "checks"})  # fmt: skip
+
+
+def silent(look: Look) -> Iterator[Finding]:
+    """Servers that are left alone for a while because they failed again and again."""
+    query: Any = Circuit.select(Circuit.failures, Circuit.headline, Circuit.until, Circuit.opened, *_WHOSE).join(Source).join(Merchant)
+    for failures, said, until, opened, source, name, merchant, zone in query.where(LIVE, Circuit.until.is_null(False)).tuples():
+        next_try = f"We try again at {look.at(until, zone)}." if until > look.now else "We try again now."
+        failed = f"{said}, {counted(failures, 'time')} in a row."
+        body = f"{failed} Stock stays as it last came; orders wait and leave later, once each. {next_try}"
+        yield Finding(merchant, "server_silent", f"source {source}", f"{name}'s server keeps failing", body, source,
+                      mark=f"opened {opened}", facts={"place": "source"})  # fmt: skip
