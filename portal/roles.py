@@ -10,7 +10,7 @@ RIGHTS: dict[str, str] = {
     "operate": "Work on orders, requests, shipments, products and stock; start, accept, stop and revert runs",
     "configure": "Add sources and channels; change mappings, schedules, rules and settings",
     "credentials": "Change connections, keys and secrets; make API tokens",
-    "delete": "Remove inventory, delete and restore sources, disconnect channels",
+    "delete": "Remove inventory, delete products, delete and restore sources, disconnect channels",
     "audit": "Read the audit log",
     "billing": "See and change the plan and its bills",
     "people": "Invite people, change their roles, disable them",

@@ -105,6 +105,15 @@ def mind_plans() -> None:
 
 
 @huey.periodic_task(crontab())
+def count_catalogues() -> None:
+    """Count what large catalogues have not linked, where a run or a linking changed that."""
+    from portal.catalogue import counting
+
+    with database.connection_context():
+        counting.refresh_due()
+
+
+@huey.periodic_task(crontab())
 def mind_silence() -> None:
     """Start the rule of each integration that has had no accepted feed for too long."""
     from portal.inventory import silence

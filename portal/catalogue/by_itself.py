@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from peewee import fn
 
 from portal import audit, clock
-from portal.catalogue import linking, matching
+from portal.catalogue import keys, linking, matching
 from portal.errors import Invalid, Refused
 from portal.models import AutomaticLinking, InventoryItem, Linking, Run, Source, database
 from portal.models.runs import UNFINISHED
@@ -30,8 +30,13 @@ def mode_of(source: Source) -> tuple[str, Sequence[str]]:
     return ("", tuple(matching.RULES)) if row is None else (row.mode, row.rules)
 
 
-def save(source: Source, mode: str, rules: Sequence[str], who: str) -> None:
-    """Keep how new items of the source are linked. What it has now counts as seen. Raises Invalid ("mode", "rules")."""
+def save(source: Source, mode: str, rules: Sequence[str], who: str, master_from: str | None = None) -> None:
+    """Keep how new items of the source are linked. What it has now counts as seen. Raises Invalid ("mode", "rules", "master_from").
+
+    `master_from`: what Master SKUs are made of, a key of keys.MASTERS; None leaves it as it is.
+    """
+    if master_from is not None and master_from not in keys.MASTERS:
+        raise Invalid({"master_from": "Choose what the Master SKU is made of."})
     if mode not in MODES:
         raise Invalid({"mode": "Choose what becomes of new items."})
     if mode and (not rules or len(set(rules)) != len(rules) or not set(rules) <= set(matching.RULES)):
@@ -44,6 +49,11 @@ def save(source: Source, mode: str, rules: Sequence[str], who: str) -> None:
             seen = kept.seen_item_id if kept is not None else _top()
             AutomaticLinking.create(
                 source=source.id, mode=mode, rules=list(rules), seen_item_id=seen, changed_at=clock.now(), changed_by=who
+            )  # fmt: skip
+        if master_from is not None and master_from != source.master_from:
+            Source.update(master_from=master_from).where(Source.id == source.id).execute()
+            audit.write(
+                source.merchant, who, "source.master_from", "source", source.public_id, before=source.master_from, after=master_from
             )  # fmt: skip
         audit.write(source.merchant, who, "source.automatic_linking", "source", source.public_id, before=before, after=mode)
 

@@ -13,10 +13,14 @@ VERDICTS = {
     "crowded": "Several items of one source",
     "several": "Several products",
     "conflict": "Linked elsewhere",
+    "unclear": "Linked elsewhere, not clear",
 }
-NEED_YOU = ("pack", "far", "crowded", "several")
-MAY_TAKE = ("pack", "far", "crowded")
-"""What a person may link in bulk beside the confident; of several products only one can be chosen, item by item."""
+NEED_YOU = ("pack", "far", "crowded", "several", "unclear")
+MAY_TAKE = ("pack", "far", "crowded", "conflict")
+"""What a person may link in bulk beside the confident, or move: the linked elsewhere for which one product is found, as confident as those.
+
+Of several products only one can be chosen, item by item.
+"""
 
 LEAST_SHARED = 0.2
 """Of the words of the shorter title, how many the other must have too."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from peewee import fn
 
+from portal.catalogue import codes
 from portal.inventory import paging
 from portal.models.database import is_postgres
 
@@ -30,7 +31,12 @@ def shown(code: str) -> str:
 
 
 def mpn(number: str | None, brand: str | None) -> str:
-    """A part number of a brand: without spaces, dashes, dots, strokes and capitals of A to Z. "" unless both are there."""
+    """A part number of a brand: without spaces, dashes, dots, strokes and capitals of A to Z.
+
+    "" unless both are there, and where a spreadsheet program cut the number: many would look the same.
+    """
+    if codes.is_cut(number):
+        return ""
     bare = (number or "").translate(str.maketrans("", "", STRIPPED)).translate(_LOWER)
     maker = (brand or "").strip(" ").translate(_LOWER)
     return f"{bare}|{maker}" if bare and maker else ""
@@ -46,9 +52,29 @@ def begins(column: Any, text: str) -> Any:
     return found[0] if len(found) == 1 else found[0] | found[1]
 
 
-def sku_sql(item: str, source: str) -> str:
-    """The Master SKU that an item has by its source's prefix."""
-    return f"{source}.sku_prefix || {item}.sku"
+MASTERS = {"sku": "Inventory SKU", "upc": "UPC / EAN", "mpn": "MPN", "parent_sku": "Parent SKU"}
+"""What a Master SKU is made of, behind the prefix of the source. Where an item has none of it: of its Inventory SKU."""
+
+
+def master(source: Any, item: Any, made_from: str = "") -> str:
+    """The Master SKU that an item has: the prefix and what its source says, or `made_from`; of the Inventory SKU where it has none."""
+    chosen = getattr(item, made_from or source.master_from)
+    return str(source.sku_prefix + (chosen.strip(" ") if chosen and chosen.strip(" ") and not codes.is_cut(chosen) else item.sku))
+
+
+def sku_sql(item: str, source: str, made_from: str = "") -> str:
+    """`master` of an item. `made_from`: a key of MASTERS, "" as the source says."""
+    if made_from:
+        return f"{source}.sku_prefix || {_chosen(item, made_from)}"
+    kinds = " ".join(f"WHEN '{one}' THEN {_chosen(item, one)}" for one in MASTERS if one != "sku")
+    return f"{source}.sku_prefix || CASE {source}.master_from {kinds} ELSE {item}.sku END"
+
+
+def _chosen(item: str, made_from: str) -> str:
+    if made_from == "sku":
+        return f"{item}.sku"
+    column = f"{item}.{made_from}"
+    return f"CASE WHEN {cut_sql(column)} THEN {item}.sku ELSE coalesce(nullif(trim({column}), ''), {item}.sku) END"
 
 
 def gtin_sql(item: str) -> str:
@@ -62,6 +88,13 @@ def mpn_sql(item: str) -> str:
     for letter in STRIPPED:
         bare = f"replace({bare}, '{letter}', '')"
     return f"{_lower(bare)} || '|' || {_lower(f'trim({item}.brand)')}"
+
+
+def cut_sql(column: str) -> str:
+    """`codes.is_cut` of a column."""
+    if is_postgres():
+        return f"{column} ~ '^{codes.CUT}$'"
+    return f"({column} GLOB '[0-9]*[eE]+[0-9]*' AND {column} NOT GLOB '*[^0-9.,eE+]*')"
 
 
 def _lower(text: str) -> str:

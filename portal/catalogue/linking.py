@@ -1,6 +1,6 @@
 """Link to products, in bulk: look, then apply what is sure (and what a person takes beside it), and undo within 7 days.
 
-looking ─▶ ready ─▶ applying ─▶ applied ─▶ undoing ─▶ undone          a linking only ever adds links, so that undoing it takes those away
+looking ─▶ ready ─▶ applying ─▶ applied ─▶ undoing ─▶ undone          what it adds is taken away again, what it moved goes back
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 from portal import audit, clock, runs
-from portal.catalogue import judging, making, matching
+from portal.catalogue import judging, keys, making, matching, moving
 from portal.errors import Invalid, NotFound, Refused
 from portal.leases import LostLease, Work
-from portal.models import Linking, Merchant, Product, ProductLink, Run, Source, bulk, database
+from portal.models import Linking, LinkMoved, Merchant, Product, ProductLink, Run, Source, bulk, database
 from portal.models.database import is_postgres
 from portal.models.runs import UNFINISHED
 from portal.runs import Outcome
@@ -47,21 +47,26 @@ def begin(
     return made
 
 
-def apply(linking: Linking, include: Iterable[str], create_rest: bool, who: str) -> Linking:
-    """Link the confident and what is included; with `create_rest`, make products of the unmatched. Raises Refused, Invalid."""
+def apply(linking: Linking, include: Iterable[str], create_rest: bool, who: str, master_from: str = "") -> Linking:
+    """Link the confident and what is included; with `create_rest`, make products of the unmatched. Raises Refused, Invalid.
+
+    `master_from`: what the Master SKUs of those are made of, a key of keys.MASTERS; "" as the source of each says.
+    """
     taken = list(dict.fromkeys(include))
+    if master_from and master_from not in keys.MASTERS:
+        raise Invalid({"master_from": "Choose what the Master SKU is made of."})
     if not set(taken) <= set(judging.MAY_TAKE):
         raise Invalid({"include": "Choose among what can be linked in bulk."})
     with database.atomic():
         _only_one(linking.merchant)
         if clock.now() > linking.at + timedelta(hours=HOURS_TO_APPLY):
             raise Refused(f"This was looked at more than {HOURS_TO_APPLY} hours ago. Look again, and apply that. Nothing was linked.")
-        columns = {"state": "applying", "include": taken, "create_rest": int(create_rest)}
+        columns = {"state": "applying", "include": taken, "create_rest": int(create_rest), "master_from": master_from}
         if not Linking.update(columns).where(Linking.id == linking.id, Linking.state == "ready").execute():
             raise Refused("This linking was applied already, or is not ready. Nothing was done.")
         fresh: Linking = Linking.get_by_id(linking.id)
         _run(fresh, "apply", who)
-        told = {"verdicts": ["confident", *taken], "create": create_rest}
+        told = {"verdicts": ["confident", *taken], "create": create_rest, "master_from": master_from}
         audit.write(linking.merchant, who, "linking.apply", "linking", linking.public_id, after=told)
     return fresh
 
@@ -95,12 +100,13 @@ def give_up(linking: Linking, who: str) -> Linking:
 
 
 def standing(linking: Linking) -> dict[str, int]:
-    """What stands of it now, counted in the tables: {"applied", "joined"} links, and "created": links of products that it made."""
+    """What stands of it now, counted in the tables: {"applied", "joined", "moved"} links, and "created": links of products that it made."""
     links = ProductLink.select().where(ProductLink.linking == linking)
     created = links.where(ProductLink.rule == "created").count()
     ours = Product.select(Product.id).where(Product.linking == linking)
     joined = links.where(ProductLink.rule != "created", ProductLink.product << ours).count()
-    return {"applied": links.count() - created - joined, "created": created, "joined": joined}
+    moved = links.join(LinkMoved, on=((LinkMoved.item == ProductLink.item) & (LinkMoved.linking == linking))).count()
+    return {"applied": links.count() - created - joined - moved, "created": created, "joined": joined, "moved": moved}
 
 
 def go_on(linking: Linking, who: str) -> Linking:
@@ -119,11 +125,12 @@ def go_on(linking: Linking, who: str) -> Linking:
 
 def _held(linking: Linking) -> Linking:
     """The linking as it is, behind the lock of all linkings of its merchant."""
-    _lock(linking.merchant)
+    hold(linking.merchant)
     return Linking.get_by_id(linking.id)
 
 
-def _lock(merchant: Merchant) -> None:
+def hold(merchant: Merchant) -> None:
+    """No linking of the merchant begins, and nobody else passes here, until the open transaction ends."""
     Merchant.update(id=Merchant.id).where(Merchant.id == merchant.id).execute()  # the row is held: two never begin at once
 
 
@@ -165,8 +172,13 @@ def may_undo(linking: Linking) -> bool:
     return linking.state == "applied" and clock.now() <= (linking.applied_at or clock.now()) + timedelta(days=DAYS_TO_UNDO)
 
 
+def is_under_way(merchant: Merchant) -> bool:
+    """Whether a linking of the merchant is looking, applying or undoing now."""
+    return any(not is_stuck(one) for one in Linking.select().where(Linking.merchant == merchant, Linking.state << _BUSY))
+
+
 def _only_one(merchant: Merchant) -> None:
-    _lock(merchant)
+    hold(merchant)
     busy = Linking.select().where(Linking.merchant == merchant, Linking.state << _BUSY)
     for one in busy:
         if is_stuck(one):
@@ -203,13 +215,14 @@ def perform(work: Work) -> Outcome:
 
 def _apply(work: Work, linking: Linking) -> dict[str, int]:
     """Link the chosen candidates that are still what they were when they were looked at, then make products of the rest."""
-    verdicts = ["confident", *linking.include]
+    verdicts = ["confident", *(one for one in linking.include if one != moving.VERDICT)]
     where, values = matching.scope(linking)
     first, last = bulk.one(
         "SELECT coalesce(min(item_id), 0), coalesce(max(item_id), -1) FROM link_candidate WHERE linking_id = ?", [linking.id]
     )
     work.stage("link", "items")
     at, applied = int(work.checkpoint.get("linked", first - 1)), int(work.checkpoint.get("applied", 0))
+    moved = int(work.checkpoint.get("moved", 0))
     while at < last:
         end = min(at + matching.SPAN, last)
         with work.transaction():
@@ -230,13 +243,14 @@ def _apply(work: Work, linking: Linking) -> dict[str, int]:
                 [clock.now(), linking.by, linking.id, at, end, *verdicts, *values],
             )
             applied += done.rowcount
-            work.save_checkpoint(linked=end, applied=applied)
+            moved += moving.move(linking, at, end) if moving.VERDICT in linking.include else 0
+            work.save_checkpoint(linked=end, applied=applied, moved=moved)
         at = end
-        work.progress(applied, None)
+        work.progress(applied + moved, None)
         bulk.pause()
     made = making.of_the_rest(work, linking, work.save_checkpoint) if linking.create_rest else {}
-    chosen = sum(int(linking.counts.get(one, 0)) for one in verdicts)
-    return {"applied": applied, "passed_over": max(0, chosen - applied), **made}
+    chosen = sum(int(linking.counts.get(one, 0)) for one in ("confident", *linking.include))
+    return {"applied": applied, "moved": moved, "passed_over": max(0, chosen - applied - moved), **made}
 
 
 def _undo(work: Work, linking: Linking) -> dict[str, int]:
@@ -244,20 +258,24 @@ def _undo(work: Work, linking: Linking) -> dict[str, int]:
         "SELECT coalesce(min(item_id), 0), coalesce(max(item_id), -1) FROM product_link WHERE linking_id = ?", [linking.id]
     ))  # fmt: skip
     work.stage("undo", "items")
-    at, gone = first - 1, int(work.checkpoint.get("taken_back", 0))
+    at, gone, back = first - 1, int(work.checkpoint.get("taken_back", 0)), int(work.checkpoint.get("moved_back", 0))
     while at < last:
         end = min(at + matching.SPAN, last)
         with work.transaction():
+            back += moving.give_back(linking, at, end)
             done = bulk.run("DELETE FROM product_link WHERE linking_id = ? AND item_id > ? AND item_id <= ?", [linking.id, at, end])
             gone += done.rowcount
-            work.save_checkpoint(taken_back=gone)
+            work.save_checkpoint(taken_back=gone, moved_back=back)
         at = end
-        work.progress(gone)
+        work.progress(gone + back)
         bulk.pause()
     removed = _unmake(work, linking)
-    links = sum(int(linking.counts.get(one, 0)) for one in ("applied", "created", "joined"))
+    links = sum(int(linking.counts.get(one, 0)) for one in ("applied", "moved", "created", "joined"))
     kept = _moved_since(linking)
-    return {"taken_back": gone, "unmade": removed, "kept": kept, "gone": max(0, links - gone - kept)}
+    told = "SELECT count(DISTINCT p.id) FROM product p JOIN listing t ON t.product_id = p.id WHERE p.linking_id = ?"
+    listed = int(bulk.one(f"{told} AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.product_id = p.id)", [linking.id])[0])
+    gone_before = max(0, links - gone - back - kept)
+    return {"taken_back": gone, "moved_back": back, "unmade": removed, "kept": kept, "gone": gone_before, "listed": listed}
 
 
 def _moved_since(linking: Linking) -> int:
@@ -271,11 +289,10 @@ def _moved_since(linking: Linking) -> int:
 
 
 def _unmake(work: Work, linking: Linking) -> int:
-    """Products that it made go, and those of linkings undone before it, but for those to which something is linked by now."""
-    found = """
+    """Products that it made go, and those of linkings undone before it, but for those to which something is linked, or that are listed."""
+    found = f"""
         SELECT p.id FROM product p JOIN linking g ON g.id = p.linking_id
-        WHERE g.merchant_id = ? AND (g.id = ? OR g.state = 'undone') AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.product_id = p.id)
-        LIMIT ?
+        WHERE g.merchant_id = ? AND (g.id = ? OR g.state = 'undone') AND {_unused("p")} LIMIT ?
     """
     removed = int(work.checkpoint.get("unmade", 0))
     while True:
@@ -284,13 +301,18 @@ def _unmake(work: Work, linking: Linking) -> int:
             marks = ", ".join("?" for _ in ids)
             if ids and is_postgres():
                 bulk.run(f"SELECT id FROM product WHERE id IN ({marks}) FOR UPDATE", ids)  # who links to one of them waits, or came first
-            free = f"id IN ({marks}) AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.product_id = product.id)"
+            free = f"id IN ({marks}) AND {_unused('product')}"
             count = int(bulk.run(f"DELETE FROM product WHERE {free}", ids).rowcount) if ids else 0
             removed += count
             work.save_checkpoint(unmade=removed)
         if not count:
             return removed
         bulk.pause()
+
+
+def _unused(product: str) -> str:
+    used = (f"SELECT 1 FROM {table} u WHERE u.product_id = {product}.id" for table in ("product_link", "listing"))
+    return " AND ".join(f"NOT EXISTS ({one})" for one in used)
 
 
 def erase_old() -> None:
@@ -301,7 +323,7 @@ def erase_old() -> None:
         | ((Linking.state == "applied") & (Linking.applied_at < week))
     )  # fmt: skip
     for linking in Linking.select(Linking.id).where(over):
-        for table in ("link_candidate", "link_unmatched"):
+        for table in (*matching.FOUND, "link_moved"):
             some = f"SELECT item_id FROM {table} WHERE linking_id = ? LIMIT ?"
             while bulk.run(
                 f"DELETE FROM {table} WHERE linking_id = ? AND item_id IN ({some})", [linking.id, linking.id, matching.SPAN]

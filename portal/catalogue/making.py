@@ -21,7 +21,7 @@ _LINK = ("item_id", "product_id", "source_id", "linking_id", "rule", "place", "t
 
 
 class Item(NamedTuple):
-    """An item as it is now. `sku`: its Master SKU by the prefix of its source."""
+    """An item as it is now. `sku`: its Master SKU. `is_cut`: that is made of a number that a spreadsheet program cut."""
 
     id: int
     source_id: int
@@ -31,6 +31,7 @@ class Item(NamedTuple):
     upc: str | None
     mpn: str | None
     images: str | None
+    is_cut: bool = False
 
     def key(self, rule: str) -> str:
         """What it is found by, "" where it has none."""
@@ -78,7 +79,7 @@ def decide(
     plan = Plan()
     for item in items:
         place, found = next(((n, by[rule][key]) for n, rule in enumerate(rules, 1) if (key := item.key(rule)) in by[rule]), (0, []))
-        if not place and make and item.sku not in by["sku"]:
+        if not place and make and not item.is_cut and item.sku not in by["sku"]:
             product = Made(item.sku, keys.gtin(item.upc), keys.mpn(item.mpn, item.brand), item.title or "", True, sources={item.source_id})
             note(product)
             plan.fresh.append((item, product))
@@ -119,13 +120,14 @@ def of_the_rest(work: Work, linking: Linking, save: Callable[..., None]) -> dict
 
 def _next(linking: Linking, after: int) -> list[Item]:
     where, values = matching.scope(linking)
+    master, plain = keys.sku_sql("i", "s", linking.master_from), keys.sku_sql("i", "s", "sku")
     sql = f"""
-        SELECT i.id, i.source_id, {keys.sku_sql("i", "s")}, i.title, i.brand, i.upc, i.mpn, i.images
+        SELECT i.id, i.source_id, {master}, i.title, i.brand, i.upc, i.mpn, i.images, {keys.cut_sql("i.sku")} AND {master} = {plain}
         FROM link_unmatched u JOIN inventory_item i ON i.id = u.item_id JOIN source s ON s.id = i.source_id
         WHERE u.linking_id = ? AND u.item_id > ? AND {where} AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = i.id)
         ORDER BY u.item_id LIMIT ?
     """
-    return [Item(*row) for row in bulk.run(sql, [linking.id, after, *values, AT_ONCE]).fetchall()]
+    return [Item(*row)._replace(is_cut=bool(row[-1])) for row in bulk.run(sql, [linking.id, after, *values, AT_ONCE]).fetchall()]
 
 
 def _known(linking: Linking, items: Sequence[Item]) -> list[Made]:

@@ -20,6 +20,9 @@ RULES = {
     "mpn": "MPN and brand",
 }
 SHORT = {"sku": "Master SKU", "gtin": "UPC, EAN or GTIN", "mpn": "MPN and brand"}
+FOUND = ("link_candidate", "link_unmatched", "link_damaged")
+"""Where a look writes what it found."""
+
 SPAN = 20_000  # item ids of one transaction
 
 
@@ -27,7 +30,11 @@ def _key(rule: str) -> str:
     return {"sku": keys.sku_sql("i", "s"), "gtin": keys.gtin_sql("i"), "mpn": keys.mpn_sql("i")}[rule]
 
 
-_HAS = {"sku": "1 = 1", "gtin": "i.upc IS NOT NULL", "mpn": "i.mpn IS NOT NULL AND i.brand IS NOT NULL AND trim(i.brand) <> ''"}
+def _has(rule: str) -> str:
+    mpn = "i.mpn IS NOT NULL AND i.brand IS NOT NULL AND trim(i.brand) <> ''"
+    return {"sku": "1 = 1", "gtin": "i.upc IS NOT NULL", "mpn": f"{mpn} AND NOT {keys.cut_sql('i.mpn')}"}[rule]
+
+
 _COLUMN = {"sku": "sku", "gtin": "gtin", "mpn": "mpn_key"}
 SCOPE = f"i.merchant_id = ? AND {counted.sql()} AND s.state <> 'deleted' AND s.kind <> '{CHANNEL_LINE}'"
 
@@ -57,8 +64,8 @@ def look(work: Work, linking: Linking) -> dict[str, int]:
     """Find and judge every candidate, from where an interruption left it; the counts. Writes no link."""
     if not work.checkpoint.get("begun"):
         with work.transaction():
-            bulk.run("DELETE FROM link_candidate WHERE linking_id = ?", [linking.id])
-            bulk.run("DELETE FROM link_unmatched WHERE linking_id = ?", [linking.id])
+            for table in FOUND:
+                bulk.run(f"DELETE FROM {table} WHERE linking_id = ?", [linking.id])
             work.save_checkpoint(begun=bounds(linking))  # what comes later is not of this look, also after an interruption
     first, last = work.checkpoint["begun"]
     work.stage("match", "items")
@@ -69,6 +76,7 @@ def look(work: Work, linking: Linking) -> dict[str, int]:
             for place, rule in enumerate(linking.rules, 1):
                 _match(linking, rule, place, at, end)
             _note_unmatched(linking, at, end)
+            _note_damaged(linking, at, end)
             work.save_checkpoint(matched=end)
         at = end
         work.progress(at - first + 1, last - first + 1)
@@ -83,22 +91,22 @@ def look(work: Work, linking: Linking) -> dict[str, int]:
 
 def _finds_none(rule: str) -> str:
     there = f"SELECT 1 FROM product e WHERE e.merchant_id = i.merchant_id AND e.{_COLUMN[rule]} = {_key(rule)}"
-    return f" AND NOT ({_HAS[rule]} AND EXISTS ({there}))"
+    return f" AND NOT ({_has(rule)} AND EXISTS ({there}))"
 
 
 def _match(linking: Linking, rule: str, place: int, after: int, until: int) -> None:
     where, values = scope(linking)
     earlier = "".join(_finds_none(one) for one in linking.rules[: place - 1])
-    known = " OR ".join(f"({_HAS[one]} AND q.{_COLUMN[one]} = {_key(one)})" for one in linking.rules[:place])
+    known = " OR ".join(f"({_has(one)} AND q.{_COLUMN[one]} = {_key(one)})" for one in linking.rules[:place])
     bulk.run(
         f"""
-        INSERT INTO link_candidate (linking_id, item_id, product_id, source_id, rule, place, verdict)
-        SELECT ?, i.id, p.id, i.source_id, '{rule}', {place}, CASE WHEN l.item_id IS NULL THEN '' ELSE 'conflict' END
+        INSERT INTO link_candidate (linking_id, item_id, product_id, source_id, rule, place, verdict, sku)
+        SELECT ?, i.id, p.id, i.source_id, '{rule}', {place}, CASE WHEN l.item_id IS NULL THEN '' ELSE 'conflict' END, i.sku
         FROM inventory_item i
         JOIN source s ON s.id = i.source_id
         JOIN product p ON p.merchant_id = ? AND p.{_COLUMN[rule]} = {_key(rule)}
         LEFT JOIN product_link l ON l.item_id = i.id
-        WHERE i.id > ? AND i.id <= ? AND {where} AND {_HAS[rule]}{earlier}
+        WHERE i.id > ? AND i.id <= ? AND {where} AND {_has(rule)}{earlier}
         AND (l.item_id IS NULL OR (l.rule <> 'hand' AND l.product_id <> p.id
              AND NOT EXISTS (SELECT 1 FROM product q WHERE q.id = l.product_id AND ({known}))))
         """,
@@ -111,17 +119,31 @@ def _note_unmatched(linking: Linking, after: int, until: int) -> None:
     none = "".join(map(_finds_none, linking.rules))
     bulk.run(
         f"""
-        INSERT INTO link_unmatched (linking_id, item_id)
-        SELECT ?, i.id FROM inventory_item i JOIN source s ON s.id = i.source_id
+        INSERT INTO link_unmatched (linking_id, item_id, sku)
+        SELECT ?, i.id, i.sku FROM inventory_item i JOIN source s ON s.id = i.source_id
         WHERE i.id > ? AND i.id <= ? AND {where}{none} AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = i.id)
         """,
         [linking.id, after, until, *values],
     )
 
 
+def _note_damaged(linking: Linking, after: int, until: int) -> None:
+    """Codes that a spreadsheet program cut: no product is found by such an MPN, and none is made of such a SKU."""
+    where, values = scope(linking)
+    for field in ("mpn", "sku"):
+        bulk.run(
+            f"""
+            INSERT INTO link_damaged (linking_id, item_id, field, sku)
+            SELECT ?, i.id, '{field}', i.sku FROM inventory_item i JOIN source s ON s.id = i.source_id
+            WHERE i.id > ? AND i.id <= ? AND {where} AND {keys.cut_sql(f"i.{field}")}
+            """,
+            [linking.id, after, until, *values],
+        )
+
+
 def still(alias: str = "p") -> str:
     """The condition that the item `i` of source `s` still has what its candidate `c` found in the product."""
-    return " OR ".join(f"(c.rule = '{one}' AND {_HAS[one]} AND {alias}.{_COLUMN[one]} = {_key(one)})" for one in RULES)
+    return " OR ".join(f"(c.rule = '{one}' AND {_has(one)} AND {alias}.{_COLUMN[one]} = {_key(one)})" for one in RULES)
 
 
 def _part(linking: Linking) -> None:
@@ -144,36 +166,60 @@ def _part(linking: Linking) -> None:
         [linking.id, linking.id],
     )
 
+    bulk.run(
+        """
+        UPDATE link_candidate SET verdict = 'unclear' WHERE linking_id = ? AND verdict = 'conflict' AND (
+            EXISTS (SELECT 1 FROM link_candidate o WHERE o.linking_id = link_candidate.linking_id AND o.item_id = link_candidate.item_id
+                    AND o.product_id <> link_candidate.product_id)
+            OR EXISTS (SELECT 1 FROM product_link l WHERE l.product_id = link_candidate.product_id
+                       AND l.source_id = link_candidate.source_id)
+            OR EXISTS (SELECT 1 FROM link_candidate o WHERE o.linking_id = link_candidate.linking_id
+                       AND o.product_id = link_candidate.product_id AND o.source_id = link_candidate.source_id
+                       AND o.item_id <> link_candidate.item_id))
+        """,
+        [linking.id],
+    )
+
 
 def _judge(work: Work, linking: Linking) -> None:
+    """By their titles: what is not settled yet, and what would be moved. A second time over the same rows changes nothing."""
     sql = """
-        SELECT c.item_id, i.title, p.title FROM link_candidate c
+        SELECT c.item_id, c.product_id, i.title, p.title, c.verdict FROM link_candidate c
         JOIN inventory_item i ON i.id = c.item_id JOIN product p ON p.id = c.product_id
-        WHERE c.linking_id = ? AND c.verdict = '' AND c.item_id > ? ORDER BY c.item_id LIMIT ?
+        WHERE c.linking_id = ? AND c.verdict || '' IN ('', 'conflict') AND (c.item_id, c.product_id) > (?, ?)
+        ORDER BY c.item_id, c.product_id LIMIT ?
     """
-    done = last = 0
-    total = int(bulk.one("SELECT count(*) FROM link_candidate WHERE linking_id = ? AND verdict = ''", [linking.id])[0])
-    while rows := bulk.run(sql, [linking.id, last, SPAN]).fetchall():
-        doubted = [(found, linking.id, item) for item, ours, theirs in rows if (found := judging.verdict(ours, theirs)) != "confident"]
+    open_ones = "SELECT count(*) FROM link_candidate WHERE linking_id = ? AND verdict IN ('', 'conflict')"
+    done, last, total = 0, (0, 0), int(bulk.one(open_ones, [linking.id])[0])
+    while rows := bulk.run(sql, [linking.id, *last, SPAN]).fetchall():
+        found = [(judging.verdict(ours, theirs), was, item, product) for item, product, ours, theirs, was in rows]
+        doubted = [
+            ("unclear" if was else told, linking.id, item, product) for told, was, item, product in found if told != "confident"
+        ]  # fmt: skip
         with work.transaction():
-            bulk.run_many("UPDATE link_candidate SET verdict = ? WHERE linking_id = ? AND item_id = ? AND verdict = ''", doubted)
+            bulk.run_many("UPDATE link_candidate SET verdict = ? WHERE linking_id = ? AND item_id = ? AND product_id = ?", doubted)
             bulk.run(
-                "UPDATE link_candidate SET verdict = 'confident' WHERE linking_id = ? AND verdict = '' AND item_id <= ?",
-                [linking.id, rows[-1][0]],
+                """
+                UPDATE link_candidate SET verdict = 'confident'
+                WHERE linking_id = ? AND verdict || '' = '' AND item_id > ? AND item_id <= ?
+                """,
+                [linking.id, last[0], rows[-1][0]],
             )
-        done, last = done + len(rows), rows[-1][0]
+        done, last = done + len(rows), (rows[-1][0], rows[-1][1])
         work.progress(done, total)
         bulk.pause()
 
 
 def counts(linking: Linking) -> dict[str, int]:
-    """{verdict: items}, and of the items in scope: "unmatched" (no product, and none found), "linked"."""
+    """{verdict: items}, and of the items in scope: "unmatched" (no product, and none found), "linked", "damaged" where there are any."""
     found = bulk.run("SELECT verdict, count(DISTINCT item_id) FROM link_candidate WHERE linking_id = ? GROUP BY verdict", [linking.id])
     told: dict[str, int] = {str(verdict): int(count) for verdict, count in found.fetchall()}
     where, values = scope(linking)
     head = "SELECT count(*) FROM inventory_item i JOIN source s ON s.id = i.source_id"
     told["linked"] = int(bulk.one(f"{head} JOIN product_link l ON l.item_id = i.id WHERE {where}", values)[0])
     told["unmatched"] = int(bulk.one("SELECT count(*) FROM link_unmatched WHERE linking_id = ?", [linking.id])[0])
+    if damaged := int(bulk.one("SELECT count(DISTINCT item_id) FROM link_damaged WHERE linking_id = ?", [linking.id])[0]):
+        told["damaged"] = damaged
     return told
 
 
@@ -201,5 +247,5 @@ def possible(merchant_id: int, source_id: int | None, rules: Sequence[str] = tup
     told = {"unlinked": int(bulk.one(head, values)[0])}
     for rule in rules:
         there = f"EXISTS (SELECT 1 FROM product p WHERE p.merchant_id = ? AND p.{_COLUMN[rule]} = {_key(rule)})"
-        told[rule] = int(bulk.one(f"{head} AND {_HAS[rule]} AND {there}", [*values, merchant_id])[0])
+        told[rule] = int(bulk.one(f"{head} AND {_has(rule)} AND {there}", [*values, merchant_id])[0])
     return told

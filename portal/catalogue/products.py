@@ -1,4 +1,4 @@
-"""Products: looking at them, making one, and putting items to them by hand."""
+"""Products: looking at them, and putting items to them by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import JOIN, IntegrityError
+from peewee import JOIN, SQL, fn
 
 from portal import audit, clock
 from portal.catalogue import keys
@@ -15,9 +15,10 @@ from portal.models import InventoryItem, Merchant, Product, ProductLink, Source,
 from portal.requests import stock
 
 PAGE = 50
+LONGEST_TITLE = 500
 MOST_OFFERED = 10
-_TAKEN = "You have a product with the Master SKU {sku} already. Use another."
-LONGEST_SKU, LONGEST_TITLE = 140, 500
+LOOKED_AT = 20_000
+"""Products of which one page finds those without items; the next goes on behind them."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,18 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Units:
+    """What a source says that it has, what open requests hold of that, and what is left to sell: 0 where no order may go."""
+
+    feed: int
+    committed: int
+    left: int
+
+    def __add__(self, other: Units) -> Units:
+        return Units(self.feed + other.feed, self.committed + other.committed, self.left + other.left)
+
+
+@dataclass(frozen=True)
 class Behind:
     """An item behind a product: what its source says of it, and why it is linked."""
 
@@ -52,18 +65,28 @@ class Behind:
         return self.item.archived_at is None and not self.item.kept_out and self.source.state == "live"
 
 
-def page(merchant: Merchant, query: str = "", after: str = "") -> Page:
-    """Products by Master SKU, from behind `after` on. `query`: how a Master SKU begins, a whole UPC, or a whole MPN."""
+def page(merchant: Merchant, query: str = "", after: str = "", bare: bool = False) -> Page:
+    """Products by Master SKU, from behind `after` on. `query`: how a Master SKU begins, a whole UPC, or a whole MPN.
+
+    `bare`: only those without an item, as many as there are among the next LOOKED_AT.
+    """
     wanted: Any = Product.select().where(Product.merchant == merchant)
     if query:
         wanted = wanted.where(_meant(query))
     if after:
         wanted = wanted.where(Product.sku > after)
-    found = list(wanted.order_by(Product.sku).limit(PAGE + 1))
+    wanted, end = wanted.order_by(Product.sku), ""
+    if bare:
+        some: Any = wanted.select(Product.id, Product.sku).limit(LOOKED_AT)
+        there = fn.EXISTS(ProductLink.select(SQL("1")).where(ProductLink.product == some.c.id))
+        ids = [row[0] for row in database.execute(some.select_from(some.c.id).where(~there).order_by(some.c.sku).limit(PAGE + 1))]
+        last = wanted.select(Product.sku).offset(LOOKED_AT - 1).limit(1).scalar()
+        end, wanted = last or "", Product.select().where(Product.id << ids).order_by(Product.sku)
+    found = list(wanted.limit(PAGE + 1))
     shown = found[:PAGE]
     behind = _totals([one.id for one in shown])
     rows = [Row(one, *behind.get(one.id, (0, 0, 0))) for one in shown]
-    return Page(rows, shown[-1].sku if len(found) > PAGE else "")
+    return Page(rows, shown[-1].sku if len(found) > PAGE else end)
 
 
 def _meant(query: str) -> Any:
@@ -78,20 +101,24 @@ def _totals(ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
     found: dict[int, list[Behind]] = {}
     for one in _behind(ProductLink.product << list(ids)):
         found.setdefault(one.link.product_id, []).append(one)
-    left = left_of([one for some in found.values() for one in some])
-    return {key: (len(some), len({one.source.id for one in some}), sum(left[one.item.id] for one in some)) for key, some in found.items()}
+    units = units_of([one for some in found.values() for one in some])
+    return {
+        key: (len(some), len({one.source.id for one in some}), sum(units[one.item.id].left for one in some)) for key, some in found.items()
+    }
 
 
-def left_of(rows: Sequence[Behind]) -> dict[int, int]:
-    """{item: units left to sell}: feed - committed, 0 of an item that is archived or kept out or of a source that takes no orders now."""
+def units_of(rows: Sequence[Behind]) -> dict[int, Units]:
+    """{item: its units}. Nothing is left of one that is archived or kept out, or whose source takes no orders now."""
     by_source: dict[int, list[Behind]] = {}
     for one in rows:
         by_source.setdefault(one.source.id, []).append(one)
-    left: dict[int, int] = {}
+    units: dict[int, Units] = {}
     for key, some in by_source.items():
-        free = stock.available(key, [one.item.sku for one in some])
-        left |= {one.item.id: free.get(one.item.sku, 0) if one.is_sold else 0 for one in some}
-    return left
+        held = stock.committed(key, [one.item.sku for one in some])
+        for one in some:
+            feed, committed = one.item.quantity or 0, held.get(one.item.sku, 0)
+            units[one.item.id] = Units(feed, committed, max(0, feed - committed) if one.is_sold else 0)
+    return units
 
 
 def count(merchant: Merchant) -> int:
@@ -105,6 +132,11 @@ def find(merchant: Merchant, public_id: str) -> Product:
     if found is None:
         raise NotFound("product")
     return found
+
+
+def has(merchant: Merchant, sku: str) -> bool:
+    """Whether the merchant has a product of that Master SKU."""
+    return bool(Product.select().where(Product.merchant == merchant, Product.sku == sku).exists())
 
 
 def of_sku(merchant: Merchant, sku: str) -> Product:
@@ -134,7 +166,7 @@ def _behind(condition: Any) -> list[Behind]:
 
 def candidates_of(item: InventoryItem) -> list[Product]:
     """Products that share its Master SKU, its UPC, or its MPN and brand: to choose among by hand."""
-    own = [("sku", item.source.sku_prefix + item.sku), ("gtin", keys.gtin(item.upc)), ("mpn_key", keys.mpn(item.mpn, item.brand))]
+    own = [("sku", keys.master(item.source, item)), ("gtin", keys.gtin(item.upc)), ("mpn_key", keys.mpn(item.mpn, item.brand))]
     found: dict[int, Product] = {}
     for column, value in own:
         if value:
@@ -146,31 +178,6 @@ def candidates_of(item: InventoryItem) -> list[Product]:
 def of_item(item: InventoryItem) -> ProductLink | None:
     """The item's link, where it has one."""
     return ProductLink.get_or_none(ProductLink.item == item.id)
-
-
-def create(merchant: Merchant, sku: str, title: str, who: str, like: InventoryItem | None = None) -> Product:
-    """A product, with brand, identifiers and images of the item it is `like`. Raises Invalid."""
-    sku, title = sku.strip(), title.strip()
-    errors = {}
-    if not sku or len(sku) > LONGEST_SKU or not sku.isprintable():
-        errors["sku"] = f"Enter a Master SKU of at most {LONGEST_SKU} letters and signs."
-    elif Product.select().where(Product.merchant == merchant, Product.sku == sku).exists():
-        errors["sku"] = _TAKEN.format(sku=sku)
-    if len(title) > LONGEST_TITLE or not title.isprintable():
-        errors["title"] = f"Use at most {LONGEST_TITLE} characters, without line breaks."
-    if errors:
-        raise Invalid(errors)
-    more = {} if like is None else {
-        "brand": like.brand or "", "gtin": keys.gtin(like.upc), "mpn": like.mpn or "", "mpn_key": keys.mpn(like.mpn, like.brand),
-        "images": like.images,
-    }  # fmt: skip
-    try:
-        with database.atomic():
-            made: Product = Product.create(merchant=merchant, sku=sku, title=title, at=clock.now(), by=who, **more)
-            audit.write(merchant, who, "product.create", "product", made.public_id, after={"sku": sku, "title": title})
-    except IntegrityError as error:  # somebody made it beside this one
-        raise Invalid({"sku": _TAKEN.format(sku=sku)}) from error
-    return made
 
 
 def link(item: InventoryItem, product: Product, who: str, beside: bool = False) -> None:

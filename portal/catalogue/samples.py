@@ -1,12 +1,20 @@
-"""What a linking found, a page at a time, as a person looks through it."""
+"""What a linking found, a page at a time by SKU, as a person looks through it: each page reads one index, however many were found."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from peewee import Tuple
+
 from portal.catalogue import keys
-from portal.models import InventoryItem, LinkCandidate, Linking, LinkUnmatched, Product, ProductLink, Source
+from portal.inventory import queries
+from portal.models import InventoryItem, LinkCandidate, LinkDamaged, Linking, LinkUnmatched, Product, ProductLink, Source
+
+SAMPLES = 20
+MOST_SAME = 1_000  # items of one UPC that a search looks at
+MOST_EXACT = 100
 
 
 @dataclass(frozen=True)
@@ -21,41 +29,102 @@ class Sample:
     now: str
 
 
-SAMPLES = 20
+@dataclass(frozen=True)
+class Place:
+    """Behind which row a page begins, as its link says: by SKU, then by ids."""
+
+    sku: str = ""
+    item: int = 0
+    product: int = 0
+
+    @classmethod
+    def read(cls, text: str) -> Place:
+        """The place of a link; the beginning for anything else."""
+        ids, _, sku = text.partition(".")
+        item, _, product = ids.partition("-")
+        if not all(one.isascii() and one.isdigit() and len(one) < 19 for one in (item, product)):
+            return cls()
+        return cls(sku[:140], int(item), int(product))
+
+    def __str__(self) -> str:
+        return f"{self.item}-{self.product}.{self.sku}"
 
 
-def samples(linking: Linking, verdict: str, query: str = "", after: int = 0) -> tuple[list[Sample], int]:
-    """(candidates of that verdict by item, from which item the next go on, 0 for the last). `query`: how a SKU of either begins."""
+def samples(linking: Linking, verdict: str, query: str = "", after: str = "") -> tuple[list[Sample], str]:
+    """(candidates of that verdict by the item's SKU, the link of the next page, "" for the last).
+
+    `query`: how an Inventory SKU begins; a whole Master SKU or a whole UPC, whose candidates come first.
+    """
+    row = (LinkCandidate.sku, LinkCandidate.item, LinkCandidate.product)
+    mine: Any = LinkCandidate.select(*row).where(LinkCandidate.linking == linking, LinkCandidate.verdict == verdict)
+    exact: list[tuple[str, int, int]] = []
+    if query and not after:
+        of_product = Product.select(Product.id).where(Product.merchant == linking.merchant_id, Product.sku == query)
+        exact = _first(mine.where(LinkCandidate.product << of_product), row)
+        exact += _first(mine.where(LinkCandidate.item << same), row) if (same := _of_code(linking, query)) else []
+    place = Place.read(after)
+    if query:
+        mine = mine.where(keys.begins(LinkCandidate.sku, query))
+    if after:
+        mine = mine.where(Tuple(*row) > Tuple(place.sku, place.item, place.product))
+    shown, following = _page(exact, list(mine.order_by(*row).limit(SAMPLES + 1).tuples()))
+    return _told(linking, [(one[1], one[2]) for one in shown]), following
+
+
+def _first(some: Any, row: Sequence[Any]) -> list[Any]:
+    return list(some.order_by(*row).limit(MOST_EXACT).tuples())
+
+
+def _page(exact: Sequence[Any], found: Sequence[Any]) -> tuple[list[Any], str]:
+    """Rows to show, each once, and the link of the next page."""
+    following = str(Place(*found[SAMPLES - 1])) if len(found) > SAMPLES else ""
+    return list(dict.fromkeys([*exact, *found[:SAMPLES]])), following
+
+
+def _told(linking: Linking, pairs: Sequence[tuple[int, int]]) -> list[Sample]:
     rows: Any = (
         LinkCandidate.select(LinkCandidate, InventoryItem, Source, Product)
         .join(InventoryItem)
         .join(Source, on=(InventoryItem.source == Source.id))
         .switch(LinkCandidate)
         .join(Product)
-        .where(LinkCandidate.linking == linking, LinkCandidate.verdict == verdict, LinkCandidate.item > after)
+        .where(LinkCandidate.linking == linking, LinkCandidate.item << [item for item, _ in pairs])
     )
-    if query:
-        rows = rows.where(keys.begins(InventoryItem.sku, query) | keys.begins(Product.sku, query) | (InventoryItem.upc == query))
-    found = list(rows.order_by(LinkCandidate.item, LinkCandidate.product).limit(SAMPLES + 1))
-    shown = found[:SAMPLES]
-    links = ProductLink.select(ProductLink, Product).join(Product).where(ProductLink.item << [one.item_id for one in shown])
+    by_pair = {(one.item_id, one.product_id): one for one in rows}
+    links = ProductLink.select(ProductLink, Product).join(Product).where(ProductLink.item << [item for item, _ in pairs])
     now = {one.item_id: one.product.sku for one in links}
-    told = [Sample(one.item, one.item.source, one.product, one.rule, _same(one), now.get(one.item_id, "")) for one in shown]
-    return told, int(shown[-1].item_id) if len(found) > SAMPLES else 0
+    shown = [by_pair[pair] for pair in pairs if pair in by_pair]
+    return [Sample(one.item, one.item.source, one.product, one.rule, _same(one), now.get(one.item_id, "")) for one in shown]
 
 
-def unmatched(linking: Linking, query: str = "", after: int = 0) -> tuple[list[InventoryItem], int]:
-    """(items for which the look found no product, from which the next go on). `query`: how the SKU begins."""
-    rows: Any = (
-        LinkUnmatched.select(LinkUnmatched, InventoryItem, Source)
-        .join(InventoryItem)
-        .join(Source, on=(InventoryItem.source == Source.id))
-        .where(LinkUnmatched.linking == linking, LinkUnmatched.item > after)
-    )
+LISTS: dict[str, Any] = {"unmatched": LinkUnmatched, "damaged": LinkDamaged}
+"""What a look noted of items alone: no product was found; an MPN or SKU that a spreadsheet program cut."""
+
+
+def items(linking: Linking, name: str, query: str = "", after: str = "") -> tuple[list[InventoryItem], str]:
+    """(items of a key of LISTS, the link of the next page). `query`: how the SKU begins, or a whole UPC."""
+    table = LISTS[name]
+    row = (table.sku, table.item)
+    mine: Any = table.select(*row).where(table.linking == linking).distinct()
+    same = _of_code(linking, query) if query and not after else []
+    exact = _first(mine.where(table.item << same), row) if same else []
+    place = Place.read(after)
     if query:
-        rows = rows.where(keys.begins(InventoryItem.sku, query))
-    found = [one.item for one in rows.order_by(LinkUnmatched.item).limit(SAMPLES + 1)]
-    return found[:SAMPLES], int(found[SAMPLES - 1].id) if len(found) > SAMPLES else 0
+        mine = mine.where(keys.begins(table.sku, query))
+    if after:
+        mine = mine.where(Tuple(*row) > Tuple(place.sku, place.item))
+    shown, following = _page(exact, list(mine.order_by(*row).limit(SAMPLES + 1).tuples()))
+    ids = [one[1] for one in shown]
+    found = InventoryItem.select(InventoryItem, Source).join(Source, on=(InventoryItem.source == Source.id))
+    known = {one.id: one for one in found.where(InventoryItem.id << ids)}
+    return [known[one] for one in ids if one in known], following
+
+
+def _of_code(linking: Linking, query: str) -> list[int]:
+    """Items that have the UPC, in any of its lengths."""
+    codes = queries.read(query).gtins if query.isascii() and query.isdigit() else ()
+    mine = InventoryItem.select(InventoryItem.id).where(InventoryItem.merchant == linking.merchant_id, InventoryItem.upc << list(codes))
+    return [one.id for one in mine.limit(MOST_SAME)] if codes else []
 
 
 def _same(one: LinkCandidate) -> str:

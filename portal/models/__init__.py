@@ -4,7 +4,17 @@ from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, 
 from portal.models.alerts import Alert, AlertMessage, AlertSettings, AlertWish
 from portal.models.audit import AuditLine
 from portal.models.bulk_acts import BulkAct, BulkItem
-from portal.models.catalogue import AutomaticLinking, LinkCandidate, Linking, LinkUnmatched, Product, ProductLink
+from portal.models.catalogue import (
+    AutomaticLinking,
+    CatalogueCount,
+    LinkCandidate,
+    LinkDamaged,
+    Linking,
+    LinkMoved,
+    LinkUnmatched,
+    Product,
+    ProductLink,
+)
 from portal.models.channels import Channel, ChannelAttempt, ChannelNotice, ChannelOrder
 from portal.models.database import Table, connect, database
 from portal.models.descriptions import ServiceDescription
@@ -65,7 +75,7 @@ TABLES: list[type[Table]] = [
     UnknownSku, PlanLimit, UsageDay, Exclusion, ExclusionSku, KeptOutChange, Webhook, WebhookDelivery, WebhookSeen,
     OrderFile, Order, OrderLine,
     FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
-    Linking, Product, ProductLink, LinkCandidate, LinkUnmatched, AutomaticLinking,
+    Linking, Product, ProductLink, LinkCandidate, LinkUnmatched, LinkDamaged, LinkMoved, AutomaticLinking, CatalogueCount,
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
     Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
     ListingBatch, Listing, FeedLink,
@@ -77,10 +87,12 @@ TABLES: list[type[Table]] = [
 __all__ = [
     "TABLES", "Alert", "AlertMessage", "AlertSettings", "AlertWish",
     "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "BulkAct", "BulkItem", "Channel", "ChannelAttempt",
+    "CatalogueCount",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "Exclusion", "ExclusionSku", "FeedLink", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest",
     "Integration", "InventoryChange",
-    "InventoryItem", "ItemPin", "KeptOutChange", "KeyOffer", "LatePeriod", "LinkCandidate", "Linking", "LinkUnmatched", "Listing",
+    "InventoryItem", "ItemPin", "KeptOutChange", "KeyOffer", "LatePeriod", "LinkCandidate", "LinkDamaged", "LinkMoved",
+    "LinkUnmatched", "Linking", "Listing",
     "ListingBatch",
     "MappingVersion", "Merchant", "MerchantTurn", "OauthGrant",
     "OauthRequest", "OperatorNote", "Order", "OrderFile", "OrderLine", "PlanLimit", "PlanRow",

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from peewee import BigAutoField, BigIntegerField, CharField, CompositeKey, ForeignKeyField, SmallIntegerField, TextField
+from peewee import (
+    SQL,
+    BigAutoField,
+    BigIntegerField,
+    CharField,
+    CompositeKey,
+    ForeignKeyField,
+    IntegerField,
+    SmallIntegerField,
+    TextField,
+)
 
 from portal.clock import now
 from portal.models.accounts import Merchant
@@ -18,9 +28,11 @@ class Linking(Table):
     `source`: whose items; None: those of every source. `rules`: keys of portal.catalogue.matching.RULES, in their order.
     `state`: looking, ready, applying, applied, undoing, undone, stopped or failed. `run_id`: its latest run.
     `after_item_id`: only items that came behind that one; 0 for all. `bulk_act_id`: only the items of that act.
-    `counts`: {verdict of candidates: items}, "unmatched", "linked" before, then "applied", "created" (products),
-    "joined" (items put to those), "left", "passed_over", "taken_back", "unmade", "kept", "gone" and "resumed" (by itself).
-    `include`: the verdicts that a person took beside `confident`. `create`: whether the unmatched become products.
+    `counts`: {verdict of candidates: items}, "unmatched", "linked" before, then "applied", "moved", "created" (products),
+    "joined" (items put to those), "left", "passed_over", "taken_back", "moved_back", "unmade", "kept", "gone", "listed" and "resumed" (by
+    itself).
+    `include`: the verdicts that a person took beside `confident`. `create_rest`: whether the unmatched become products.
+    `master_from`: what their Master SKU is made of, a key of portal.catalogue.keys.MASTERS; "" as each source says.
     """
 
     id = BigAutoField()
@@ -35,6 +47,7 @@ class Linking(Table):
     counts = JsonText(default=dict)
     include = JsonText(default=list)
     create_rest = SmallIntegerField(default=0)
+    master_from = CharField(max_length=10, default="", constraints=[SQL("DEFAULT ''")])
     at = UtcTime(default=now)
     by = CharField(max_length=254, default="")
     applied_at = UtcTime(null=True)
@@ -49,7 +62,7 @@ class Product(Table):
     """What a merchant sells, whoever has it. `sku`: the Master SKU.
 
     `gtin`: 14 digits, "" for none. `mpn_key`: MPN and brand as they are compared, "" for none (portal.catalogue.keys).
-    `linking`: what made it, None for a person.
+    `linking`: what made it, None for a person. `images`: addresses as a JSON list. `version` grows with each change by a person.
     """
 
     id = BigAutoField()
@@ -65,6 +78,9 @@ class Product(Table):
     linking = ForeignKeyField(Linking, null=True, backref="products", on_delete="SET NULL")
     at = UtcTime(default=now)
     by = CharField(max_length=254, default="")
+    version = IntegerField(default=1, constraints=[SQL("DEFAULT 1")])
+    changed_at = UtcTime(null=True)
+    changed_by = CharField(max_length=254, default="", constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         indexes = (
@@ -97,7 +113,10 @@ class ProductLink(Table):
 
 
 class LinkCandidate(Table):
-    """A product that an item of a linking may belong to. `verdict`: "" while it is not judged, else one of portal.catalogue.judging."""
+    """A product that an item of a linking may belong to. `verdict`: "" while it is not judged, else one of portal.catalogue.judging.
+
+    `sku`: the item's, so that many are looked through by it.
+    """
 
     linking = ForeignKeyField(Linking, on_delete="CASCADE", index=False)
     item = ForeignKeyField(InventoryItem, backref="+", on_delete="CASCADE")
@@ -106,11 +125,12 @@ class LinkCandidate(Table):
     rule = CharField(max_length=10)
     place = SmallIntegerField()
     verdict = CharField(max_length=10, default="")
+    sku = CharField(max_length=120, default="", constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "link_candidate"
         primary_key = CompositeKey("linking", "item", "product")
-        indexes = ((("linking", "verdict", "item"), False), (("linking", "product"), False))
+        indexes = ((("linking", "verdict", "sku", "item"), False), (("linking", "product"), False))
 
 
 class LinkUnmatched(Table):
@@ -118,10 +138,62 @@ class LinkUnmatched(Table):
 
     linking = ForeignKeyField(Linking, on_delete="CASCADE", index=False)
     item = ForeignKeyField(InventoryItem, backref="+", on_delete="CASCADE")
+    sku = CharField(max_length=120, default="", constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "link_unmatched"
         primary_key = CompositeKey("linking", "item")
+        indexes = ((("linking", "sku", "item"), False),)
+
+
+class LinkDamaged(Table):
+    """An item whose MPN or SKU a spreadsheet program cut, as a linking saw it. `field`: mpn or sku."""
+
+    linking = ForeignKeyField(Linking, on_delete="CASCADE", index=False)
+    item = ForeignKeyField(InventoryItem, backref="+", on_delete="CASCADE")
+    field = CharField(max_length=10)
+    sku = CharField(max_length=120)
+
+    class Meta:
+        table_name = "link_damaged"
+        primary_key = CompositeKey("linking", "item", "field")
+        indexes = ((("linking", "sku", "item"), False),)
+
+
+class LinkMoved(Table):
+    """The link that an item had before a linking moved it to another product: what undoing gives back, columns as of ProductLink."""
+
+    linking = ForeignKeyField(Linking, on_delete="CASCADE", index=False)
+    item = ForeignKeyField(InventoryItem, backref="+", on_delete="CASCADE")
+    product_id = BigIntegerField()
+    source_id = BigIntegerField()
+    former_id = BigIntegerField(null=True)
+    rule = CharField(max_length=10)
+    place = SmallIntegerField(default=0)
+    told = CharField(max_length=400, default="")
+    at = UtcTime()
+    by = CharField(max_length=254, default="")
+
+    class Meta:
+        table_name = "link_moved"
+        primary_key = CompositeKey("linking", "item")
+
+
+class CatalogueCount(Table):
+    """What the worker counted of a merchant's catalogue, where that takes too long for a page. `source_id`: 0 for the whole.
+
+    `counts`: of a source as of portal.catalogue.matching.possible; of the whole {"products"}. `mark`: what it was counted after.
+    """
+
+    merchant = ForeignKeyField(Merchant, on_delete="CASCADE", index=False)
+    source_id = BigIntegerField()
+    counts = JsonText(default=dict)
+    mark = CharField(max_length=80)
+    at = UtcTime(default=now)
+
+    class Meta:
+        table_name = "catalogue_count"
+        primary_key = CompositeKey("merchant", "source_id")
 
 
 class AutomaticLinking(Table):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import BigAutoField, BigIntegerField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+from peewee import SQL, BigAutoField, BigIntegerField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
 
 from portal.clock import now
 from portal.models.accounts import Merchant, User
@@ -38,6 +38,7 @@ class Source(Table):
     auto_process = BooleanField(default=False)
     order_rules = JsonText(default=dict)
     sku_prefix = CharField(max_length=20, default="")
+    master_from = CharField(max_length=10, default="sku", constraints=[SQL("DEFAULT 'sku'")])
     currency = CharField(max_length=3, default="USD")
     item_count = IntegerField(default=0)
     version = IntegerField(default=1)

@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
-from wtforms import RadioField, SelectMultipleField
+from wtforms import RadioField, SelectField, SelectMultipleField
 
 import tasks
 from portal import run_report, sources
-from portal.catalogue import by_itself, judging, linking, matching, samples
+from portal.catalogue import by_itself, codes, counting, judging, keys, linking, matching, samples
 from portal.errors import Invalid, Refused
 from portal.web import guards
 from portal.web.forms import LedgerForm
@@ -25,10 +25,11 @@ class NewItemsForm(LedgerForm):
 
     mode = RadioField("New items", choices=by_itself.MODES, validate_choice=False)
     rules = SelectMultipleField("By these rules, in this order", choices=matching.RULES, validate_choice=False)
+    master_from = SelectField("Master SKUs are made of", choices=keys.MASTERS, validate_choice=False)
 
 
-TABS = {**judging.VERDICTS, "unmatched": "Not matched"}
-DONE = ("applied", "created", "left", "passed_over", "joined", "taken_back", "unmade", "kept", "gone")
+TABS = {**judging.VERDICTS, "unmatched": "Not matched", "damaged": "Damaged codes"}
+DONE = ("applied", "moved", "created", "left", "passed_over", "joined", "taken_back", "moved_back", "unmade", "kept", "gone", "listed")
 ASK_AGAIN = "2s"
 
 
@@ -68,7 +69,8 @@ def apply(linking_id: str) -> Response:
     """Link what is confident, and what was ticked beside it."""
     found = linking.find(g.merchant, linking_id)
     taken = [one for one in judging.MAY_TAKE if request.form.get(f"take-{one}")]
-    linking.apply(found, taken, bool(request.form.get("create")), g.user.email)
+    made_from = request.form.get("master_from", "")
+    linking.apply(found, taken, bool(request.form.get("create")), g.user.email, made_from if made_from in keys.MASTERS else "")
     tasks.ring()
     return saved(url_for("linking.show", linking_id=linking_id), "")
 
@@ -114,11 +116,11 @@ def of_source(source_id: str) -> Response:
     """Whether new items of a source are linked by themselves."""
     source = sources.find(g.merchant, source_id)
     mode, rules = by_itself.mode_of(source)
-    form = NewItemsForm.read(mode=mode, rules=list(rules))
+    form = NewItemsForm.read(mode=mode, rules=list(rules), master_from=source.master_from)
     if request.method != "POST":
         return render("products/new_items.html", source=source, form=form)
     try:
-        by_itself.save(source, form.mode.data or "", form.rules.data or [], g.user.email)
+        by_itself.save(source, form.mode.data or "", form.rules.data or [], g.user.email, form.master_from.data or "sku")
     except Invalid as refused:
         return render("products/new_items.html", "products/_new_items.html", 422, source=source, form=form.refuse(refused))
     return saved(url_for("settings.show", source_id=source_id, _anchor="linking"))
@@ -134,12 +136,13 @@ def _start_page(problem: str = "", status: int = 200) -> Response:
     source = sources.find(g.merchant, named) if named else None
     chosen = [one for one in _rules(args.get("order", ",".join(matching.RULES))) if one in matching.RULES]
     chosen = list(dict.fromkeys(chosen))
-    counted = bool(args.get("count")) or matching.is_quick(g.merchant.id)
-    possible = matching.possible(g.merchant.id, source.id if source else None) if counted else None
+    now = counting.Told(matching.possible(g.merchant.id, source.id if source else None)) if args.get("count") else None
+    told = now or counting.possible(g.merchant, source)
     order, named = ",".join(chosen), source.public_id if source else None
     return render(
         "products/linking.html", "products/_rules.html" if request.method == "GET" else None, status, problem=problem, source=source,
-        known=sources.listing(g.merchant), rules=matching.RULES, chosen=chosen, possible=possible, order=order,
+        known=sources.listing(g.merchant), rules=matching.RULES, chosen=chosen, told=told, order=order,
+        possible=told.counts if told else None,
         count_url=url_for("linking.start", order=order, source=named, count=1), last=linking.listing(g.merchant),
         left_out=[one for one in matching.RULES if one not in chosen],
         moves={rule: _moves(chosen, rule, source) for rule in matching.RULES},
@@ -170,17 +173,19 @@ def _page(found: Any) -> Response:
     if tab not in TABS:
         tab = next((one for one in TABS if found.counts.get(one)), "confident")
     query = request.args.get("q", "").strip()[:140]
-    after = request.args.get("after", 0, type=int)
+    after = request.args.get("after", "")[:200]
     shown: Any
-    shown, following = [], 0
+    shown, following = [], ""
     if not moving and not stuck:
-        shown, following = samples.unmatched(found, query, after) if tab == "unmatched" else samples.samples(found, tab, query, after)
+        listed = samples.items if tab in samples.LISTS else samples.samples
+        shown, following = listed(found, tab, query, after)
     asked: dict[str, Any] = {"linking_id": found.public_id, "tab": tab, "q": query or None}
     counts = dict.fromkeys((*TABS, *DONE), 0) | found.counts
     return render(
         "products/linking_one.html", "products/_linking.html", linking=found, counts=counts, run=run, moving=moving, stuck=stuck,
         tabs=TABS, tab=tab, q=query, shown=shown, rules=matching.RULES, short=matching.SHORT, need=judging.NEED_YOU,
-        may_take=judging.MAY_TAKE, verdicts=judging.VERDICTS, report=run_report.report(run) if run else None,
+        may_take=judging.MAY_TAKE, masters=keys.MASTERS, is_cut=codes.is_cut, verdicts=judging.VERDICTS,
+        report=run_report.report(run) if run else None,
         may_undo=linking.may_undo(found), days=linking.DAYS_TO_UNDO, ask_again=ASK_AGAIN,
         next_url=url_for("linking.show", **asked, after=following) if following else "",
         first_url=url_for("linking.show", **asked) if after else "",

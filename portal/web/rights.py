@@ -199,8 +199,11 @@ RIGHT_OF: dict[str, str | tuple[str, str]] = {
     "linking.start": "operate",
     "linking.undo": "operate",
     "products.add": "operate",
+    "products.deletion": "delete",
+    "products.edit": "operate",
     "products.index": "see",
     "products.link": "operate",
+    "products.merge": "delete",
     "products.show": "see",
     "products.unlink": "operate",
     # orders, requests, shipments

@@ -55,8 +55,8 @@ def test_a_linked_item_that_is_kept_out_has_nothing_left_to_sell(merchant, north
     made = product(merchant, "P")
     for one in InventoryItem.select():
         ProductLink.create(item=one, product=made, source=north, rule="hand")
-    left = products.left_of(products.behind(made))
-    assert [left[one.id] for one in InventoryItem.select().order_by(InventoryItem.sku)] == [5, 0, 0, 0]
+    left = products.units_of(products.behind(made))
+    assert [left[one.id].left for one in InventoryItem.select().order_by(InventoryItem.sku)] == [5, 0, 0, 0]
 
 
 def test_sources_count_what_the_plan_counts(client, merchant, north):

@@ -155,3 +155,93 @@ def test_a_linking_that_stopped_is_told_where_products_are_and_candidates_are_of
     assert "A linking stopped half-way" in client.get("/products").text
     page = client.get(f"/inventory/{one.public_id}/product").text
     assert "It shares an identifier with" in page and ">D</a>" in page and ">E</a>" in page
+
+
+def test_a_product_is_edited_merged_and_deleted_by_form_and_by_htmx(client: Any, north: Any, make_source: Any, merchant: Any) -> None:
+    south, other = make_source("South", state="live"), product(merchant, "OTHER")
+    answer = client.send_form("/products/new", {"sku": "LAMP", "title": "Lamp", "upc": "36000291452"}, page="/products/new")
+    assert answer.status_code == 422 and "zeros in front are lost" in answer.text and 'name="mend-upc"' in answer.text
+    assert 'value="36000291452"' in answer.text and not Product.select().where(Product.sku == "LAMP").exists(), "nothing is mended unasked"
+    values = {"sku": "LAMP", "title": "Lamp", "upc": "36000291452", "mend-upc": "1"}
+    here = client.send_form("/products/new", values, page="/products/new").headers["Location"]
+    lamp = Product.get(Product.sku == "LAMP")
+    products.link(item(north, "1", quantity=5), lamp, "ana")
+    products.link(item(south, "2", quantity=3), lamp, "ana")
+    page = client.get(here).text
+    assert "8 units left to sell" in page and "036000291452" in page and "Committed" in page and page.count(">8</td>") == 2
+    form = client.form_values(client.get(f"{here}/edit").text, f"{here}/edit")
+    assert client.send_form(f"{here}/edit", {"title": "Work lamp"}, page=f"{here}/edit").status_code == 303
+    late = client.post(f"{here}/edit", data={**form, "title": "Mine"}, headers={"HX-Request": "true"})
+    assert late.status_code == 409 and "saved at" in late.text and 'value="Mine"' in late.text and Product.get_by_id(lamp.id).version == 2
+    answer = client.send_form(f"{here}/merge", {"sku": "NOPE"}, page=f"{here}/merge")
+    assert answer.status_code == 422 and "no product with the Master SKU NOPE" in answer.text
+    page = client.get(f"{here}/deletion").text
+    assert "2 items at 2 sources stay in Inventory" in page and "Keep the product" in page
+    answer = client.send_form(f"{here}/merge", {"sku": "OTHER"}, page=f"{here}/merge")
+    assert answer.headers["Location"].endswith(other.public_id) and links() == {"1": "OTHER", "2": "OTHER"}
+    there = f"/products/{other.public_id}"
+    assert client.send_form(f"{there}/deletion", {}, page=f"{there}/deletion").status_code == 303
+    assert links() == {} and client.get(there).status_code == 404
+
+
+def test_products_without_items_have_a_list_of_their_own(client: Any, north: Any, merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    products.link(item(north, "1"), product(merchant, "A-FULL"), "ana")
+    assert "has an item of a source" in client.get("/products?items=none").text
+    product(merchant, "B-BARE")
+    page = client.get("/products?items=none").text
+    assert "B-BARE" in page and "A-FULL" not in page
+    monkeypatch.setattr(products, "LOOKED_AT", 1)
+    page = client.get("/products?items=none").text
+    assert "No product without items so far" in page and "Look further" in page
+    assert "B-BARE" in client.get("/products?items=none&after=A-FULL").text
+
+
+def test_what_is_linked_elsewhere_is_moved_from_the_preview_and_given_back(client: Any, north: Any, merchant: Any) -> None:
+    old, _ = product(merchant, "OLD"), product(merchant, "RIGHT", UPC[0])
+    one = item(north, "1", upc=UPC[0])
+    ProductLink.create(item=one, product=old, source=north, rule="sku")
+    item(north, "2", mpn="1.2E+11", brand="Makita")
+    here = client.send_form("/products/linking", {}, page="/products/linking?order=gtin,mpn").headers["Location"]
+    done()
+    page = client.get(here).text
+    assert "Move the 1 item linked elsewhere" in page and "1 item has a code that a spreadsheet program cut" in page
+    assert "Enter the MPN" in client.get(f"{here}?tab=damaged").text and "Now linked to" in client.get(f"{here}?tab=conflict&q=RIGHT").text
+    assert client.send_form(f"{here}/apply", {"take-conflict": "1", "create": "1", "master_from": "upc"}, page=here).status_code == 303
+    done()
+    page = client.get(here).text
+    assert "0 items linked, 1 item moved, 1 product made" in page and links() == {"1": "RIGHT", "2": "NW-2"}
+    assert "gets its former link back" in client.get(f"{here}/undo").text
+    client.send_form(f"{here}/undo", {})
+    done()
+    assert "1 item moved back" in client.get(here).text and links() == {"1": "OLD"}
+
+
+def test_counts_of_a_large_catalogue_are_the_workers_and_say_of_when(
+    client: Any, north: Any, make_source: Any, merchant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from portal import runs
+    from portal.catalogue import counting, matching
+    from portal.models import CatalogueCount, Run
+
+    south = make_source("South", state="live")
+    product(merchant, "P-0", UPC[0])
+    item(north, "0", upc=UPC[0])
+    type(north).update(item_count=1).where(type(north).id == north.id).execute()
+    assert counting.refresh_due() == 0 and not CatalogueCount.select().exists(), "a small one is counted where it is shown"
+    monkeypatch.setattr(matching, "COUNTED_AT_ONCE", 0)
+    assert counting.possible(merchant, None) is None
+    assert counting.refresh_due() == 2 and counting.refresh_due() == 0
+    assert counting.possible(merchant, None).counts == {"unlinked": 1, "sku": 0, "gtin": 1, "mpn": 0}
+    page = client.get("/products/linking").text
+    assert "Counted" in page and "counted again" not in page and "counted" in client.get("/products").text
+    run = runs.start(north, "inventory")
+    item(north, "1", upc=UPC[0])
+    assert counting.refresh_due() == 0, "it is being written"
+    Run.update(state="finished").where(Run.id == run.id).execute()
+    assert "counted again within minutes" in client.get("/products/linking").text
+    assert counting.possible(merchant, south).counts["unlinked"] == 0 and not counting.possible(merchant, south).is_old
+    assert counting.refresh_due() == 1 and counting.possible(merchant, None).counts["unlinked"] == 2
+    sources = type(south)
+    sources.update(state="deleted").where(sources.id == south.id).execute()
+    counting.refresh_due()
+    assert {one.source_id for one in CatalogueCount.select()} == {0, north.id}
