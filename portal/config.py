@@ -54,6 +54,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("PROMETHEUS_MULTIPROC_DIR", "", "Set by the web verb: folder in which its processes add up what they count."),
     Variable("SENTRY_DSN", "", "Where errors are reported, without values. Needs requirements-production.lock."),
     Variable("OTEL_EXPORTER_OTLP_ENDPOINT", "", "OpenTelemetry collector that gets a span for each request and run. Needs the same."),
+    Variable("RAW_FILES", "", "Bucket for raw files, such as s3://bucket/prefix, that all machines share. Empty: DATA_DIR/files."),
+    Variable("S3_ENDPOINT", "https://s3.amazonaws.com", "The S3-compatible server of that bucket."),
+    Variable("S3_REGION", "", "Its region. Empty: the server is asked."),
+    Variable("S3_ACCESS_KEY", "", "The access key id for it."),
+    Variable("S3_SECRET_KEY_FILE", "", "File that holds the secret access key."),
     Variable("REDIS_URL", "", "Doorbell in Redis, such as redis://host:6379/0. Empty: in the database, or a file beside SQLite."),
     Variable("PER_SERVER", "", "Runs that may talk with one server at a time, over all workers. Empty: WORKERS less 1, at least 1."),
 )  # fmt: skip
@@ -93,6 +98,11 @@ class Config:
     sentry_dsn: str
     otel_endpoint: str
     redis_url: str
+    raw_files: str
+    s3_endpoint: str
+    s3_region: str
+    s3_access_key: str
+    s3_secret_key_file: Path | None
     proxies: int
 
     @property
@@ -143,6 +153,11 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         sentry_dsn=text["SENTRY_DSN"],
         otel_endpoint=text["OTEL_EXPORTER_OTLP_ENDPOINT"],
         redis_url=_redis(text["REDIS_URL"]),
+        raw_files=_bucket(text["RAW_FILES"]),
+        s3_endpoint=text["S3_ENDPOINT"],
+        s3_region=text["S3_REGION"],
+        s3_access_key=text["S3_ACCESS_KEY"],
+        s3_secret_key_file=_file(text, "S3_SECRET_KEY_FILE"),
         proxies=0 if text["PROXIES"] == "0" else _number(text, "PROXIES"),
     )
 
@@ -197,6 +212,12 @@ def _file(text: Mapping[str, str], name: str) -> Path | None:
 def _redis(text: str) -> str:
     if text and not re.match(r"(rediss?|unix)://", text):
         raise ValueError("REDIS_URL must begin with redis://, rediss:// or unix://")
+    return text
+
+
+def _bucket(text: str) -> str:
+    if text and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._/-]*)?", text):
+        raise ValueError(f"RAW_FILES must be s3://bucket or s3://bucket/prefix, not {text!r}")
     return text
 
 

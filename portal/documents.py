@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from peewee import JOIN
 
-from portal import clock, config, early_digest, readers
+from portal import clock, config, early_digest, raw_files, readers
 from portal.errors import NotFound, Problem, SupplierError
 from portal.models import Document, Integration, Merchant, Run, RunFile, Source, database
 from portal.models.fields import new_public_id
@@ -36,8 +36,12 @@ def largest() -> int:
 
 
 def adopt(source: Source, fetched: Fetched, run: Run | None, origin: str = "fetched") -> Document:
-    """Make a file that lies whole in the spool (see `spool_path`) a document. `origin`: fetched, uploaded, secondary, sample or webhook."""
+    """Make a file that lies whole in the spool (see `spool_path`) a document. `origin`: fetched, uploaded, secondary, sample or webhook.
+
+    Raises SupplierError while a bucket that keeps raw files is away.
+    """
     stored = Path(fetched.path).resolve().relative_to(config.current().spool_dir.resolve())
+    raw_files.keep(str(stored))
     return Document.create(
         merchant=source.merchant_id, source=source, run_id=run.id if run else None, origin=origin, name=_tidy(fetched.name),
         remote_path=fetched.remote_path[-1000:], size=fetched.size, sha256=fetched.sha256, modified=fetched.modified,
@@ -100,10 +104,16 @@ def _linked(kept: Path, target: Path) -> bool:
 
 
 def path_of(document: Document) -> Path:
-    """Where the bytes of the document lie. Raises NotFound once they were erased."""
+    """Where the bytes of the document lie. Raises NotFound once they were erased, SupplierError while a bucket that has them is away."""
     if document.stored_name is None:
         raise NotFound("file")
-    return config.current().spool_dir / document.stored_name
+    return raw_files.found(document.stored_name)
+
+
+def erase(document: Document) -> None:
+    """Erase the bytes of the document, where they are kept; its row says so only once the caller writes that."""
+    if document.stored_name is not None:
+        raw_files.erase(document.stored_name)
 
 
 def find(merchant: Merchant, public_id: str) -> Document:
@@ -133,7 +143,7 @@ def erase_old() -> int:
     """Erase files past their age, except the last accepted ones, mapping samples and those of unfinished runs; how many went."""
     erased = 0
     for document in list(_old()):
-        path_of(document).unlink(missing_ok=True)
+        erase(document)
         with database.atomic():
             erased += Document.update(stored_name=None).where(Document.id == document.id).execute()
     return erased + _erase_orphans()
@@ -152,13 +162,14 @@ def _old() -> Any:
 
 
 def _erase_orphans() -> int:
-    """Files that a killed process left behind before the database knew of them."""
+    """Files that a killed process left behind before the database knew of them, and copies of those that a bucket has."""
     spool, erased = config.current().spool_dir, 0
-    oldest = clock.now() - timedelta(hours=ORPHAN_HOURS)
+    oldest = (clock.now() - timedelta(hours=ORPHAN_HOURS)).replace(tzinfo=UTC).timestamp()
     for path in spool.glob("*/*") if spool.is_dir() else ():
-        known = Document.select().where(Document.stored_name == str(path.relative_to(spool))).exists()
-        if not known and path.is_file() and path.stat().st_mtime < oldest.replace(tzinfo=UTC).timestamp():
-            path.unlink(missing_ok=True)
+        name = str(path.relative_to(spool))
+        known = Document.select().where(Document.stored_name == name).exists()
+        if path.is_file() and path.stat().st_mtime < oldest and (not known or raw_files.in_bucket()):
+            path.unlink(missing_ok=True) if known else raw_files.erase(name)
             erased += 1
     return erased
 

@@ -44,7 +44,7 @@ FAILURE_CODES = frozenset(
         "silent",
         # us
         "server_resting", "server_busy", "source_busy", "not_set_up", "reading_stopped", "stopped", "attempts_used_up", "refused",
-        "internal",
+        "file_store", "internal",
     }
 )  # fmt: skip
 

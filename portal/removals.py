@@ -288,7 +288,7 @@ def _erase_files(work: Any, source: Source) -> int:
     count = 0
     for document in kept:
         work.check_stop()
-        documents.path_of(document).unlink(missing_ok=True)
+        documents.erase(document)
         with database.atomic():
             Document.update(stored_name=None).where(Document.id == document.id).execute()
             work.save_checkpoint(files=document.id)

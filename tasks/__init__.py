@@ -17,16 +17,17 @@ log = logging.getLogger(__name__)
 
 
 def ring() -> None:
-    """Wake a worker: a run waits. Called after the transaction that queued it."""
-    do_runs()
+    """Wake a worker: a run waits. Called after the transaction that queued it.
 
-
-def ring_if_it_works() -> None:
-    """As `ring`, for a request whose answer must not hang on it: the worker also looks for itself every few seconds."""
+    A doorbell that is away fails nothing: the workers also look for themselves every few seconds.
+    """
     try:
-        ring()
+        do_runs()
     except AWAY as problem:
         log.error("the doorbell did not ring: %s", type(problem).__name__)
+
+
+ring_if_it_works = ring
 
 
 @huey.task()

@@ -49,8 +49,10 @@ class OpenedLater:
     def _open(self, settings: config.Config) -> Any:
         if settings.redis_url:
             from huey.storage import RedisStorage
+            from redis import ConnectionPool
 
-            return RedisStorage(self._name, url=settings.redis_url)
+            pool = ConnectionPool.from_url(settings.redis_url, socket_connect_timeout=2, socket_timeout=5)
+            return RedisStorage(self._name, connection_pool=pool)
         if settings.database_url.startswith("sqlite:"):  # a file of its own, so that a big import never locks the doorbell
             return SqliteStorage(self._name, filename=str(settings.data_dir / "queue.db"))
         with psycopg.connect(settings.database_url, autocommit=True) as alone:  # nor processes; closing gives the lock back

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-SSHD, VSFTPD = Path("/usr/sbin/sshd"), Path("/usr/sbin/vsftpd")
+SSHD, VSFTPD, REDIS = Path("/usr/sbin/sshd"), Path("/usr/sbin/vsftpd"), Path("/usr/bin/redis-server")
 LOOPBACK = "127.0.0.1"
 
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The programs that tests drive for real: Chromium, OpenSSH's server, vsftpd, PHP's SOAP. Installs what is missing where it may.
+# The programs that tests drive for real: Chromium, OpenSSH's server, vsftpd, Redis, PHP's SOAP. Installs what is missing where it may.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 [ -x /usr/sbin/vsftpd ] || missing+=(vsftpd)
+[ -x /usr/bin/redis-server ] || missing+=(redis-server)
 php -m 2>/dev/null | grep -qix soap || missing+=(php-cli php-soap)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from portal import audit, config, vault
+from portal import audit, config, raw_files, vault
 from portal.errors import Refused
 from portal.models import Merchant, OperatorNote, Session, database
 from portal.operation import backup, notes, snapshot
@@ -91,6 +91,9 @@ def restore(folder: Path, key: Path | None = None) -> Proof:
         _look(proof, told, keys)
     if (folder / backup.FILES).is_dir():
         shutil.copytree(folder / backup.FILES, settings.spool_dir, dirs_exist_ok=True)
+        for name in told["files"]:
+            if name.startswith(f"{backup.FILES}/"):
+                raw_files.keep(name.removeprefix(f"{backup.FILES}/"))
     with _connected(), database.atomic():
         stops.stop_everything(WHY.format(at=proof.made_at[:16].replace("T", " ")), "restore", automatic=True)
         doubts = restored.note_doubts()

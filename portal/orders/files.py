@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from portal import clock, config, documents, file_looks, matching
+from portal import clock, config, documents, file_looks, matching, raw_files
 from portal.errors import Invalid, NotFound, Problem, SupplierError
 from portal.models import Merchant, OrderFile, database
 from portal.models.fields import new_public_id
@@ -40,6 +40,7 @@ def begin(merchant: Merchant, stream: IO[bytes], name: str, who: str) -> OrderFi
     """Keep the file and match its columns, as the last file was mapped where it has the same. Raises SupplierError."""
     path = config.current().spool_dir / f"orders-{merchant.public_id}" / new_public_id()
     kept = documents.spool_at(path, stream, name, LARGEST)
+    raw_files.keep(str(path.relative_to(config.current().spool_dir)))
     form = file_looks.detect(path, name).format
     headers, rows = file_looks.preview(path, form, _SAMPLE)
     matches = matching.propose(columns.FIELDS, headers, [row.cells for row in rows], _as_rules(_last(merchant)), "As last time")
@@ -132,7 +133,7 @@ def _plain(one: BadRow) -> dict[str, Any]:
 
 
 def _path(file: OrderFile) -> Path:
-    path = config.current().spool_dir / file.stored_name
+    path = raw_files.found(file.stored_name)
     if not path.is_file():
         body = "Uploaded files of orders are kept for a day. Nothing of it was taken in; upload it again."
         raise SupplierError(Problem("file_missing", "This file is not kept any more", body, "Upload it again", "file"), permanent=True)
