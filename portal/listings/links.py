@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from portal import audit, clock, config, vault
 from portal.errors import NotFound, Refused
@@ -37,6 +38,11 @@ class Published:
     path: Path
     tag: str
     changed_at: datetime
+    size: int
+
+    def opened(self) -> IO[bytes]:
+        """Its bytes; once it is open, a newer file in its place does no harm."""
+        return self.path.open("rb")
 
 
 def of(channel: Channel) -> FeedLink | None:
@@ -146,8 +152,10 @@ def _made(channel: Channel, form: str, folder: Path, before: Published | None) -
     note.write_text(json.dumps({"tag": tag, "changed_at": changed.isoformat(), "made_at": began.isoformat()}))
     note.replace(folder / f"{form}.note")
     if before is not None and before.tag != tag:
-        before.path.unlink(missing_ok=True)  # who reads it now reads on
-    return Published(path, tag, changed)
+        for old in folder.glob(f"*.{form}"):
+            if old not in (path, before.path):  # one before stays, for who is about to open it
+                old.unlink(missing_ok=True)
+    return Published(path, tag, changed, path.stat().st_size)
 
 
 def _known(folder: Path, form: str) -> tuple[Published, datetime] | None:
@@ -159,7 +167,8 @@ def _known(folder: Path, form: str) -> tuple[Published, datetime] | None:
     path = folder / f"{told['tag']}.{form}"
     if not path.exists():
         return None
-    return Published(path, told["tag"], datetime.fromisoformat(told["changed_at"])), datetime.fromisoformat(told["made_at"])
+    changed, made = (datetime.fromisoformat(told[name]) for name in ("changed_at", "made_at"))
+    return Published(path, told["tag"], changed, path.stat().st_size), made
 
 
 def is_theirs(file: Published, none_match: str, modified_since: datetime | None) -> bool:

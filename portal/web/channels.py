@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import Any
 
-from flask import Blueprint, Response, g, url_for
+from flask import Blueprint, Response, g, redirect, url_for
 from htmx_flask import request
 from wtforms import BooleanField, DateField, RadioField, SelectField, StringField
 
@@ -13,6 +13,7 @@ import tasks
 from portal import channels, clock, run_words, runs
 from portal.channels import notices, pulling, telling
 from portal.errors import Invalid, Refused, Stale
+from portal.listings import editing, links, offers
 from portal.shipments import listing
 from portal.web import filters, guards
 from portal.web.forms import VersionedForm
@@ -28,7 +29,8 @@ class ChannelForm(VersionedForm):
     """A channel's own settings; how it is reached is its connection."""
 
     name = StringField("Name", description="Only you see it. At most 80 characters")
-    kind = RadioField("Where you sell", choices=channels.KINDS, validate_choice=False)
+    kind = RadioField("Where you sell", choices=channels.NAMES, validate_choice=False)
+    currency = StringField("Currency", default="USD", description="Of the prices there. Three letters")
     take_from = DateField("Take orders placed from", description="Older ones stay in the store alone, so that nothing ships twice")
     notify = BooleanField("Let the store mail buyers their tracking number", default=True)
     every = SelectField("Pull orders", choices=EVERY, validate_choice=False)
@@ -40,6 +42,12 @@ class ChannelForm(VersionedForm):
         return datetime.combine(self.take_from.data, time(), filters.zone()).astimezone(UTC).replace(tzinfo=None)
 
 
+class NameForm(VersionedForm):
+    """What a channel without a store has of its own settings."""
+
+    name = StringField("Name", description="Only you see it. At most 80 characters")
+
+
 class RemovalForm(VersionedForm):
     """The end of a channel."""
 
@@ -49,7 +57,8 @@ class RemovalForm(VersionedForm):
 def index() -> Response:
     """Every channel with how it is."""
     rows = [(one, channels.standing(one)) for one in channels.listing(g.merchant)]
-    return render("channels/index.html", rows=rows, kinds=channels.KINDS)
+    listed = {one.id: editing.in_words(editing.count(one, *offers.OFFERED)) for one, _ in rows}
+    return render("channels/index.html", rows=rows, kinds=channels.NAMES, listed=listed, files=channels.FILES)
 
 
 @blueprint.route("/channels/new", methods=["GET", "POST"])
@@ -60,23 +69,32 @@ def add() -> Response:
     form = ChannelForm.read(take_from=_local(clock.now()))
     if request.method == "POST":
         try:
-            made = channels.add(g.merchant, form.name.data or "", form.kind.data or "", form.begins(), bool(form.notify.data), g.user.email)
+            kind = form.kind.data or ""
+            begins = clock.now() if kind in channels.FILES else form.begins()
+            made = channels.add(
+                g.merchant, form.name.data or "", kind, begins, bool(form.notify.data), g.user.email, form.currency.data or ""
+            )  # fmt: skip
+            if kind in channels.FILES:
+                return saved(url_for("listing_rules.edit", channel_id=made.public_id), "Channel saved. Say how its prices are made.")
             return saved(url_for("connections.edit", source_id=channels.line_of(made).public_id), "Channel saved. Connect it now.")
         except Invalid as error:
             form.refuse(error)
-    return render("channels/add.html", "channels/_add.html", 422 if request.method == "POST" else 200, form=form)
+    hints = {"csv": "A file that you take along", "feed": "An address from which a shop fetches your listings"}
+    return render("channels/add.html", "channels/_add.html", 422 if request.method == "POST" else 200, form=form, hints=hints)
 
 
 @blueprint.get("/channels/<channel_id>")
 @guards.signed_in
 def show(channel_id: str) -> Response:
-    """How it is, and what waits for a person."""
+    """How it is, and what waits for a person. Of a channel without a store: its listings."""
     channel = channels.find(g.merchant, channel_id)
+    if channel.line_id is None:
+        return redirect(url_for("listings.index", channel_id=channel_id))  # type: ignore[return-value]
     standing, pulls = channels.standing(channel), channels.integration(channel, channels.PULL)
     every = pulls.schedule.get("every_minutes")
     return render(
         "channels/show.html", "channels/_show.html", channel=channel, line=channels.line_of(channel), standing=standing,
-        kinds=channels.KINDS,
+        kinds=channels.NAMES, tab="orders",
         connected=channels.is_connected(channel), every=EVERY.get(str(every or 0), ""), next_pull=pulls.next_run_at,
         orders=pulling.needing(channel), untold=telling.needing(channel), states=notices.NOTICE_STATES, looks=LOOKS,
         runs=runs.listing(g.merchant, channels.line_of(channel), 8), titles=run_words.TITLES, running=standing.state == "running",
@@ -114,6 +132,8 @@ def _start(channel_id: str, kind: str, words: str) -> Response:
 def settings(channel_id: str) -> Response:
     """Its name, from when orders are taken, how often."""
     channel = channels.find(g.merchant, channel_id)
+    if channel.line_id is None:
+        return _rename(channel)
     form = ChannelForm.read(**_kept(channel), version=str(channel.version))
     if request.method != "POST":
         return _settings_page(channel, form)
@@ -128,6 +148,20 @@ def settings(channel_id: str) -> Response:
     return saved(url_for("channels.show", channel_id=channel_id))
 
 
+def _rename(channel: Any) -> Response:
+    form, status = NameForm.read(name=channel.name, version=str(channel.version)), 200
+    if request.method == "POST":
+        try:
+            channels.rename(channel, form.name.data or "", form.version_read(), g.user.email)
+            return saved(url_for("channels.show", channel_id=channel.public_id))
+        except Invalid as error:
+            form, status = form.refuse(error), 422
+        except Stale as error:
+            channel = channels.find(g.merchant, channel.public_id)
+            form, status = form.keep(error, channel.version, {"name": channel.name}), 409
+    return render("channels/name.html", "channels/_name.html", status, channel=channel, form=form, kinds=channels.NAMES, tab="settings")
+
+
 def _kept(channel: Any) -> dict[str, Any]:
     every = channels.integration(channel, channels.PULL).schedule.get("every_minutes", 0)
     taken = _local(channel.take_from)
@@ -140,7 +174,16 @@ def _local(moment: datetime) -> Any:
 
 def _settings_page(channel: Any, form: Any, status: int = 200) -> Response:
     line = channels.line_of(channel)
-    return render("channels/settings.html", "channels/_settings.html", status, channel=channel, line=line, form=form, kinds=channels.KINDS)
+    return render(
+        "channels/settings.html",
+        "channels/_settings.html",
+        status,
+        channel=channel,
+        line=line,
+        form=form,
+        kinds=channels.NAMES,
+        tab="settings",
+    )
 
 
 @blueprint.route("/channels/<channel_id>/removal", methods=["GET", "POST"])
@@ -152,7 +195,10 @@ def removal(channel_id: str) -> Response:
     if request.method == "POST":
         channels.remove(channel, g.user.email)
         return saved(url_for("channels.index"), f"{channel.name} was removed. Its orders are still here.")
-    return render("channels/removal.html", channel=channel, standing=channels.standing(channel), form=RemovalForm())
+    return render(
+        "channels/removal.html", channel=channel, standing=channels.standing(channel), form=RemovalForm(), files=channels.FILES,
+        listed=editing.count(channel), told=editing.in_words(editing.count(channel)), link=links.of(channel),
+    )  # fmt: skip
 
 
 # orders that wait
@@ -205,7 +251,7 @@ def seen(channel_id: str, store_order_id: str) -> Response:
 def _order_page(channel: Any, row: Any, typed: dict[str, str], status: int = 200) -> Response:
     whole = pulling.whole(row) if row.state == "waiting" else None
     return render(
-        "channels/order.html", "channels/_order.html", status, channel=channel, row=row, whole=whole, typed=typed, kinds=channels.KINDS,
+        "channels/order.html", "channels/_order.html", status, channel=channel, row=row, whole=whole, typed=typed, kinds=channels.NAMES,
         took=pulling.order_of(row),
     )  # fmt: skip
 

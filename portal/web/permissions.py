@@ -19,6 +19,7 @@ from portal.catalogue import linking, products
 from portal.channels import pulling
 from portal.errors import Forbidden, NotFound
 from portal.inventory import browse
+from portal.listings import editing, making
 from portal.orders import changing, files
 from portal.requests import listing as requests
 from portal.shipments import listing as shipments
@@ -46,6 +47,8 @@ FINDERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "channel_id": lambda merchant, values: channels.find(merchant, values["channel_id"]),
     "store_order_id": lambda merchant, values: pulling.find(channels.find(merchant, values["channel_id"]), values["store_order_id"]),
     "product_id": lambda merchant, values: products.find(merchant, values["product_id"]),
+    "listing_id": lambda merchant, values: editing.find(channels.find(merchant, values["channel_id"]), values["listing_id"]),
+    "batch_id": lambda merchant, values: making.find(channels.find(merchant, values["channel_id"]), values["batch_id"]),
     "linking_id": lambda merchant, values: linking.find(merchant, values["linking_id"]),
     "act_id": lambda merchant, values: acts.find(merchant, values["act_id"]),
 }

@@ -9,9 +9,11 @@ from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 from wtforms import BooleanField, StringField, TextAreaField
 
+from portal import channels
 from portal.catalogue import counting, editing, keys, linking, matching, products
 from portal.errors import Invalid, Refused, Stale
 from portal.inventory import browse
+from portal.listings import editing as listings
 from portal.web import guards
 from portal.web.filters import plural
 from portal.web.forms import LedgerForm, VersionedForm
@@ -107,6 +109,7 @@ def show(product_id: str) -> Response:
     return render(
         "products/show.html", product=product, rows=rows, units=units, total=sum(units.values(), products.Units(0, 0, 0)),
         least=sorted(least.items()), why=WHY, code=keys.shown, images=editing.images_of(product.images), states=BARRED,
+        listed=listings.of_product(product), channels=channels.listing(g.merchant), states_of_listings=listings.STATES,
     )  # fmt: skip
 
 

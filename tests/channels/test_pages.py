@@ -24,7 +24,7 @@ def page(client: Any, at: str, status: int = 200, **headers: str) -> str:
 
 
 def test_a_channel_is_made_connected_and_listed_apart_from_sources(client: Any, merchant: Any) -> None:
-    assert "Connect the store where you sell" in page(client, "/channels")
+    assert "Say where you sell" in page(client, "/channels")
     assert client.send_form("/channels/new", {"name": " ", "kind": "ebay", "take_from": "soon"}).status_code == 422
     refused = client.send_form("/channels/new", {"name": "Harbor store", "kind": "shopify", "take_from": ""})
     assert refused.status_code == 422 and "Enter the date" in refused.text

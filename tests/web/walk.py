@@ -18,6 +18,8 @@ from portal.models import (
     FormToken,
     InventoryItem,
     Linking,
+    Listing,
+    ListingBatch,
     Merchant,
     OrderFile,
     Product,
@@ -49,6 +51,8 @@ IDS = (
     "store_order_id",
     "product_id",
     "linking_id",
+    "listing_id",
+    "batch_id",
     "act_id",
 )
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
@@ -85,6 +89,8 @@ class Belongings:
     store_order_id: str
     product_id: str
     linking_id: str
+    listing_id: str
+    batch_id: str
     act_id: str
     others: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -163,7 +169,16 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     channel = channels.add(merchant, name, "woocommerce", clock.now(), True, "owner")
     told = {"ref": "77", "number": "77", "state": "take", "lines": [], "changed": "2026-11-27T06:00:00", "placed": "2026-11-27T06:00:00"}
     waits = ChannelOrder.create(channel=channel, ref="77", number="77", state="waiting", why="It has no SKU.", told={"whole": told})
-    ids = (source, run, item, order, request, file, parcel, token, channel, waits, product, linking, act)
+    outlet = channels.add(merchant, f"Feed of {name}"[:80], "feed", clock.now(), False, "owner")
+    listed = Listing.create(channel=outlet, product=product, sku="KS-00194")
+    ready, made = (
+        ListingBatch.create(channel=outlet, merchant=merchant, state=state, counts={"create": 1, "samples": {}}, applied_at=clock.now())
+        for state in ("ready", "applied")
+    )
+    at = {"channel_id": outlet.public_id}
+    others |= dict.fromkeys(("listings", "listing_rules", "listing_batches", "channel_files"), at)
+    others["listing_batches.undo"] = {**at, "batch_id": made.public_id}
+    ids = (source, run, item, order, request, file, parcel, token, channel, waits, product, linking, listed, ready, act)
     return Belongings(*[one.public_id for one in ids], others=others)
 
 
