@@ -113,7 +113,7 @@ def put(channel_id: str, listing_id: str) -> Response:
     return saved(url_for("listings.show", channel_id=channel_id, listing_id=listing_id), TOLD[state])
 
 
-@blueprint.route("/channels/<channel_id>/listings/<listing_id>/removal", methods=["GET", "POST"])
+@blueprint.route("/channels/<channel_id>/listings/<listing_id>/withdrawal", methods=["GET", "POST"])
 @guards.signed_in
 @guards.once
 def removal(channel_id: str, listing_id: str) -> Response:
