@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g
 from htmx_flask import request
+from werkzeug.exceptions import HTTPException
 
 from portal import api_tokens, channels, people, removals, roles, runs, sources
 from portal.bulk_acts import acts
@@ -107,10 +108,12 @@ def may_open(endpoint: str, method: str = "GET") -> bool:
 
 
 def may_reach(address: str, method: str = "GET") -> bool:
-    """Whether the signed-in person may ask for that address of ours. Raises werkzeug's NotFound for an address that is nothing."""
-    endpoint, _ = current_app.url_map.bind(request.host).match(urlsplit(address).path, method)
-    view = current_app.view_functions[endpoint]
-    return getattr(view, "is_public", False) or may_open(endpoint, method)
+    """Whether the signed-in person may ask for that address. One that is not a page of ours is nothing to refuse."""
+    try:
+        endpoint, _ = current_app.url_map.bind(request.host).match(urlsplit(address).path, method)
+    except HTTPException:
+        return True
+    return getattr(current_app.view_functions[endpoint], "is_public", False) or may_open(endpoint, method)
 
 
 def why_not(right: str) -> str:

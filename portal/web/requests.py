@@ -48,7 +48,7 @@ def index() -> Response:
     kept = {name: value for name, value in given.items() if value and name not in ("after", "view")}
     return render(
         "requests/index.html", "requests/_list.html", found=page, given=given, view=view, filtered=filtered, sources=known, source=source,
-        looks=LOOKS, states=STATES, shipped=SHIPPED, sending=SENDING, reasons=REASONS, may=may,
+        looks=LOOKS, states=STATES, shipped=SHIPPED, sending=SENDING, reasons=REASONS,
         why_not={one.id: why.not_sent(one, facts) for one in page.rows}, problems=len(answers.open_problems(g.merchant)),
         views=[(key, words, page.counts[key], url_for("requests.index", view=key, **kept)) for key, words in VIEWS.items()],
         next_url=url_for("requests.index", after=page.next, view=given["view"] or None, **kept) if page.next else "",

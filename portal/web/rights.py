@@ -155,7 +155,7 @@ RIGHT_OF: dict[str, str | tuple[str, str]] = {
     "sending_ways.edit": "credentials",
     "sending_ways.make_secret": "credentials",
     "sending_ways.save": "credentials",
-    "sending_ways.test": "credentials",
+    "sending_ways.test": "operate",
     "signing_in.back": "credentials",
     "signing_in.leave": "credentials",
     "soap.operation": "credentials",

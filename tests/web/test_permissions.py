@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html.parser import HTMLParser
 from importlib import import_module
 from typing import Any
 
@@ -146,3 +147,40 @@ def test_members_of_before_are_admins_now(owner: User, operator: User) -> None:
     User.update(role="member").where(User.id == operator.id).execute()
     import_module("portal.migrations.0040_people").up(None, database)
     assert (User.get_by_id(operator.id).role, User.get_by_id(owner.id).role) == ("admin", "owner")
+
+
+class Offers(HTMLParser):
+    """Every (method, address) that a page offers: links, forms and htmx."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: set[tuple[str, str]] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        got = dict(attrs)
+        if tag == "form":
+            self.found.add(((got.get("method") or "get").upper(), got.get("action") or ""))
+        for name, method in (("href", "GET"), ("hx-get", "GET"), ("hx-post", "POST")):
+            if got.get(name) and tag != "link":
+                self.found.add((method, str(got[name])))
+
+
+@pytest.mark.one_database
+def test_no_page_offers_what_its_reader_may_not_do(app: Any, merchant: Any, people: Any) -> None:
+    own, adapter = belongings(merchant), app.url_map.bind("localhost")
+    wrong: set[tuple[str, str, str]] = set()
+    for role in ("operator", "reader"):
+        client = app.test_client().sign_in(people[role].email, PASSWORD)
+        for rule, method in guarded(app):
+            if method != "GET" or not roles.may(role, right_of(rule.endpoint)):
+                continue
+            answer = client.get(address(app, rule, own.values(rule, ENTRIES.get(rule.endpoint, {}))))
+            if answer.status_code != 200 or answer.mimetype != "text/html":
+                continue
+            for how, there in Offers(answer.text).found:
+                if there.startswith("/") and not there.startswith("/assets/"):
+                    endpoint, _ = adapter.match(there.split("?")[0].split("#")[0], how)
+                    if endpoint != "auth.sign_in" and not roles.may(role, right_of(endpoint, how)):
+                        wrong.add((role, rule.endpoint, f"{how} {endpoint}"))
+    assert not wrong, "\n".join(map(str, sorted(wrong)))
