@@ -6,7 +6,7 @@ LIGHT_PEERS := @stoplight/prism-cli@5.14.2 oidc-provider@9.13.3
 TESTERS ?= $(shell echo $$(($$(nproc) + 1)))
 HEAVY_PEERS := @vendure/core@3.7.3 @vendure/testing@3.7.3
 
-.PHONY: run test check bench fuzz fuzz-guided faults model canaries peers light-peers format clean
+.PHONY: run test check bench fuzz fuzz-guided faults walk model canaries peers light-peers format clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
@@ -29,6 +29,7 @@ bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run; BENCH=
 	@$(BIN)/python -m tests.bench.pages
 	@$(BIN)/python -m tests.bench.orders
 	@$(BIN)/python -m tests.bench.linking
+	@$(BIN)/python -m tests.bench.load
 
 fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
 	@$(BIN)/python -m tests.fuzz.campaign
@@ -36,9 +37,12 @@ fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
 fuzz-guided: $(VENV)/.dev  ## ten minutes of feeds changed where that reaches new code
 	@$(BIN)/python -m tests.fuzz.guided --minutes 10
 
-faults: $(VENV)/.dev  ## 1,000 killed workers, and one at every failpoint; 500 that send orders, by each transport; the tests kill 75
+faults: $(VENV)/.dev  ## 1,000 killed workers, and one at every failpoint; 500 that send orders, by each transport; a cluster; an upgrade; the tests kill 75
 	@tests/system_packages.sh
-	@KILLS=500 $(BIN)/python -m pytest tests/faults
+	@KILLS=500 $(BIN)/python -m pytest -s tests/faults tests/upgrade
+
+walk:  ## an operator's walk in a clean folder: install, back up, destroy, restore, verify, timed; DATABASE_URL=... for Postgres
+	@tests/operate/walk.sh
 
 model: $(VENV)/.dev  ## 2,000 sequences of feeds and of a person's acts against a plain model; the tests run 8
 	@tests/system_packages.sh

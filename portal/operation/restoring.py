@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from portal import audit, config, raw_files, vault
+from portal import audit, clock, config, raw_files, vault
 from portal.errors import Refused
 from portal.models import Merchant, OperatorNote, Session, database
 from portal.operation import backup, notes, snapshot
@@ -122,18 +122,25 @@ def _look(proof: Proof, told: dict[str, Any], keys: vault.Vault) -> None:
 
 
 def _key_in_place(folder: Path, key: Path | None) -> vault.Vault:
-    """The key file of this installation: the one that is there, else a copy of the given one or of the backup's own."""
-    place = config.current().secret_key_file
+    """The key file of this installation: the one that is there, else a copy of the given one or of the backup's own.
+
+    One that is there and opens nothing of the backup, as a first start makes it, is put aside for the given one.
+    """
+    place, wanted = config.current().secret_key_file, set(backup.manifest_of(folder)["keys"])
     source = key or (folder / backup.KEY if (folder / backup.KEY).is_file() else None)
-    if not place.exists():
-        if source is None:
-            raise Refused(f"There is no key at {place}, and the backup holds none. Give it: --key FILE. Nothing was restored.")
+    if source is not None and not wanted & set(vault.Vault(source).key_ids):
+        raise Refused(f"{source} holds none of the keys that sealed this backup. Nothing was restored. Give the right key file.")
+    if source is not None and not (place.exists() and wanted & set(vault.Vault(place).key_ids)):
+        if place.exists():
+            place.rename(place.with_name(f"{place.name}.before-{clock.now():%Y%m%dT%H%M%S}"))
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copyfile(source, place)
         place.chmod(0o600)
+    if not place.exists():
+        raise Refused(f"There is no key at {place}, and the backup holds none. Give it: --key FILE. Nothing was restored.")
     keys = vault.Vault(place)
-    if not set(backup.manifest_of(folder)["keys"]) & set(keys.key_ids):
-        raise Refused(f"{place} holds none of the keys that sealed this backup. Nothing was restored. Put the right key file there.")
+    if not wanted & set(keys.key_ids):
+        raise Refused(f"{place} holds none of the keys that sealed this backup. Nothing was restored. Give the right one: --key FILE.")
     return vault.use(keys)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from portal import clock
-from portal.models import FulfillmentRequest, Run, Submission
+from portal.models import FulfillmentRequest, Run, SchedulerLease, Submission
 from portal.models.runs import UNFINISHED
 from tests.servers import LOOPBACK, REDIS, free_port, needs
 
@@ -189,5 +189,6 @@ def as_if_leases_had_ended() -> None:
     """The short form does not wait out the minutes of dead holders; a living holder finds its lease taken, which it must bear too."""
     past = clock.now().replace(year=2000)
     Run.update(lease_until=past).where(Run.state == "running").execute()
+    SchedulerLease.update(until=past).execute()
     Submission.update(lease_until=past).where(Submission.lease_until.is_null(False)).execute()
     Submission.update(next_at=None).where(Submission.state << ("waiting", "uploading", "uploaded")).execute()

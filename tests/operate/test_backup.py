@@ -83,6 +83,7 @@ def test_what_was_backed_up_comes_back_as_it_was_and_nobody_is_signed_in(filled,
     before = {row.sku: (row.title, row.quantity) for row in InventoryItem.select()}
     kept_key = shutil.copy(config.secret_key_file, tmp_path / "kept.key")
     there = elsewhere()
+    vault.load(there.secret_key_file)  # what the first command on a new machine makes
     proof = restoring.restore(made.folder, Path(kept_key))
     assert proof.good and (proof.secrets, proof.merchants, proof.raw_files) == (1, 1, 1)
     connect(there.database_url)
