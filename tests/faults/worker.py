@@ -12,7 +12,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from portal import config, failpoints, runs
-from portal.inventory import apply, fixes, parsing, plan, revert
+from portal.bulk_acts import chunks
+from portal.inventory import apply, finding, fixes, parsing, plan, revert
 from portal.leases import Work
 from portal.models import Run, connect, database
 from portal.models.runs import UNFINISHED
@@ -74,7 +75,8 @@ def _prepare(order: Order) -> None:
     name, _, number = order.failpoint.partition(":")
     failpoints._name, failpoints._left = name, int(number or 1)
     if order.chunk:
-        for module in (plan, apply, fixes, revert):
+        finding.STRIDE = order.chunk
+        for module in (plan, apply, fixes, revert, chunks):
             setattr(module, "CHUNK", order.chunk)  # noqa: B010
         apply.LEAST = apply.MOST = order.chunk
         apply.LONGEST_HOLD = order.hold
@@ -89,7 +91,7 @@ def _die_in_transaction(number: int) -> None:
     left, real = [number], Work.save_checkpoint
 
     def save_checkpoint(work: Work, **values: Any) -> None:
-        if "applied" in values:
+        if "applied" in values or "seen" in values:
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
