@@ -23,6 +23,10 @@ ELSEWHERE = {
     "import-feed": "portal.feed_commands", "sync": "portal.feed_commands", "check-supplier": "portal.supplier_commands",
     "sending": "portal.sending_commands",
     **dict.fromkeys(("backup", "doctor", "restore", "scheduler", "web", "worker"), "portal.operation_commands"),
+    **dict.fromkeys(
+        ("plans", "plan-set", "plan-give", "plan-decline", "billing-set", "invoice-issue", "invoices", "invoice-paid", "invoice-credit",
+         "invoice-pdf"), "portal.billing_commands",
+    ),
 }  # fmt: skip
 """Verbs of other modules: a program that does one of them does not wait for the others to be loaded."""
 

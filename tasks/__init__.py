@@ -186,6 +186,15 @@ def erase_old_files() -> None:
         links.erase_unlinked()
 
 
+@huey.periodic_task(crontab(minute="7"))
+def issue_invoices() -> None:
+    """Issue the invoices of months that are over."""
+    from portal.billing import invoices
+
+    with database.connection_context():
+        invoices.issue_due()
+
+
 @huey.periodic_task(crontab())
 def end_pins() -> None:
     """End the pins whose time is over."""

@@ -42,6 +42,7 @@ ROOT_MODULES = {
     "portal.sending_commands",
     "portal.operation_commands",
     "portal.gunicorn_conf",
+    "portal.billing_commands",
     "portal.launcher",
     "portal.parts",
     "portal.demo_supplier",

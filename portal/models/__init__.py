@@ -3,6 +3,15 @@
 from portal.models.accounts import FormToken, Merchant, Session, SignInAttempt, User
 from portal.models.alerts import Alert, AlertMessage, AlertSettings, AlertWish
 from portal.models.audit import AuditLine
+from portal.models.billing import (
+    BillingDetails,
+    BillingPlan,
+    BillingSettings,
+    Invoice,
+    InvoiceMark,
+    PlanPeriod,
+    PlanRequest,
+)
 from portal.models.bulk_acts import BulkAct, BulkItem
 from portal.models.catalogue import (
     AutomaticLinking,
@@ -82,12 +91,14 @@ TABLES: list[type[Table]] = [
     Alert, AlertMessage, AlertWish, AlertSettings,
     BulkAct, BulkItem,
     RunningProcess, SchedulerLease, OperatorNote, MerchantTurn,
+    BillingPlan, PlanPeriod, PlanRequest, BillingSettings, BillingDetails, Invoice, InvoiceMark,
 ]  # fmt: skip
 
 __all__ = [
     "TABLES", "Alert", "AlertMessage", "AlertSettings", "AlertWish",
     "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "BulkAct", "BulkItem", "Channel", "ChannelAttempt",
     "CatalogueCount",
+    "BillingDetails", "BillingPlan", "BillingSettings", "Invoice", "InvoiceMark", "PlanPeriod", "PlanRequest",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
     "Exchange", "Exclusion", "ExclusionSku", "FeedLink", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest",
     "Integration", "InventoryChange",

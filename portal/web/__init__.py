@@ -39,6 +39,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "inventory",
     "item_acts",
     "bulk_acts",
+    "billing",
     "order_list",
     "order_page",
     "order_new",

@@ -15,6 +15,7 @@ from htmx_flask import request
 from werkzeug.exceptions import HTTPException
 
 from portal import api_tokens, channels, people, removals, roles, runs, sources
+from portal.billing import invoices
 from portal.bulk_acts import acts
 from portal.catalogue import linking, products
 from portal.channels import pulling
@@ -51,6 +52,7 @@ FINDERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "listing_id": lambda merchant, values: editing.find(channels.find(merchant, values["channel_id"]), values["listing_id"]),
     "batch_id": lambda merchant, values: making.find(channels.find(merchant, values["channel_id"]), values["batch_id"]),
     "linking_id": lambda merchant, values: linking.find(merchant, values["linking_id"]),
+    "invoice_id": lambda merchant, values: invoices.find(merchant, values["invoice_id"]),
     "act_id": lambda merchant, values: acts.find(merchant, values["act_id"]),
 }
 """Part of an address that names an object -> its look-up through the merchant, which raises NotFound.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from portal.bulk_acts import acts, choosing
@@ -18,6 +18,7 @@ from tests.feed_of import Feed, rows_of
 
 WHO = "ana@harbor.example"
 SKUS = 5
+ONE = frozenset({4})
 MOVED = ("content_hash", "last_run_id", "changed_at")
 NUMBERS = itertools.count(1)
 
@@ -88,6 +89,9 @@ def rows(feed: Feed) -> dict[int, Any]:
 
 @settings(max_examples=int(os.environ.get("ACTS", "6")), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(step, min_size=1, max_size=9))
+@example([("archive", ONE), ("unarchive", ONE), ("archive", ONE), ("undo", 0), ("undo", 2)])
+@example([("archive", ONE), ("delete", ONE), ("undo", 1), ("undo", 0)])
+@example([("delete", ONE), ("feed", 0), ("undo", 0)])
 def test_any_sequence_ends_as_the_plain_rules_say(make_source: Callable[..., Source], merchant: Merchant, steps: list[Any]) -> None:
     feed = Feed(make_source(f"Source {next(NUMBERS)}"))
     feed.start(rows_of(SKUS))

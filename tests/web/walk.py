@@ -8,6 +8,7 @@ from typing import Any
 from werkzeug.routing import Rule
 
 from portal import api_tokens, channels, clock, config, directory, sources, webhooks
+from portal.billing import invoices, offers
 from portal.models import (
     TABLES,
     BulkAct,
@@ -54,6 +55,7 @@ IDS = (
     "listing_id",
     "batch_id",
     "act_id",
+    "invoice_id",
 )
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 SUPPLIERS = {
@@ -92,6 +94,7 @@ class Belongings:
     listing_id: str
     batch_id: str
     act_id: str
+    invoice_id: str
     others: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
@@ -160,6 +163,9 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
         for state in ("ready", "done")
     )  # fmt: skip
     BulkItem.create(act=act, item_id=item.id)
+    plan = offers.save("starter", "Starter", "29.00", "USD", {"skus": 1_000}, "immediate")
+    offers.assign(merchant, offers.save("growth", "Growth", "99.00", "USD", {}, "request"), "owner")
+    invoice = invoices.issue_lines(merchant, plan.currency, [("Set-up", "10.00")], "owner")
     others = {key: {"source_id": beside(merchant, name, slug).public_id} for key, slug in SUPPLIERS.items()}
     others |= {
         "linking.confirm_undo": {"linking_id": done.public_id}, "bulk_acts.confirm_undo": {"act_id": acted.public_id},
@@ -178,7 +184,7 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     at = {"channel_id": outlet.public_id}
     others |= dict.fromkeys(("listings", "listing_rules", "listing_batches", "channel_files"), at)
     others["listing_batches.undo"] = {**at, "batch_id": made.public_id}
-    ids = (source, run, item, order, request, file, parcel, token, channel, waits, product, linking, listed, ready, act)
+    ids = (source, run, item, order, request, file, parcel, token, channel, waits, product, linking, listed, ready, act, invoice)
     return Belongings(*[one.public_id for one in ids], others=others)
 
 
