@@ -105,6 +105,15 @@ def mind_plans() -> None:
             ring()
 
 
+@huey.periodic_task(crontab(minute="*/10"))
+def note_usage() -> None:
+    """Keep today's use of every plan."""
+    from portal import usage
+
+    with database.connection_context():
+        usage.note_all()
+
+
 @huey.periodic_task(crontab())
 def count_catalogues() -> None:
     """Count what large catalogues have not linked, where a run or a linking changed that."""

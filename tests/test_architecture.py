@@ -40,6 +40,7 @@ ROOT_MODULES = {
     "portal.feed_commands",
     "portal.supplier_commands",
     "portal.sending_commands",
+    "portal.plan_commands",
     "portal.operation_commands",
     "portal.gunicorn_conf",
     "portal.billing_commands",

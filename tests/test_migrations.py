@@ -123,3 +123,15 @@ def test_sqlite_finds_rare_items_by_their_own_index_also_after_a_script_built_th
             plan = " ".join(row[-1] for row in _rows(f"EXPLAIN QUERY PLAN SELECT i.id FROM inventory_item i WHERE {question}"))
             assert f"inventory_item_{rare.split('_')[0]} " in plan, plan
     close_database()
+
+
+def test_what_keeps_the_search_index_up_to_date_outlives_every_script(empty):
+    """A script that builds a table anew on SQLite would leave the old one's triggers behind."""
+    connect(empty("triggered"))
+    with migrations.alone():
+        migrations.apply()
+    with database.connection_context():
+        named = "SELECT DISTINCT trigger_name FROM information_schema.triggers WHERE trigger_name LIKE 'item%%'"
+        found = _rows(named if is_postgres() else "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'item%'")
+    close_database()
+    assert {row[0] for row in found} == {"item_added", "item_reworded", "item_gone"}

@@ -23,7 +23,7 @@ MOST_EXACT = 100
 _SHOWN = (
     InventoryItem.id, InventoryItem.public_id, InventoryItem.sku, InventoryItem.title, InventoryItem.upc, InventoryItem.mpn,
     InventoryItem.quantity, InventoryItem.cost, InventoryItem.missing_since, InventoryItem.archived_at, InventoryItem.archived_by,
-    InventoryItem.changed_at, InventoryItem.source,
+    InventoryItem.changed_at, InventoryItem.source, InventoryItem.kept_out,
 )  # fmt: skip
 
 

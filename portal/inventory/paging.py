@@ -40,9 +40,14 @@ STOCK_FILTERS = {
     "in": "i.archived_at IS NULL AND i.quantity > 0",
     "out": "i.archived_at IS NULL AND i.quantity = 0",
     "missing": "i.archived_at IS NULL AND i.missing_since IS NOT NULL",
+    "excluded": "i.archived_at IS NULL AND i.kept_out = 1",
+    "waiting": "i.archived_at IS NULL AND i.kept_out = 2",
+    "counted": "i.archived_at IS NULL AND i.kept_out = 0",
     "archived": "i.archived_at IS NOT NULL",
 }
-RARE = {"in": "i.quantity > 0", "out": "i.quantity = 0", "missing": "i.missing_since IS NOT NULL", "archived": "i.archived_at IS NOT NULL"}
+RARE = {"in": "i.quantity > 0", "out": "i.quantity = 0", "missing": "i.missing_since IS NOT NULL", "archived": "i.archived_at IS NOT NULL",
+    "excluded": "i.kept_out > 0 AND i.kept_out = 1", "waiting": "i.kept_out > 0 AND i.kept_out = 2",
+}  # fmt: skip
 """Conditions with an index of their own, for when few items meet them."""
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import SQL, BigIntegerField, DateTimeField, SmallIntegerField
+from portal.models.database import is_postgres
 
-COLUMNS = (
-    ("kept_out", SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])),
-    ("exclusion_id", BigIntegerField(null=True)),
-    ("kept_out_since", DateTimeField(null=True)),
-)
+# by hand: peewee would build SQLite's table anew for a column that is NOT NULL, and its triggers would go with the old one
+POSTGRES = ("kept_out SMALLINT NOT NULL DEFAULT 0", "exclusion_id BIGINT", "kept_out_since TIMESTAMP")
+SQLITE = ("kept_out INTEGER NOT NULL DEFAULT 0", "exclusion_id INTEGER", "kept_out_since DATETIME")
 INDEXES = (
     'inventory_item_kept_out" ON "inventory_item" ("source_id", "kept_out", "archived_at") WHERE ("kept_out" > 0)',
     'inventory_item_excluded" ON "inventory_item" ("exclusion_id", "id") WHERE ("kept_out" = 1)',
@@ -20,7 +18,8 @@ INDEXES = (
 )
 
 
-def up(migrator: Any, db: Any) -> None:
-    migrator.migrate(*[migrator.add_column("inventory_item", name, field) for name, field in COLUMNS])
+def up(_: Any, db: Any) -> None:
+    for column in POSTGRES if is_postgres() else SQLITE:
+        db.execute_sql(f"ALTER TABLE inventory_item ADD COLUMN {column}")
     for index in INDEXES:
         db.execute_sql(f'CREATE INDEX "{index}')

@@ -46,6 +46,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "order_files",
     "api_tokens",
     "exchanges",
+    "exclusions",
     "hooks",
     "signing_in",
     "soap",
@@ -73,6 +74,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "setup",
     "sending",
     "sending_ways",
+    "usage",
     "probes",
     "operate",
 )

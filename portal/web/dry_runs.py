@@ -9,7 +9,7 @@ from htmx_flask import request
 from wtforms import RadioField, SelectField
 
 import tasks
-from portal import connections, documents, mappings, read_files, run_report, runs, sources
+from portal import connections, documents, mappings, plans, read_files, run_report, runs, sources
 from portal.errors import NotFound, Refused, SupplierError
 from portal.inventory import dry_run, held, planned
 from portal.web import guards
@@ -87,6 +87,7 @@ def plan(run_id: str) -> Response:
         movers=planned.movers(run), kept=planned.is_kept(run), chart=held.chart(run), why_not=dry_run.why_not_sync(run),
         syncs=dry_run.syncs_of(run), written=dry_run.written_since(run), aside=aside, more_aside=more_aside, places=read_files.Rows(run),
         title=sources.INTEGRATION_KINDS[integration.kind], planned=sum(run.counts[key] for key in actions),
+        limit=plans.limits(g.merchant.id)["skus"],
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from portal import run_report, sources
 from portal.bulk_acts import acts as bulk_acts
 from portal.catalogue import products
 from portal.errors import Invalid
+from portal.exclusions import told
 from portal.fields import INVENTORY_COLUMNS, INVENTORY_FIELDS
 from portal.inventory import browse, pins
 from portal.inventory.export import shown
@@ -22,7 +23,9 @@ from portal.web.render import render
 blueprint = Blueprint("inventory", __name__)
 
 SORT_WORDS = {"sku": "SKU", "quantity": "Quantity, most first", "cost": "Cost, highest first", "changed": "Changed, newest first"}
-STOCK_WORDS = {"": "All", "in": "In stock", "out": "Out of stock", "missing": "Missing from the last file", "archived": "Archived"}
+STOCK_WORDS = {"": "All", "in": "In stock", "out": "Out of stock", "missing": "Missing from the last file", "archived": "Archived",
+    "excluded": "Excluded by a rule", "waiting": "Waits for room", "counted": "Count in the plan",
+}  # fmt: skip
 LONG_FIELDS = ("description",)
 
 
@@ -65,6 +68,8 @@ def show(item_id: str) -> Response:
         pins=pins.of_item(item),
         stock=listing.available_of(item),
         link=products.of_item(item),
+        kept=told.of(item),
+        kept_lines=told.history(item),
     )
 
 

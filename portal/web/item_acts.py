@@ -11,6 +11,7 @@ from wtforms import DateTimeLocalField, SelectField, StringField
 
 from portal import sources
 from portal.errors import Invalid, Refused
+from portal.exclusions import told
 from portal.fields import INVENTORY_BY_KEY
 from portal.inventory import archiving, browse, explain, pins
 from portal.inventory.export import shown
@@ -41,7 +42,7 @@ def explanation(item_id: str, column: str) -> Response:
     item = browse.find(g.merchant, item_id)
     return render(
         "items/explanation.html", item=item, source=item.source, why=explain.of(item, column), pinnable=pins.PINNABLE,
-        feed_names=sources.INTEGRATION_KINDS, stock=listing.available_of(item),
+        feed_names=sources.INTEGRATION_KINDS, stock=listing.available_of(item), kept=told.of(item),
     )  # fmt: skip
 
 

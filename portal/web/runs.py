@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, redirect, url_for
 from htmx_flask import request
 
 import tasks
-from portal import clock, documents, read_files, run_report, runs, sources
+from portal import clock, documents, plans, read_files, run_report, runs, sources
 from portal.errors import NotFound, Refused
 from portal.inventory import accepting, dry_run, export, fixes, held, revert
 from portal.web import guards
@@ -73,6 +73,7 @@ def show(run_id: str) -> Response:
         source=run.source if run.source and run.source.state != "deleted" else None,
         report=report,
         moving=moving,
+        limit=plans.limits(g.merchant.id)["skus"],
         delay=_delay(run),
         changes=changes,
         more_changes=more_changes,

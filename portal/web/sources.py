@@ -9,7 +9,7 @@ from htmx_flask import request
 from wtforms import RadioField, StringField
 
 import tasks
-from portal import channels, circuit, connections, deliveries, ribbon, runs, secondary, setup_steps, source_status, sources
+from portal import channels, circuit, connections, deliveries, plans, ribbon, runs, secondary, setup_steps, source_status, sources
 from portal.errors import Invalid, Refused
 from portal.inventory import counted, silence
 from portal.requests import listing
@@ -57,6 +57,7 @@ def home() -> Any:
 def index() -> Response:
     """Every source, the ones that need someone first."""
     everything = source_status.needs_you_first(source_status.of_all(g.merchant, sources.listing(g.merchant), filters.zone().key))
+    tallies = counted.of_sources([one.source.id for one in everything])
     q, state = request.args.get("q", "").strip()[:100], request.args.get("state", "")
     named = [one for one in everything if sources.name_key(q) in one.source.name_key]
     return render(
@@ -69,7 +70,9 @@ def index() -> Response:
         state=state if state in CHIPS else "",
         worst=next((one for one in everything if one.state in ("action", "held", "late")), None),
         methods={one.source.id: _method(one.source) for one in everything},
-        tallies=counted.of_sources([one.source.id for one in everything]),
+        tallies=tallies,
+        tally=sum(tallies.values(), counted.Tally()),
+        limit=plans.limits(g.merchant.id)["skus"],
     )
 
 

@@ -16,6 +16,7 @@ from portal.models import (
     ChannelOrder,
     Connection,
     Document,
+    Exclusion,
     FormToken,
     InventoryItem,
     Linking,
@@ -37,6 +38,7 @@ from portal.models import (
 )
 from tests.ordered import ask, place
 
+CHEAP = {"match": "any", "groups": [{"match": "all", "conditions": [{"field": "cost", "op": "less", "value": 50_000}]}]}
 MISSING = "a" * 22  # shaped as an id, and nobody's
 # parts of addresses that name an object
 IDS = (
@@ -54,6 +56,7 @@ IDS = (
     "linking_id",
     "listing_id",
     "batch_id",
+    "exclusion_id",
     "act_id",
     "invoice_id",
 )
@@ -93,6 +96,7 @@ class Belongings:
     linking_id: str
     listing_id: str
     batch_id: str
+    exclusion_id: str
     act_id: str
     invoice_id: str
     others: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -184,7 +188,11 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     at = {"channel_id": outlet.public_id}
     others |= dict.fromkeys(("listings", "listing_rules", "listing_batches", "channel_files"), at)
     others["listing_batches.undo"] = {**at, "batch_id": made.public_id}
-    ids = (source, run, item, order, request, file, parcel, token, channel, waits, product, linking, listed, ready, act, invoice)
+    rule = Exclusion.create(merchant=merchant, name=f"Cheap {name}"[:80], definition=CHEAP)
+    ids = (
+        source, run, item, order, request, file, parcel, token, channel, waits, product, linking, listed, ready, rule, act,
+        invoice,
+    )  # fmt: skip
     return Belongings(*[one.public_id for one in ids], others=others)
 
 
