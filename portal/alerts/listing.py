@@ -13,6 +13,7 @@ from portal import clock
 from portal.alerts.rules import LEVELS
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import Alert, AlertMessage, Channel, Merchant, Source, User
+from portal.sources import CHANNEL_LINE
 
 PAGE = 50
 VIEWS = {"open": "Open", "snoozed": "Snoozed", "ended": "Ended"}
@@ -90,6 +91,14 @@ def snooze(alert: Alert, how: str, who: str) -> None:
 def wake(alert: Alert) -> None:
     """Take back an acknowledgement or a snooze. It is not told again for that. Raises Refused once it ended."""
     _answer(alert, state="firing", snoozed_until=None, snooze_mark="")
+
+
+def line_of(alert: Alert) -> Channel | None:
+    """The channel whose line the alert's source is, where it is one."""
+    if alert.source is None or alert.source.kind != CHANNEL_LINE:
+        return None
+    found: Channel | None = Channel.get_or_none(Channel.line == alert.source)
+    return found
 
 
 def _answer(alert: Alert, **columns: Any) -> None:

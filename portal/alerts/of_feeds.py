@@ -18,6 +18,7 @@ IDENTITY = frozenset({"host_key_changed", "certificate_name", "certificate_ended
 COLLAPSES = frozenset({"skus_lost", "lost_slowly", "zeroed"})
 COLLAPSED = frozenset({"too_few_rows", "header_only"})
 """Problems of a refused file that say the same."""
+KINDS = {**INTEGRATION_KINDS, "get_channel_orders": "Pulling orders", "send_tracking": "Telling tracking numbers"}
 READS = ("inventory", "accept_removals")
 MOVED = timedelta(days=1)
 UNTOUCHED = "Your stock is as it was."
@@ -39,7 +40,7 @@ def late(look: Look) -> Iterator[Finding]:
         for one, kind, since, accepted, source, name, merchant, zone in rows:
             last = f"The last one was accepted {look.at(accepted, zone)}. " if accepted else "None was accepted yet. "
             body = f"It was expected by {look.at(since, zone)}. {last}Nothing was removed or set to 0; stock stays as it last came."
-            yield Finding(merchant, "feed_late", f"integration {one}", f"No new feed from {name}", f"{INTEGRATION_KINDS[kind]}: {body}",
+            yield Finding(merchant, "feed_late", f"integration {one}", f"No new feed from {name}", f"{KINDS[kind]}: {body}",
                           source, mark=f"{since:%Y-%m-%dT%H:%M}", facts={"kind": kind})  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def failed(look: Look) -> Iterator[Finding]:
         rule, place, whole = _of(problem or {}, kind)
         told = problem or {}
         untouched = "" if "stock" in told.get("body", "").lower() or kind not in FEEDS else f" {UNTOUCHED}"
-        what = f"{INTEGRATION_KINDS[kind]} of {name}, {look.at(at, zone)}"
+        what = f"{KINDS[kind]} of {name}, {look.at(at, zone)}"
         key = f"source {source}" if whole else f"integration {one}"
         body, mark = f"{what}: {told.get('body', '')}{untouched}".strip(), str(told.get("code", "")) if whole else f"run {run}"
         headline = told.get("headline") or "A run failed"

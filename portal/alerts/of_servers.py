@@ -1,4 +1,4 @@
-"""Rules of suppliers' servers: sign-ins that ended, certificates that end soon, servers that keep failing."""
+"""Rules of servers: sign-ins that ended, certificates that end soon, servers that keep failing; and backups of our own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from portal.alerts.findings import Finding, Look, counted
-from portal.models import Circuit, Connection, Merchant, OauthGrant, Source
+from portal.models import Circuit, Connection, Merchant, OauthGrant, Source, User
+from portal.operation import notes
 
 LIVE = Source.state == "live"
 _WHOSE = (Source.id, Source.name, Source.merchant, Merchant.time_zone)
@@ -46,3 +47,18 @@ def silent(look: Look) -> Iterator[Finding]:
         body = f"{failed} Stock stays as it last came; orders wait and leave later, once each. {next_try}"
         yield Finding(merchant, "server_silent", f"source {source}", f"{name}'s server keeps failing", body, source,
                       mark=f"opened {opened}", facts={"place": "source"})  # fmt: skip
+
+
+def backups(look: Look) -> Iterator[Finding]:
+    """A last backup that is too old, or none since the installation began; for the workspaces of its staff."""
+    staff: Any = User.select(User.merchant, Merchant.time_zone).join(Merchant).where(User.is_staff == True, User.disabled_at.is_null())  # noqa: E712
+    note = notes.last(notes.BACKUP)
+    begun = Merchant.select(Merchant.created_at).order_by(Merchant.id).limit(1).scalar()
+    for merchant, zone in staff.distinct().tuples():
+        last = note.at if note else begun
+        if look.now - last <= timedelta(hours=look.policies.over("backup_old", merchant)):
+            continue
+        headline = f"The last backup is of {look.at(last, zone)}" if note else "No backup was ever made"
+        body = "Everything works. But what was saved since would be lost with this machine. Make one: flask --app app backup."
+        facts = {"place": "installation"}
+        yield Finding(merchant, "backup_old", "installation", headline, body, mark=f"{last:%Y-%m-%dT%H:%M}", facts=facts)

@@ -20,7 +20,7 @@ HOURS, DAYS, PERCENT = "hours", "days", "%"
 class Rule:
     """One rule. `unit`: of `over` ("hours", "days" or "%"), "" where there is no limit; it fires past `over`, one of `choices`.
 
-    `title`: its name in lists. `means`: when it fires, in a sentence. `per`: source, channel or workspace.
+    `title`: its name in lists. `means`: when it fires, in a sentence. `per`: source, channel, workspace or installation.
     """
 
     title: str
@@ -63,6 +63,10 @@ RULES: Mapping[str, Rule] = {
     "shipments_unmatched": Rule("Unmatched shipments", "We cannot tell what a shipment is of.", "action"),
     "channel_orders": Rule("Channel orders waiting", "Orders of a store could not be taken.", "action", "channel", HOURS, 1, (0, *_AGES)),
     "tracking_untold": Rule("Tracking numbers not told", "A store refused a tracking number, or may not have it.", "action", "channel"),
+    "backup_old": Rule(
+        "Backup old", "No backup of the installation was made for so long. Only its staff are told.", "action", "installation", HOURS, 26,
+        (26, 50, 74, 170),
+    ),
     "stock_released": Rule("Committed stock released", "Nobody answered for it. It is told for a day.", "news"),
 }  # fmt: skip
 
@@ -86,6 +90,7 @@ ACTS: Mapping[str, str] = {
     "sign_in": "Sign in again", "host_key": "Compare the keys", "checks": "Test the connection", "orders": "See the orders",
     "requests": "See the requests", "overdue": "See the requests", "check": "Look and decide", "shipments": "Match the shipments",
     "answers": "See the answers", "sending": "See how orders leave", "channel": "See the channel",
+    "installation": "See the installation",
 }  # fmt: skip
 """{facts["place"]: the words of the one act}."""
 

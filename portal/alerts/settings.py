@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 from portal import audit, clock, connection_parts, sources, vault
 from portal.alerts.rules import LEVELS, QUIET_CHOICES, QUIET_HOURS, RULES
 from portal.connectors.hook_out import BRAND, Poster
@@ -96,8 +98,9 @@ def poster(merchant: Merchant, test: bool = False) -> Poster:
     return Poster(connection_parts.guard(), url, secret, merchant.public_id, lambda _: None, test=test, plain_ok=plain)
 
 
-def test_hook(merchant: Merchant, document: bytes) -> str:
-    """Post a test to the address; "" when it was taken, else in words why not. Raises Refused as `poster`."""
+def test_hook(merchant: Merchant) -> str:
+    """Post {"type": "test"} to the address; "" when it was taken, else in words why not. Raises Refused as `poster`."""
+    document = orjson.dumps({"type": "test", "timestamp": f"{clock.now():%Y-%m-%dT%H:%M:%S}Z", "data": {"workspace": merchant.name}})
     try:
         ended = poster(merchant, test=True).send("alert", document, f"test.{secrets.token_hex(8)}")
     except SupplierError as error:

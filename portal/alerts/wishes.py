@@ -16,7 +16,7 @@ from portal.models import AlertWish, Merchant, User, database
 WAYS = {"at_once": "By e-mail at once", "digest": "In one e-mail a day", "none": "On screen only"}
 LOUD = {"action": "at_once", "warning": "digest", "news": "digest"}
 QUIET = dict.fromkeys(LEVELS, "none")
-IN_CHARGE = ("owner", "admin", "member")
+IN_CHARGE = ("owner", "admin")
 """Roles that are told without having asked."""
 EVERY_DAY = [0, 1, 2, 3, 4, 5, 6]
 MOST = 1_000

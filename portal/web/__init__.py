@@ -44,6 +44,8 @@ BLUEPRINTS: tuple[str, ...] = (
     "order_page",
     "order_new",
     "order_files",
+    "alerts",
+    "alert_settings",
     "api_tokens",
     "exchanges",
     "exclusions",

@@ -15,6 +15,7 @@ from htmx_flask import request
 from werkzeug.exceptions import HTTPException
 
 from portal import api_tokens, channels, people, removals, roles, runs, sources
+from portal.alerts import listing as alerts
 from portal.billing import invoices
 from portal.bulk_acts import acts
 from portal.catalogue import linking, products
@@ -39,6 +40,7 @@ def _source(merchant: Any, values: dict[str, Any]) -> Any:
 
 
 FINDERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
+    "alert_id": lambda merchant, values: alerts.find(merchant, values["alert_id"]),
     "source_id": _source,
     "run_id": lambda merchant, values: runs.find(merchant, values["run_id"]),
     "item_id": lambda merchant, values: browse.find(merchant, values["item_id"]),

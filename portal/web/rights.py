@@ -12,6 +12,22 @@ RIGHT_OF: dict[str, str | tuple[str, str]] = {
     "auth.sign_out": "self",
     "help.show": "self",
     "operate.show": "self",  # for staff, whatever their role: guards.staff_only
+    # alerts
+    "alert_settings.edit": "configure",
+    "alert_settings.hook": "credentials",
+    "alert_settings.index": "see",
+    "alert_settings.make_secret": "credentials",
+    "alert_settings.mine": "self",
+    "alert_settings.save": "configure",
+    "alert_settings.save_hook": "credentials",
+    "alert_settings.save_mine": "self",
+    "alert_settings.test": "credentials",
+    "alerts.acknowledge": "operate",
+    "alerts.index": "see",
+    "alerts.mending": "see",
+    "alerts.show": "see",
+    "alerts.snooze": "operate",
+    "alerts.wake": "operate",
     # the workspace
     "account.save_workspace": "configure",
     "account.workspace": "see",

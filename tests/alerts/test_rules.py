@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from portal import channels, clock, lateness
+from portal import accounts, channels, clock, lateness
 from portal.alerts import evaluate, settings
 from portal.alerts.rules import ACTS, RULES
 from portal.models import (
@@ -31,7 +31,9 @@ from portal.models import (
     Source,
     User,
 )
+from portal.operation import notes
 from tests.alerts.noted import NOW, ended, live, look, only, problem
+from tests.conftest import PASSWORD
 from tests.ordered import ask, place
 
 SECOND = timedelta(seconds=1)
@@ -105,6 +107,12 @@ def ends_on(source: Source) -> Any:
     )
 
 
+def backed_up(source: Source) -> None:
+    staff = accounts.create_user(source.merchant, "staff@portal.example", PASSWORD, is_staff=True)
+    assert staff.is_staff
+    notes.write(notes.BACKUP)
+
+
 # rule and case -> (what happens at NOW, the last moment at which it is quiet, or None where it fires at once)
 CASES: dict[str, tuple[Callable[[Source], Any], timedelta | None]] = {
     "feed_late": (late, timedelta(0)),
@@ -133,6 +141,7 @@ CASES: dict[str, tuple[Callable[[Source], Any], timedelta | None]] = {
     "shipments_unmatched": (parcel, None),
     "channel_orders": (untaken, HOUR),
     "stock_released": (released, None),
+    "backup_old": (backed_up, 26 * HOUR),
 }  # fmt: skip
 
 
@@ -152,6 +161,14 @@ def test_each_rule_fires_just_past_its_limit_and_not_at_it(source: Source, case:
 def test_a_tracking_number_that_a_store_refused_is_told_beside_what_waits_itself(source: Source) -> None:
     untold(source)
     assert sorted(look()) == [("shipments_unmatched", "firing"), ("tracking_untold", "firing")]
+
+
+def test_an_installation_without_any_backup_is_told_to_its_staff_alone(source: Source, other_merchant: Merchant) -> None:
+    accounts.create_user(source.merchant, "staff@portal.example", PASSWORD, is_staff=True)
+    Merchant.update(created_at=NOW).execute()
+    assert look(NOW + 26 * HOUR) == []
+    assert look(NOW + 26 * HOUR + SECOND) == [("backup_old", "firing")]
+    assert (only().headline, only().merchant) == ("No backup was ever made", source.merchant)
 
 
 def test_every_rule_has_a_case() -> None:
@@ -190,7 +207,7 @@ def test_a_delta_that_is_held_waits_though_newer_ones_were_accepted(source: Sour
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case not in ("orders_unrouted", "channel_orders", "sending_stopped everywhere")]
+    "case", [case for case in CASES if case not in ("orders_unrouted", "channel_orders", "sending_stopped everywhere", "backup_old")]
 )
 def test_a_source_that_is_paused_is_quiet_and_ends_what_fires_without_a_word(source: Source, case: str) -> None:
     make, quiet = CASES[case]

@@ -17,7 +17,9 @@ from tests.conftest import PASSWORD
 from tests.web.test_tenants import ENTRIES
 from tests.web.walk import IDS, NOTHING, address, belongings, everything, methods, rules
 
-UNCHANGED_BY_READERS = {"account.end_session", "account.save_password", "account.save_profile", "auth.prove", "auth.sign_out"}
+UNCHANGED_BY_READERS = {
+    "account.end_session", "account.save_password", "account.save_profile", "alert_settings.save_mine", "auth.prove", "auth.sign_out",
+}  # fmt: skip
 REFUSED = "Your role does not include this"
 
 

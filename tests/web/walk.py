@@ -11,6 +11,7 @@ from portal import api_tokens, channels, clock, config, directory, sources, webh
 from portal.billing import invoices, offers
 from portal.models import (
     TABLES,
+    Alert,
     BulkAct,
     BulkItem,
     ChannelOrder,
@@ -57,6 +58,7 @@ IDS = (
     "listing_id",
     "batch_id",
     "exclusion_id",
+    "alert_id",
     "act_id",
     "invoice_id",
 )
@@ -97,6 +99,7 @@ class Belongings:
     listing_id: str
     batch_id: str
     exclusion_id: str
+    alert_id: str
     act_id: str
     invoice_id: str
     others: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -188,9 +191,13 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     at = {"channel_id": outlet.public_id}
     others |= dict.fromkeys(("listings", "listing_rules", "listing_batches", "channel_files"), at)
     others["listing_batches.undo"] = {**at, "batch_id": made.public_id}
+    alert = Alert.create(
+        merchant=merchant, rule="server_silent", object_key=f"source {source.id}", source=source, level="warning", headline="It fails",
+        body="Stock stays as it last came.",
+    )  # fmt: skip
     rule = Exclusion.create(merchant=merchant, name=f"Cheap {name}"[:80], definition=CHEAP)
     ids = (
-        source, run, item, order, request, file, parcel, token, channel, waits, product, linking, listed, ready, rule, act,
+        source, run, item, order, request, file, parcel, token, channel, waits, product, linking, listed, ready, rule, alert, act,
         invoice,
     )  # fmt: skip
     return Belongings(*[one.public_id for one in ids], others=others)
