@@ -17,9 +17,9 @@ from portal.listings.offers import Offer
 from portal.models import Channel, Listing, Product
 
 PAGE = 50
-PIECE = 400
+PIECE = 1_000
 """Listings that are looked at together while a list is narrowed."""
-SECONDS = 0.06
+SECONDS = 0.05
 """After so long a page is answered with what was found until there, and where to go on."""
 BY = {"sku": "Listing SKU", "master": "Master SKU", "code": "UPC or MPN"}
 SHOWS: dict[str, tuple[str, Callable[[Offer], bool]]] = {

@@ -14,7 +14,6 @@ from portal.listings import rules as listing_rules
 from portal.listings.reckoning import CENT, MOST_UNITS
 from portal.listings.rules import FACTOR_SCALE, MOST_PRICE, TO_THE_CENT, Rules
 from portal.models import Channel, bulk
-from portal.models.database import is_postgres
 
 CHUNK = 2_000
 OFFERED = ("live", "paused")
@@ -91,30 +90,31 @@ def statement(rules: Rules, chosen: str) -> str:
     """The SQL of `of_chunk`; its last parameter is the currency. Amounts of the rule stand in it as whole numbers."""
     price, units = rules.price, rules.quantity
     cost = {"highest": "z.most", "lowest": "z.least", "stocked": "coalesce(z.stocked, z.least)"}[price.cost_of]
-    kept = "MATERIALIZED" if is_postgres() else ""
     found = "z.best" if units.of == "best" else "z.total"
     return f"""
-        WITH page AS {kept} ({chosen}), behind AS (
-            SELECT g.id, i.cost, i.map_price, CASE WHEN s.currency = ? THEN 1 ELSE 0 END AS same,
+        WITH page AS MATERIALIZED ({chosen}), behind AS MATERIALIZED (
+            SELECT g.id, 1 AS one, i.cost, i.map_price, CASE WHEN s.currency = ? THEN 1 ELSE 0 END AS same,
                 CASE WHEN s.allow_backorders THEN 1 ELSE 0 END AS waits,
                 coalesce(i.quantity, 0) - coalesce((SELECT sum(c.quantity) FROM committed_stock c
                     WHERE c.source_id = i.source_id AND c.sku = i.sku AND c.quantity > 0), 0) AS spare
             FROM page g JOIN listing l ON l.id = g.id JOIN product_link k ON k.product_id = l.product_id
             JOIN inventory_item i ON i.id = k.item_id JOIN source s ON s.id = k.source_id
             WHERE {COUNTS}
+            UNION ALL SELECT g.id, 0, NULL, NULL, 0, 0, 0 FROM page g
         ), bounded AS (
-            SELECT id, cost, map_price, same, waits, {_between("spare", 0, MOST_UNITS)} AS spare FROM behind
+            SELECT id, one, cost, map_price, same, waits, {_between("spare", 0, MOST_UNITS)} AS spare FROM behind
         ), sums AS (
-            SELECT id, count(*) AS items, {_between("sum(spare)", 0, MOST_UNITS)} AS total, max(spare) AS best, max(waits) AS waits,
+            SELECT id, {_whole("sum(one)")} AS items, {
+        _between("sum(spare)", 0, MOST_UNITS)
+    } AS total, max(spare) AS best, max(waits) AS waits,
                 min(CASE WHEN same = 1 AND cost > 0 THEN cost END) AS least, max(CASE WHEN same = 1 AND cost > 0 THEN cost END) AS most,
                 min(CASE WHEN same = 1 AND cost > 0 AND spare > 0 THEN cost END) AS stocked,
                 max(CASE WHEN same = 1 AND map_price > 0 THEN map_price END) AS floor,
                 max(CASE WHEN same = 0 AND cost > 0 THEN 1 ELSE 0 END) AS abroad
             FROM bounded GROUP BY id
         ), raw AS (
-            SELECT g.id, {_whole("coalesce(z.items, 0)")} AS items, coalesce(z.abroad, 0) AS abroad, z.floor,
-                {_price(price.factor, price.amount, cost)} AS made, coalesce({found}, 0) AS spare, coalesce(z.waits, 0) AS waits
-            FROM page g LEFT JOIN sums z ON z.id = g.id
+            SELECT z.id, z.items, z.abroad, z.floor, {_price(price.factor, price.amount, cost)} AS made, {found} AS spare, z.waits
+            FROM sums z
         ), floored AS (
             SELECT id, items, abroad, floor, spare, waits, {_floored(price.map_floor)} AS made FROM raw
         ), ended AS (
