@@ -27,8 +27,8 @@ SAMPLES = 20
 LONGEST_QUERY = 140
 BEGIN_AS = {"live": "Live: offered at once", "paused": "Paused: offered with 0 units until you make them live"}
 KINDS = {
-    "create": "Will be listed",
-    "no_price": "Would have no price",
+    "create": "Can be listed",
+    "no_price": "Without a price",
     "listed": "Listed already",
     "clash": "Listing SKU is taken",
     "long": "Listing SKU is too long",

@@ -74,7 +74,7 @@ def price(rules: Rules, own: Own, items: Sequence[Item]) -> Told:
         steps.append(f"{amount(raw)} + {amount(rules.price.amount)} = {amount(raw + rules.price.amount)}")
         raw += rules.price.amount
     if rules.price.map_floor and least is not None:
-        steps.append(f"MAP {amount(least)} → {amount(max(raw, least))}")
+        steps.append(f"MAP {amount(least)} → {amount(least)}" if least > raw else f"not below MAP {amount(least)}")
         raw = max(raw, least)
     value = rounded(raw, rules.ending, least if rules.price.map_floor else None)
     if value != raw:

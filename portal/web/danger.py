@@ -12,6 +12,7 @@ from wtforms import StringField
 import tasks
 from portal import clock, removals, sources
 from portal.errors import Invalid, Refused
+from portal.listings import editing
 from portal.web import guards
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved
@@ -85,5 +86,6 @@ def _confirm_page(act: str, source: Any, form: LedgerForm, status: int = 200) ->
     erased_at = clock.now() + timedelta(days=removals.DAYS_TO_RESTORE)
     return render(
         f"danger/{act}.html", "danger/_confirm.html", status, source=source, form=form, act=act, losses=removals.losses(source),
+        listed=editing.fed_by(source), in_words=editing.in_words,
         counted_at=clock.now(), erased_at=erased_at, days=removals.DAYS_TO_RESTORE,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from portal.web.render import render, saved
 
 blueprint = Blueprint("listing_batches", __name__)
 HEADINGS = {
-    "looking": "Looking at products", "ready": "What would be listed", "applying": "Listing", "applied": "Listed",
+    "looking": "Looking at products", "ready": "Looked at", "applying": "Listing", "applied": "Listed",
     "undoing": "Taking back", "undone": "Taken back", "stopped": "Given up",
 }  # fmt: skip
 

@@ -182,6 +182,7 @@ def link(item_id: str) -> Response:
     before = products.of_item(item)
     form = LinkForm.read(sku=before.product.sku if before else "")
     page = {"item": item, "source": item.source, "form": form, "before": before, "offered": products.candidates_of(item)}
+    page |= {"listed": len(listings.of_product(before.product)) if before else 0}
     if request.method != "POST":
         return render("products/link.html", **page)
     try:
