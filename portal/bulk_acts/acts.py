@@ -11,9 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 from portal import audit, clock, runs
-from portal.bulk_acts import choosing, consequences, deleting, offering
+from portal.bulk_acts import choosing, consequences, deleting, excluding, offering
 from portal.catalogue import linking, matching
 from portal.errors import NotFound, Refused
+from portal.exclusions import keeping
 from portal.leases import LostLease, Work
 from portal.models import BulkAct, Linking, Merchant, Run, bulk, database
 from portal.models.runs import UNFINISHED
@@ -41,6 +42,8 @@ class Act:
 ACTS: Mapping[str, Act] = {
     "link": Act("Link to products"),
     "create": Act("Create products"),
+    "exclude": Act("Exclude", excluding.exclude, excluding.undo_exclude),
+    "include": Act("Include", excluding.include, excluding.undo_include),
     "archive": Act("Archive", offering.archive, offering.undo_archive),
     "unarchive": Act("Un-archive", offering.unarchive, offering.undo_unarchive),
     "delete": Act("Delete", deleting.delete, deleting.restore, right="delete"),
@@ -175,7 +178,9 @@ def _carry(work: Work, act: BulkAct, step: str) -> dict[str, int]:
     carry = ACTS[act.act].carry if step == "act" else ACTS[act.act].undo
     if carry is None:
         raise Refused("There is nothing to carry out.")
-    return carry(work, act)
+    told = carry(work, act)
+    work.stage("let_in", "items")
+    return {**told, **keeping.finish(work)}
 
 
 def erase_old() -> None:

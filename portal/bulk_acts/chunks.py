@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from portal import clock, failpoints, runs
 from portal.errors import Later, Problem
@@ -92,3 +93,9 @@ def note(act: BulkAct, ids: Sequence[int], done: int = DONE) -> None:
     """Remember that the act changed these items, or that this was undone."""
     sql = f"UPDATE bulk_item SET done = ? WHERE act_id = ? AND item_id {bulk.any_of()}"
     bulk.run(sql, (done, act.id, bulk.as_list(ids)))
+
+
+def was(act: BulkAct, item_id: int) -> dict[str, Any]:
+    """What was kept of an item beside the act."""
+    found = BulkItem.get_or_none(BulkItem.act == act.id, BulkItem.item_id == item_id)
+    return dict(found.was or {}) if found is not None else {}

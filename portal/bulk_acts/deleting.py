@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portal import clock
-from portal.bulk_acts import chunks
+from portal.bulk_acts import chunks, excluding
 from portal.inventory import lineage, restoring, stale
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.inventory.restoring import Step
@@ -28,7 +28,9 @@ _PIN = ("public_id", "column", "value", "note", "made_by", "made_at", "expires_a
 
 
 def delete(work: Work, act: BulkAct) -> dict[str, int]:
-    """Take the items out; {"done", "held" (open requests), "gone"}."""
+    """Take the items out; {"done", "held" (open requests), "gone"}. Where that was chosen, their SKUs are excluded first."""
+    if act.options.get("exclude"):
+        excluding.make_rule(work, act, f"NOT {OPEN}")
 
     def do(ids: Sequence[int]) -> Mapping[str, int]:
         sources = chunks.hold(ids)
@@ -72,6 +74,8 @@ def restore(work: Work, act: BulkAct) -> dict[str, int]:
         chunks.note(act, back, chunks.UNDONE)
         return {"back": len(back), "kept": len(ids) - len(back)}
 
+    if act.options.get("rule"):
+        excluding.undo_exclude(work, act)  # else they would come back as excluded ones
     return chunks.each(work, act, do, done=chunks.DONE)
 
 

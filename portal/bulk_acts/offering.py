@@ -7,6 +7,7 @@ from typing import Any
 
 from portal import clock
 from portal.bulk_acts import chunks
+from portal.exclusions.keeping import Keeping
 from portal.inventory import archiving, by_hand, lineage
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.inventory.by_hand import Change
@@ -35,6 +36,9 @@ def archive(work: Work, act: BulkAct) -> dict[str, int]:
             (now, who, work.run.id, now, bulk.as_list(chosen)),
         )
         chunks.mark(act, chosen, sources)
+        kept = Keeping(work.run, lambda _name, _number: None)
+        kept.look()
+        kept.judge_those(chosen)
         chunks.note(act, chosen)
         return {"done": len(chosen), "already": len(here) - len(chosen), "gone": len(ids) - len(here)}
 

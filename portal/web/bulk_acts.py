@@ -11,7 +11,7 @@ from htmx_flask import request
 
 import tasks
 from portal import run_report, runs
-from portal.bulk_acts import acts, choosing, consequences
+from portal.bulk_acts import acts, choosing, consequences, excluding
 from portal.bulk_acts.choosing import Asked
 from portal.catalogue import matching
 from portal.errors import Forbidden, Invalid, Refused
@@ -21,9 +21,15 @@ from portal.web.render import download, render, saved
 blueprint = Blueprint("bulk_acts", __name__)
 
 ASK_AGAIN = "2s"
-DID = {"archive": "archived", "unarchive": "un-archived", "delete": "deleted"}
-BACK = {"archive": "un-archived again", "unarchive": "archived again", "delete": "restored"}
-UNDO = {"archive": "Un-archive them again", "unarchive": "Archive them again", "delete": "Restore them"}
+DID = {"archive": "archived", "unarchive": "un-archived", "delete": "deleted", "exclude": "excluded", "include": "included"}
+BACK = {
+    "archive": "un-archived again", "unarchive": "archived again", "delete": "restored", "exclude": "included again",
+    "include": "excluded again",
+}  # fmt: skip
+UNDO = {
+    "archive": "Un-archive them again", "unarchive": "Archive them again", "delete": "Restore them", "exclude": "Include them again",
+    "include": "Exclude them again",
+}  # fmt: skip
 
 
 @blueprint.post("/inventory/acts")
@@ -77,7 +83,8 @@ def confirm(act_id: str) -> Response:
             return _page(act, invalid.errors["rules"], 422)
         tasks.ring()
         return saved(url_for("linking.show", linking_id=made.public_id), "")
-    acts.confirm(act, g.user.email)
+    options = {"exclude": True} if act.act == "delete" and request.form.get("exclude") else {}
+    acts.confirm(act, g.user.email, **options)
     tasks.ring()
     return saved(url_for("bulk_acts.show", act_id=act_id), "")
 
@@ -145,7 +152,7 @@ def _page(act: Any, problem: str = "", status: int = 200) -> Response:
     run = acts.run_of(act)
     moving = act.state in acts.STATES.values() and run is not None and run.state in run_report.UNFINISHED
     ready = act.state == "ready"
-    counts = dict.fromkeys(("chosen", "done", "already", "gone", "held", "back", "kept", "lost"), 0) | act.counts
+    counts = dict.fromkeys(("chosen", "done", "already", "gone", "held", "ruled", "back", "kept", "lost", "let_in"), 0) | act.counts
     made = acts.linking_of(act) if act.act in acts.LINKINGS else None
     return render(
         "bulk_acts/show.html", "bulk_acts/_show.html", status, act=act, label=acts.ACTS[act.act].label, counts=counts, run=run,
@@ -153,7 +160,8 @@ def _page(act: Any, problem: str = "", status: int = 200) -> Response:
         met=consequences.of(act) if ready else None, names=consequences.names(act) if ready else [], problem=problem,
         report=run_report.report(run) if run else None, did=DID.get(act.act, ""), back=BACK.get(act.act, ""), undo=UNDO.get(act.act, ""),
         rules=matching.RULES, linking=made, days=acts.DAYS_TO_UNDO, hours=acts.HOURS_TO_CONFIRM, ask_again=ASK_AGAIN,
-        list_url=_list_url(act), allowed=permissions.may(acts.ACTS[act.act].right), right=acts.ACTS[act.act].right,
+        rule=excluding.rule_of(act), list_url=_list_url(act),
+        allowed=permissions.may(acts.ACTS[act.act].right), right=acts.ACTS[act.act].right,
     )  # fmt: skip
 
 

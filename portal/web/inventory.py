@@ -106,8 +106,8 @@ def _listing(page: str, source: Any) -> Response:
 
 def _acts(stock: str) -> dict[str, str]:
     """What can be done with the items of a list that is narrowed so: {act: words}."""
-    useless = "archive" if stock == "archived" else "unarchive"
-    return {key: act.label for key, act in bulk_acts.ACTS.items() if key != useless and permissions.may(act.right)}
+    useless = {"archive" if stock == "archived" else "unarchive", "exclude" if stock == "excluded" else "include"}
+    return {key: act.label for key, act in bulk_acts.ACTS.items() if key not in useless and permissions.may(act.right)}
 
 
 def _id_of(source: Any) -> str:

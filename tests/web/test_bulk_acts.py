@@ -73,6 +73,24 @@ def test_ticked_items_are_deleted_and_restored_and_the_page_says_what_goes(clien
     assert client.get(f"{where}/undo").status_code == 409
 
 
+def test_deleting_offers_to_exclude_in_the_same_step(client: Any, north: Any, merchant: Any) -> None:
+    where, page = walked(client, client.send_form("/inventory/acts", {"act": "delete", "all": "1"}, page="/inventory?q=desk"))
+    assert 'id="bulk-exclude"' in page and "unless you exclude them below" in page
+    walked(client, client.send_form(where, {"exclude": "1"}))
+    done()
+    page = client.get(where).text
+    assert "30 items deleted" in page and "keeps their SKUs out" in page
+    where, page = walked(client, client.send_form("/inventory/acts", {"act": "exclude", "all": "1"}, page="/inventory"))
+    assert "Exclude 30 items?" in page and "A rule lists their SKUs" in page
+    walked(client, client.send_form(where))
+    done()
+    assert "30 items excluded" in client.get(where).text and InventoryItem.select().where(InventoryItem.kept_out == 1).count() == 30
+    assert "Include them again?" in client.get(f"{where}/undo").text
+    walked(client, client.send_form(f"{where}/undo"))
+    done()
+    assert "30 items included again" in client.get(where).text and not InventoryItem.select().where(InventoryItem.kept_out == 1).exists()
+
+
 def test_the_chosen_are_exported_as_csv(client: Any, north: Any) -> None:
     InventoryItem.update(title="=1+1").where(InventoryItem.sku == "LAMP-003").execute()
     where, page = walked(client, client.send_form("/inventory/acts", {"act": "export", "all": "1"}, page="/inventory?stock=in"))

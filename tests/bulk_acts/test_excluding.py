@@ -1,0 +1,100 @@
+"""Exclude and include many: by a list of SKUs that also holds for what a file brings later, and deleting so that nothing comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from portal import plans
+from portal.bulk_acts import acts, choosing
+from portal.bulk_acts.choosing import Asked
+from portal.exclusions import saving
+from portal.models import BulkAct, Exclusion, InventoryItem, Merchant, Run, Source
+from tests.catalogue.stock import done
+from tests.feed_of import Feed, rows_of
+
+WHO = "ana@harbor.example"
+
+
+@pytest.fixture
+def feed(make_source: Callable[..., Source]) -> Feed:
+    made = Feed(make_source())
+    synced(made, 6)
+    return made
+
+
+def synced(feed: Feed, count: int) -> Run:
+    run = feed.start(rows_of(count))
+    done()
+    return Run.get_by_id(run.id)
+
+
+def acted(act: BulkAct, **options: Any) -> BulkAct:
+    acts.confirm(act, WHO, **options)
+    done()
+    return BulkAct.get_by_id(act.id)
+
+
+def undone(act: BulkAct) -> BulkAct:
+    acts.undo(act, WHO)
+    done()
+    return BulkAct.get_by_id(act.id)
+
+
+def out() -> list[str]:
+    return [item.sku[-1] for item in InventoryItem.select().where(InventoryItem.kept_out == 1).order_by(InventoryItem.sku)]
+
+
+def test_the_chosen_are_excluded_and_included_again(feed: Feed, merchant: Merchant) -> None:
+    act = acted(choosing.searched(merchant, "exclude", Asked("SKU-00001 SKU-00002"), WHO))
+    assert act.counts == {"chosen": 2, "done": 2, "already": 0, "gone": 0} and out() == ["1", "2"]
+    again = acted(choosing.searched(merchant, "exclude", Asked(), WHO))
+    assert again.counts | {"done": 4, "already": 2} == again.counts and len(out()) == 6
+    undone(again)
+    assert out() == ["1", "2"]
+    one = feed.items()["SKU-00001"].public_id
+    included = acted(choosing.ticked(merchant, "include", [one, feed.items()["SKU-00005"].public_id], WHO))
+    assert included.counts == {"chosen": 2, "done": 1, "already": 1, "ruled": 0, "gone": 0} and out() == ["2"]
+    undone(included)
+    assert out() == ["1", "2"]
+    undone(act)
+    assert out() == [] and not Exclusion.select().where(Exclusion.state == "on").exists()
+    nothing = acted(choosing.searched(merchant, "include", Asked(), WHO))
+    assert nothing.counts | {"done": 0, "already": 6} == nothing.counts and not acts.may_undo(nothing)
+
+
+def test_what_a_rule_with_conditions_excludes_stays_out_and_is_counted(feed: Feed, merchant: Merchant) -> None:
+    typed = {"match": "all", "groups": [{"match": "all", "conditions": [{"field": "sku", "op": "is", "value": "SKU-00003"}]}]}
+    saving.create(merchant, None, "Three", typed, WHO)
+    done()
+    acted(choosing.searched(merchant, "exclude", Asked("SKU-00004"), WHO))
+    assert out() == ["3", "4"]
+    act = acted(choosing.searched(merchant, "include", Asked(), WHO))
+    assert act.counts | {"done": 1, "ruled": 1, "already": 4} == act.counts and out() == ["3"]
+
+
+def test_deleted_and_excluded_a_file_brings_them_back_only_as_excluded(feed: Feed, merchant: Merchant) -> None:
+    act = acted(choosing.searched(merchant, "delete", Asked("SKU-00001 SKU-00002"), WHO), exclude=True)
+    assert act.counts["done"] == 2 and act.options["exclude"] and set(feed.items()) == {f"SKU-0000{n}" for n in (0, 3, 4, 5)}
+    run = synced(feed, 6)
+    assert run.counts["new"] == 2 and out() == ["1", "2"], "they are here, and in no list of the catalogue"
+    assert synced(feed, 6).state == "no_change"
+    act = undone(act)
+    assert act.counts | {"back": 0, "kept": 2} == act.counts and out() == [], "the rule that kept them out went"
+    act = acted(choosing.searched(merchant, "delete", Asked("SKU-00003"), WHO), exclude=True)
+    undone(act)
+    assert len(feed.items()) == 6 and out() == [] and feed.items()["SKU-00003"].quantity == 5
+
+
+def test_what_waits_for_room_comes_in_where_some_go(feed: Feed, merchant: Merchant) -> None:
+    plans.set_limits(merchant, {"skus": 6}, WHO)
+    synced(feed, 8)
+    assert [item.sku[-1] for item in InventoryItem.select().where(InventoryItem.kept_out == 2)] == ["6", "7"]
+    act = acted(choosing.searched(merchant, "archive", Asked("SKU-00001"), WHO))
+    assert act.counts["let_in"] == 1
+    act = acted(choosing.searched(merchant, "delete", Asked("SKU-00002"), WHO))
+    assert act.counts["let_in"] == 1 and not InventoryItem.select().where(InventoryItem.kept_out == 2).exists()
+    undone(act)
+    assert feed.items()["SKU-00002"].kept_out == 2, "it waits, as any new item does"
