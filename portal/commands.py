@@ -17,6 +17,7 @@ from portal import accounts, audit, config, migrations, passwords, roles, vault
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import Merchant
 from portal.models.database import database
+from portal.operation import notes
 
 REFUSED = 4
 ELSEWHERE = {
@@ -160,6 +161,7 @@ def rotate_keys(drop_old: bool, json_only: bool) -> None:
     with told_plainly(json_only):
         rewrapped = vault.rotate(vault.current())
         dropped = vault.drop_unused(vault.current()) if drop_old else 0
+        notes.write(notes.KEY_ROTATION, rewrapped=rewrapped, dropped=dropped)
     place = config.current().secret_key_file
     words = f"A new key is first in {place}; {rewrapped} workspaces use it. Old keys taken out: {dropped}. Keep a copy of the file."
     tell({"rewrapped": rewrapped, "dropped": dropped}, words, json_only)
