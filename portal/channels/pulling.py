@@ -16,6 +16,7 @@ from portal.connectors import stores
 from portal.connectors.stores import StoreLine, StoreOrder
 from portal.errors import Invalid, NotFound, Problem, Refused
 from portal.leases import Work
+from portal.listings import editing
 from portal.models import Channel, ChannelOrder, Order, Run, database
 from portal.orders import intake
 from portal.orders.intake import LONGEST, NewLine, NewOrder, OtherContent
@@ -167,15 +168,20 @@ def whole(row: ChannelOrder) -> StoreOrder:
 
 
 def _order(channel: Channel, one: StoreOrder) -> NewOrder:
-    """The order as intake takes it. Raises Refused for what a person must decide. Notes that are too long are cut, with the end said."""
+    """The order as intake takes it, by Master SKU where the channel lists the SKU. Raises Refused for what a person must decide.
+
+    Notes that are too long are cut, with the end said.
+    """
     if one.odd:
         raise Refused(one.odd)
     lines = [line for line in one.lines if line.quantity > 0]
     if not lines:
         raise Refused("Nothing of it is left to ship in the store.")
     note = " ".join(one.note.split())
+    masters = editing.masters(channel, [line.sku for line in lines])
     return NewOrder(
-        one.number, [NewLine(line.sku, line.quantity, line.title[: LONGEST["title"]], line.price, line.ref) for line in lines],
+        one.number,
+        [NewLine(masters.get(line.sku, line.sku), line.quantity, line.title[: LONGEST["title"]], line.price, line.ref) for line in lines],
         dict(one.ship_to), dict(one.bill_to), one.ref, channel.public_id, one.placed, one.shipping_text[: LONGEST["shipping_text"]],
         one.customer_reference[: LONGEST["customer_reference"]],
         note if len(note) <= LONGEST["note"] else f"{note[: LONGEST['note'] - 1]}…", one.currency, one.total,

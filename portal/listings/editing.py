@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from peewee import IntegrityError
@@ -34,6 +34,14 @@ def of_product(product: Product) -> Mapping[int, Listing]:
     """{channel: the product's listing there}, of channels that are not removed."""
     mine = Listing.select(Listing, Channel).join(Channel).where(Listing.product == product.id, Channel.state == "open")
     return {one.channel_id: one for one in mine}
+
+
+def masters(channel: Channel, skus: Iterable[str]) -> dict[str, str]:
+    """{Listing SKU: Master SKU} of those that are listed on the channel, ended ones too: a shop may sell what it was told before."""
+    mine: Any = (
+        Listing.select(Listing.sku, Product.sku).join(Product).where(Listing.channel == channel.id, Listing.sku << sorted(set(skus)))
+    )
+    return dict(mine.tuples())
 
 
 def create(channel: Channel, product: Product, sku: str, who: str) -> Listing:

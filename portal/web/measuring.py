@@ -24,7 +24,7 @@ log = logging.getLogger("portal.requests")
 
 GIVEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
 CLASSES = {"assets": "asset", "api": "api", "probes": "probe"}
-MACHINES = ("hooks.receive", "hooks.receive_more")
+MACHINES = ("hooks.receive", "hooks.receive_more", "channel_files.feed")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 REQUESTS = Counter("quayside_http_requests", "Requests answered, by what they were for and how they ended.", ["route", "status"])

@@ -92,7 +92,7 @@ def test_from_a_product_to_a_file_that_a_shop_fetches(
     editing.put(editing.find(channel, listing.public_id), "paused", "ana")
     assert [one.sku for one in offers.offers(channel) if not one.quantity] == [listing.sku]
     here, batch = f"/channels/{channel.public_id}", making.listing(channel)[0]
-    for scheme, width in [("dark", 1280), ("light", 390)] if SHOTS else [("dark", 390)]:
+    for scheme, width in [("dark", 1280), ("light", 390), ("light", 320)] if SHOTS else [("dark", 390)]:
         page = open_page(scheme=scheme, width=width)
         for name, path in [("add", "/channels/new"), ("index", "/channels"), ("rules", f"{here}/listings/rules"),
                            ("list", f"{here}/listings"),

@@ -10,7 +10,7 @@ import pytest
 from portal import channels, connection_checks, connections, runs
 from portal.channels import pulling
 from portal.errors import Refused
-from portal.models import Channel, ChannelOrder, Integration, Order, OrderLine, Run
+from portal.models import Channel, ChannelOrder, Integration, Listing, Order, OrderLine, Product, Run
 from tests.channels.shops import at, bought
 from tests.connecting import WHO
 
@@ -25,6 +25,19 @@ def pull(channel: Channel, run_work: Callable[[], None]) -> Run:
 
 def orders() -> dict[str, Order]:
     return {one.reference: one for one in Order.select()}
+
+
+@pytest.mark.one_database
+def test_a_listing_sku_is_turned_into_the_master_sku_of_its_product(shops: Any, merchant: Any, run_work: Any) -> None:
+    shop, channel = shops("woocommerce")
+    for n, state in enumerate(("live", "ended"), 1):
+        Listing.create(channel=channel, product=Product.create(merchant=merchant, sku=f"LAMP-{n}"), sku=f"EB-LAMP-{n}", state=state)
+    elsewhere = channels.add(merchant, "Elsewhere", "csv", at(-60), False, WHO)
+    Listing.create(channel=elsewhere, product=Product.get(), sku="LAMP-3")
+    shop.orders = [bought(11, [("EB-LAMP-1", 2), ("EB-LAMP-2", 1), ("LAMP-3", 1)])]
+    pull(channel, run_work)
+    assert [one.sku for one in OrderLine.select().order_by(OrderLine.number)] == ["LAMP-1", "LAMP-2", "LAMP-3"]
+    assert pull(channel, run_work).counts.get("differs", 0) == 0
 
 
 @pytest.mark.one_database
