@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from portal import clock
-from portal.alerts import deciding, digests, of_feeds, of_orders, of_servers, telling, wishes
+from portal.alerts import deciding, digests, of_feeds, of_limits, of_orders, of_servers, telling, wishes
 from portal.alerts.deciding import Change
 from portal.alerts.findings import Finding, Look, Policies
 from portal.models import Alert, Integration, Source, database
@@ -20,12 +20,17 @@ from portal.models import Alert, Integration, Source, database
 LOOKS: Sequence[Callable[[Look], Iterator[Finding]]] = (
     of_feeds.late, of_feeds.held, of_feeds.failed, of_feeds.zeroed, of_servers.sign_ins, of_servers.certificates, of_servers.silent,
     of_servers.backups, of_orders.stops, of_orders.in_doubt, of_orders.unrouted, of_orders.unsent, of_orders.answers, of_orders.overdue,
-    of_orders.unmatched, of_orders.channel_orders, of_orders.tracking, of_orders.released,
+    of_orders.unmatched, of_orders.channel_orders, of_orders.tracking, of_limits.near, of_orders.released,
 )  # fmt: skip
 MOST_CHANGES = 5_000
 """Of one look; the rest is found again a minute later."""
 CHUNK = 200
 _KEPT = timedelta(days=90)
+_READ: Sequence[Any] = (
+    Alert.id, Alert.merchant.alias("merchant_id"), Alert.rule, Alert.object_key, Alert.source.alias("source_id"), Alert.level, Alert.state,
+    Alert.headline, Alert.body, Alert.facts, Alert.mark, Alert.times, Alert.turn, Alert.version, Alert.last_seen_at, Alert.clear_since,
+    Alert.snoozed_until, Alert.snooze_mark,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,21 +71,21 @@ def _found(now: datetime, policies: Policies) -> Iterator[tuple[tuple[int, str, 
                 yield one.key, one
 
 
-def _known(found: Mapping[Any, Finding]) -> list[Alert]:
-    """Every alert that is open, and those that ended and may come back now."""
-    rows = list(Alert.select().where(Alert.state != "resolved"))
+def _known(found: Mapping[Any, Finding]) -> list[Any]:
+    """Every alert that is open, and those that ended and may come back now: rows of _READ, as thousands of models take long to make."""
+    rows = list(Alert.select(*_READ).where(Alert.state != "resolved").namedtuples())
     open_ = {(one.merchant_id, one.rule, one.object_key) for one in rows}
     back = sorted(key for key in found if key not in open_)
     for chunk in _chunks(iter(back)):
         merchants, keys = {one[0] for one in chunk}, {one[2] for one in chunk}
         ended = (Alert.state == "resolved") & (Alert.merchant << merchants) & (Alert.object_key << keys)
-        rows += [one for one in Alert.select().where(ended) if (one.merchant_id, one.rule, one.object_key) in found]
+        rows += [one for one in Alert.select(*_READ).where(ended).namedtuples() if (one.merchant_id, one.rule, one.object_key) in found]
     return list({one.id: one for one in rows}.values())
 
 
 def _changes(
-    known: Mapping[Any, Alert], found: Mapping[Any, Finding], policies: Policies, now: datetime
-) -> Iterator[tuple[Alert, Change]]:  # fmt: skip
+    known: Mapping[Any, Any], found: Mapping[Any, Finding], policies: Policies, now: datetime
+) -> Iterator[tuple[Any, Change]]:  # fmt: skip
     over = [one for key, one in known.items() if key not in found and one.state != "resolved"]
     resting = _resting(over)
     for key, alert in known.items():
@@ -95,13 +100,15 @@ def _changes(
             yield alert, change
 
 
-def _resting(alerts: Sequence[Alert]) -> set[int]:
+def _resting(alerts: Sequence[Any]) -> set[int]:
     """Those of sources or integrations of which nothing is expected: paused, switched off, deleted."""
     sources = {one.source_id for one in alerts if one.source_id}
-    live = {one.id for one in Source.select(Source.id).where(Source.id << sources, Source.state == "live")}
+    rows: Any = Source.select(Source.id).where(Source.id << sources, Source.state == "live").tuples()
+    live = {one for (one,) in rows}
     parts = {one.id: int(one.object_key.partition(" ")[2]) for one in alerts if one.object_key.startswith("integration ")}
     on = (Integration.enabled == True) & (Integration.paused == False) & Integration.removed_at.is_null()  # noqa: E712
-    works = {one.id for one in Integration.select(Integration.id).where(Integration.id << set(parts.values()), on)}
+    rows = Integration.select(Integration.id).where(Integration.id << set(parts.values()), on).tuples()
+    works = {one for (one,) in rows}
     return {one.id for one in alerts if (one.source_id and one.source_id not in live) or (one.id in parts and parts[one.id] not in works)}
 
 
@@ -116,9 +123,9 @@ def _begin(chunk: Sequence[Finding], policies: Policies, now: datetime) -> int:
     return len(ours)
 
 
-def _write(chunk: Sequence[tuple[Alert, Change]], policies: Policies, now: datetime) -> list[Change]:
+def _write(chunk: Sequence[tuple[Any, Change]], policies: Policies, now: datetime) -> list[Change]:
     """Write changes where nobody else did since we read; those that are ours."""
-    ours: list[tuple[Alert, Change]] = []
+    ours: list[tuple[Any, Change]] = []
     with database.atomic():
         for alert, change in sorted(chunk, key=lambda one: one[0].id):
             mine = (Alert.id == alert.id) & (Alert.version == alert.version)

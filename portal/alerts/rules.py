@@ -63,6 +63,9 @@ RULES: Mapping[str, Rule] = {
     "shipments_unmatched": Rule("Unmatched shipments", "We cannot tell what a shipment is of.", "action"),
     "channel_orders": Rule("Channel orders waiting", "Orders of a store could not be taken.", "action", "channel", HOURS, 1, (0, *_AGES)),
     "tracking_untold": Rule("Tracking numbers not told", "A store refused a tracking number, or may not have it.", "action", "channel"),
+    "limit_near": Rule(
+        "Limit near", "More than so much of what your plan holds is used.", "warning", "workspace", PERCENT, 90, (70, 80, 90, 95)
+    ),
     "backup_old": Rule(
         "Backup old", "No backup of the installation was made for so long. Only its staff are told.", "action", "installation", HOURS, 26,
         (26, 50, 74, 170),
@@ -91,6 +94,7 @@ ACTS: Mapping[str, str] = {
     "requests": "See the requests", "overdue": "See the requests", "check": "Look and decide", "shipments": "Match the shipments",
     "answers": "See the answers", "sending": "See how orders leave", "channel": "See the channel",
     "installation": "See the installation",
+    "usage": "See usage and limits",
 }  # fmt: skip
 """{facts["place"]: the words of the one act}."""
 

@@ -24,6 +24,7 @@ from portal.models import (
     Merchant,
     OauthGrant,
     Order,
+    PlanLimit,
     PlanRow,
     Run,
     SendingStop,
@@ -113,6 +114,14 @@ def backed_up(source: Source) -> None:
     notes.write(notes.BACKUP)
 
 
+def uses(items: int, **limits: int) -> Callable[[Source], Any]:
+    def make(source: Source) -> None:
+        Source.update(item_count=items).where(Source.id == source.id).execute()
+        PlanLimit.create(merchant=source.merchant, **limits)
+
+    return make
+
+
 # rule and case -> (what happens at NOW, the last moment at which it is quiet, or None where it fires at once)
 CASES: dict[str, tuple[Callable[[Source], Any], timedelta | None]] = {
     "feed_late": (late, timedelta(0)),
@@ -142,6 +151,8 @@ CASES: dict[str, tuple[Callable[[Source], Any], timedelta | None]] = {
     "channel_orders": (untaken, HOUR),
     "stock_released": (released, None),
     "backup_old": (backed_up, 26 * HOUR),
+    "limit_near": (uses(91, skus=100), None),
+    "limit_near full": (uses(100, skus=100, orders=5_000), None),
 }  # fmt: skip
 
 
@@ -163,6 +174,20 @@ def test_a_tracking_number_that_a_store_refused_is_told_beside_what_waits_itself
     assert sorted(look()) == [("shipments_unmatched", "firing"), ("tracking_untold", "firing")]
 
 
+def test_each_limit_of_a_plan_is_told_by_itself(source: Source, make_source: Any) -> None:
+    for n in range(9):
+        make_source(f"Source {n}")
+    place(source.merchant, number="before", created_at=NOW - 30 * DAY, state="closed", routing="")
+    for n in range(10):
+        place(source.merchant, number=str(n), created_at=NOW, state="closed", routing="")
+    PlanLimit.create(merchant=source.merchant, sources=10, orders=11, skus=0, channels=10, users=10)
+    evaluate.evaluate(NOW)
+    told = {one.object_key: (one.headline, one.mark) for one in Alert.select()}
+    assert told == {
+        "sources": ("Fulfillment sources: the plan is full", "full"), "orders": ("Orders this month: 90% of the plan is used", "near"),
+    }  # fmt: skip
+
+
 def test_an_installation_without_any_backup_is_told_to_its_staff_alone(source: Source, other_merchant: Merchant) -> None:
     accounts.create_user(source.merchant, "staff@portal.example", PASSWORD, is_staff=True)
     Merchant.update(created_at=NOW).execute()
@@ -177,6 +202,8 @@ def test_every_rule_has_a_case() -> None:
 
 QUIET: dict[str, Callable[[Source], Any]] = {
     "half of the rows at 0 is the limit": zeroed(50),
+    "nine tenths of the plan are the limit": uses(90, skus=100),
+    "one source of one": uses(0, sources=1, users=1, channels=1),
     "a failure that something tries again": failed("timed_out", checkpoint={"given_up": True}),
     "a request that was sent and shipped": lambda source: ask(place(source.merchant), source, sent_at=NOW - 9 * DAY, shipped="shipped"),
     "an order that a person holds": lambda source: place(source.merchant, created_at=NOW - DAY, state="on_hold"),
@@ -207,7 +234,12 @@ def test_a_delta_that_is_held_waits_though_newer_ones_were_accepted(source: Sour
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if case not in ("orders_unrouted", "channel_orders", "sending_stopped everywhere", "backup_old")]
+    "case",
+    [
+        case
+        for case in CASES
+        if case not in ("orders_unrouted", "channel_orders", "sending_stopped everywhere", "backup_old") and "limit" not in case
+    ],
 )
 def test_a_source_that_is_paused_is_quiet_and_ends_what_fires_without_a_word(source: Source, case: str) -> None:
     make, quiet = CASES[case]
