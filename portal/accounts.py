@@ -122,6 +122,7 @@ def session_for(token: str) -> Session | None:
         return None
     if moment - session.seen_at > timedelta(minutes=1):
         Session.update(seen_at=moment).where(Session.id == session.id).execute()
+        User.update(seen_at=moment).where(User.id == session.user_id).execute()
         session.seen_at = moment
     return session
 
@@ -164,7 +165,7 @@ def change_password(user: User, current: str, new: str, session: Session | None 
         raise Invalid({"current": "That is not your current password."})
     if problem := passwords.problem_with(new, (user.email,)):
         raise Invalid({"new": problem})
-    _store_password(user, new, user.email, keep=session, address=address)
+    store_password(user, new, user.email, keep=session, address=address)
 
 
 def set_password(email: str, new: str, who: str = "command line") -> User:
@@ -172,8 +173,7 @@ def set_password(email: str, new: str, who: str = "command line") -> User:
     user = find_user(email)
     if problem := passwords.problem_with(new, (user.email,)):
         raise Invalid({"password": problem})
-    _store_password(user, new, who)
-    SignInAttempt.delete().where(SignInAttempt.key == _key("email", user.email)).execute()
+    store_password(user, new, who)
     return user
 
 
@@ -206,7 +206,8 @@ def tidy() -> None:
     FormToken.delete().where(FormToken.at <= moment - FORM_TOKENS_KEPT).execute()
 
 
-def _store_password(user: User, new: str, who: str, keep: Session | None = None, address: str = "") -> None:
+def store_password(user: User, new: str, who: str, keep: Session | None = None, address: str = "", action: str = "user.password") -> None:
+    """Keep a password that was judged; every session but `keep` ends, and the count of wrong tries begins anew."""
     with database.atomic():
         user.password_hash = passwords.hashed(new)
         User.update(password_hash=user.password_hash, version=User.version + 1).where(User.id == user.id).execute()
@@ -214,7 +215,8 @@ def _store_password(user: User, new: str, who: str, keep: Session | None = None,
         if keep is not None:
             others &= Session.id != keep.id
         Session.delete().where(others).execute()
-        audit.write(user.merchant, who, "user.password", "user", user.public_id, after="changed", address=address)
+        SignInAttempt.delete().where(SignInAttempt.key == _key("email", user.email)).execute()
+        audit.write(user.merchant, who, action, "user", user.public_id, after="changed", address=address)
 
 
 def _workspace_name(name: str, time_zone: str) -> str:
@@ -229,6 +231,15 @@ def _workspace_name(name: str, time_zone: str) -> str:
     return name
 
 
+def checked_email(email: str) -> str:
+    """The address as it is kept. Raises Invalid."""
+    errors: dict[str, str] = {}
+    found = _checked_email(email.replace("\x00", ""), errors)
+    if errors:
+        raise Invalid(errors)
+    return found
+
+
 def _checked_email(email: str, errors: dict[str, str]) -> str:
     from email_validator import EmailNotValidError, validate_email  # loaded only where an address is typed
 
@@ -237,6 +248,13 @@ def _checked_email(email: str, errors: dict[str, str]) -> str:
     except EmailNotValidError:
         errors["email"] = "Type an email address, such as name@example.com."
         return email
+
+
+def count_try(kind: str, name: str, address: str) -> None:
+    """Count a try of `kind` for `name` and for the address, whether right or wrong. Raises Refused when there were too many."""
+    _refuse_guessing(kind, name, address)
+    keys = [_key(kind, name)] + ([_key("address", address)] if address else [])
+    SignInAttempt.insert_many([{"key": key, "at": clock.now()} for key in keys]).execute()
 
 
 def _refuse_guessing(kind: str, name: str, address: str) -> None:

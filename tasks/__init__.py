@@ -9,7 +9,7 @@ from huey import crontab
 from portal.models.database import database
 from tasks.doorbell import AWAY, huey
 
-__all__ = ["huey", "ring", "ring_if_it_works"]
+__all__ = ["huey", "ring", "ring_for_people", "ring_if_it_works"]
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,14 @@ def ring() -> None:
 
 
 ring_if_it_works = ring
+
+
+def ring_for_people() -> None:
+    """Wake a worker: an e-mail to a person waits. A doorbell that is away only makes it leave a minute later."""
+    try:
+        tell_people()
+    except AWAY as problem:
+        log.error("the doorbell did not ring: %s", type(problem).__name__)
 
 
 @huey.task()
@@ -225,8 +233,24 @@ def purge_deleted_sources() -> None:
 
 @huey.periodic_task(crontab())
 def tidy_accounts() -> None:
-    """Take out ended sessions, old sign-in tries and spent form tokens."""
-    from portal import accounts
+    """Take out ended sessions, old sign-in tries, spent form tokens and links that ended."""
+    from portal import accounts, person_links
 
     with database.connection_context():
         accounts.tidy()
+        person_links.tidy()
+
+
+@huey.task()
+def tell_people() -> None:
+    """Send the e-mails of invitations, new passwords and new addresses."""
+    from portal import person_links
+
+    with database.connection_context():
+        person_links.send_due()
+
+
+@huey.periodic_task(crontab())
+def tell_people_again() -> None:
+    """Send those that waited: for a worker, or for the mail server."""
+    tell_people.call_local()

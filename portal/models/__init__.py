@@ -60,6 +60,7 @@ from portal.models.orders import (
     ShippingCode,
 )
 from portal.models.outbox import SendAttempt, Submission, SubmissionMember, SubmissionPart
+from portal.models.people import Authenticator, Passkey, PersonLink, RecoveryCode
 from portal.models.runs import Run, RunMessage
 from portal.models.shipments import Shipment, ShipmentItem
 from portal.models.sources import (
@@ -76,7 +77,7 @@ from portal.models.sources import (
 from portal.models.webhooks import Webhook, WebhookDelivery, WebhookSeen
 
 TABLES: list[type[Table]] = [
-    Merchant, User, Session, SignInAttempt, FormToken, AuditLine,
+    Merchant, User, Session, SignInAttempt, FormToken, AuditLine, PersonLink, Authenticator, RecoveryCode, Passkey,
     Source, Connection, Circuit, SealedSecret, OauthGrant, OauthRequest, KeyOffer, ServiceDescription, Integration, LatePeriod,
     MappingVersion,
     Run, RunMessage, Document, RunFile, Exchange,
@@ -95,7 +96,7 @@ TABLES: list[type[Table]] = [
 ]  # fmt: skip
 
 __all__ = [
-    "TABLES", "Alert", "AlertMessage", "AlertSettings", "AlertWish",
+    "TABLES", "Authenticator", "Passkey", "PersonLink", "RecoveryCode", "Alert", "AlertMessage", "AlertSettings", "AlertWish",
     "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "BulkAct", "BulkItem", "Channel", "ChannelAttempt",
     "CatalogueCount",
     "BillingDetails", "BillingPlan", "BillingSettings", "Invoice", "InvoiceMark", "PlanPeriod", "PlanRequest",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import BigAutoField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+from peewee import SQL, BigAutoField, BooleanField, CharField, ForeignKeyField, IntegerField, SmallIntegerField, TextField
 
 from portal.clock import now
 from portal.models.database import Table
@@ -11,6 +11,7 @@ from portal.models.fields import JsonText, UtcTime, new_public_id
 
 class Merchant(Table):
     """One workspace. `data_key` is its own key, wrapped by the installation's key; `audit_lines` counts its audit log.
+    `two_step_required`: 1 where everybody has to sign in with a second step.
 
     `order_settings`: what is not as by default: {"routing": {...}, "stock": {...}}, explained by portal.requests.rules.
     """
@@ -27,6 +28,7 @@ class Merchant(Table):
     created_at = UtcTime(default=now)
     changed_at = UtcTime(default=now)
     changed_by = CharField(max_length=254, default="")
+    two_step_required = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         only_save_dirty = True  # saving an older copy must not turn the count of audit lines back
@@ -49,6 +51,7 @@ class User(Table):
     time_zone = CharField(max_length=60, default="")
     search_key = BooleanField(default=True)
     disabled_at = UtcTime(null=True)
+    seen_at = UtcTime(null=True)
     version = IntegerField(default=1)
     created_at = UtcTime(default=now)
 
@@ -56,7 +59,7 @@ class User(Table):
 class Session(Table):
     """A sign-in. Only the hash of its token is kept. `proved_at`: last time the password was given.
 
-    `notice`: {"words", "at"} left by the last save for the next page.
+    `notice`: {"words", "at"} left by the last save for the next page. `challenge`: what a passkey was asked to sign last.
     """
 
     id = BigAutoField()
@@ -66,6 +69,7 @@ class Session(Table):
     address = CharField(max_length=64, default="")
     browser = CharField(max_length=200, default="")
     notice = JsonText(null=True)
+    challenge = CharField(max_length=200, null=True)
     created_at = UtcTime(default=now)
     seen_at = UtcTime(default=now)
     proved_at = UtcTime(default=now)

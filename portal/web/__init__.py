@@ -21,6 +21,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "auth",
     "account",
     "team",
+    "joining",
     "help",
     "source_files",
     "sources",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import available_timezones
 
 from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField
 
-from portal import accounts, workspaces
+import tasks
+from portal import accounts, person_links, recovery, workspaces
 from portal.errors import Invalid, Refused, Stale
 from portal.requests import auto_process
-from portal.web import guards
+from portal.web import filters, guards
 from portal.web.forms import LedgerForm, VersionedForm
 from portal.web.render import render, saved
 
@@ -26,6 +28,12 @@ class LookForm(LedgerForm):
     theme = RadioField("Theme", choices=accounts.THEMES)
     time_zone = SelectField("Time zone", validate_choice=False)
     search_key = BooleanField("Go to the search box with the / key")
+
+
+class EmailForm(LedgerForm):
+    """Another address to sign in with."""
+
+    email = StringField("New email")
 
 
 class PasswordForm(LedgerForm):
@@ -76,6 +84,30 @@ def save_password() -> Response:
     return saved(url_for("account.profile"), "Password changed. Your other sessions are signed out.")
 
 
+@blueprint.post("/profile/email")
+@guards.signed_in
+@guards.proved_recently
+@guards.once
+def save_email() -> Response:
+    """Send a link to the new address and a notice to the present one."""
+    form = EmailForm.read()
+    try:
+        there = recovery.ask_email(g.user, form.email.data or "", request.remote_addr or "")
+    except (Invalid, Refused) as refused:
+        return _profile(_look_form(empty=True), PasswordForm(), "account/_email.html", 422, email=form.refuse(refused))
+    tasks.ring_for_people()
+    return saved(url_for("account.profile"), f"A link is on its way to {there}. Until it is opened nothing changes.")
+
+
+@blueprint.post("/profile/sessions/others")
+@guards.signed_in
+@guards.once
+def end_others() -> Response:
+    """Sign out every other browser of this person."""
+    ended = recovery.end_others(g.user, g.session, request.remote_addr or "")
+    return saved(url_for("account.profile"), f"{filters.plural(ended, 'other browser')} signed out." if ended else "There was no other.")
+
+
 @blueprint.post("/profile/sessions")
 @guards.signed_in
 @guards.once
@@ -116,8 +148,9 @@ def save_workspace() -> Response:
     return saved(url_for("auto_process.of_workspace"), "") if ask_first else saved(url_for("account.workspace"))
 
 
-def _profile(look: LookForm, password: PasswordForm, fragment: str | None = None, status: int = 200) -> Response:
-    context = {"look": look, "password": password, "sessions": accounts.sessions_of(g.user)}
+def _profile(look: LookForm, password: Any, fragment: str | None = None, status: int = 200, email: Any = None) -> Response:
+    told = {"look": look, "password": password, "email": email or EmailForm(formdata=None)}
+    context = told | {"sessions": accounts.sessions_of(g.user), "mails": person_links.can_mail()}
     return render("account/profile.html", fragment, status, **context)
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from typing import Any
-
-from flask import Blueprint, Response, current_app, g, redirect, url_for
+from flask import Blueprint, Response, g, redirect, url_for
 from htmx_flask import request
 from wtforms import PasswordField, StringField
 
@@ -67,7 +64,7 @@ def sign_out() -> Response:
     """End this session here and on the server."""
     accounts.sign_out(g.session)
     response = go(url_for("auth.sign_in", done="1"))
-    response.delete_cookie(guards.cookie_name("session"), **_cookie_settings())
+    response.delete_cookie(guards.cookie_name("session"), **guards.cookie_settings())
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
@@ -93,10 +90,7 @@ def _opened(form: SignInForm, wanted: str, typed: unsent.Unsent | None) -> Respo
     browser = request.user_agent.string
     _, token = accounts.sign_in(form.email.data or "", form.password.data or "", request.remote_addr or "", browser)
     response = _still_here(token, wanted, typed) if typed else go(wanted)
-    longest = int(accounts.LONGEST_SESSION.total_seconds())
-    response.set_cookie(guards.cookie_name("session"), token, max_age=longest, **_cookie_settings())
-    response.delete_cookie(guards.cookie_name("form"), **_cookie_settings())
-    return response
+    return guards.with_session(response, token)
 
 
 def _still_here(token: str, wanted: str, typed: unsent.Unsent) -> Response:
@@ -110,16 +104,7 @@ def _still_here(token: str, wanted: str, typed: unsent.Unsent) -> Response:
 
 def _with_form_cookie(form: SignInForm, wanted: str, status: int, typed: unsent.Unsent | None) -> Response:
     """The page and, for a first visit, the cookie that its hidden field must equal (there is no session yet)."""
-    name = guards.cookie_name("form")
-    if g.session is None and not request.cookies.get(name):
-        g.new_form_cookie = secrets.token_urlsafe(32)
-    ended, done = request.args.get("ended") == "1", request.args.get("done") == "1"
+    guards.begin_form()
+    told = {name: request.args.get(name) == "1" for name in ("ended", "done", "changed")}
     fragment = None if typed else "auth/_sign_in.html"
-    response = render("auth/sign_in.html", fragment, status, form=form, wanted=wanted, ended=ended, done=done, typed=typed)
-    if g.get("new_form_cookie"):
-        response.set_cookie(name, g.new_form_cookie, **_cookie_settings())
-    return response
-
-
-def _cookie_settings() -> dict[str, Any]:
-    return {"path": "/", "httponly": True, "samesite": "Lax", "secure": current_app.config["PORTAL"].production}
+    return guards.with_form_cookie(render("auth/sign_in.html", fragment, status, form=form, wanted=wanted, typed=typed, **told))

@@ -193,6 +193,32 @@ def csrf_token() -> str:
     return str(g.get("new_form_cookie") or request.cookies.get(cookie_name("form"), ""))
 
 
+def begin_form() -> None:
+    """Before a page with a form for somebody who may have no session: the value of the cookie that its hidden field must equal."""
+    if g.session is None and not request.cookies.get(cookie_name("form")):
+        g.new_form_cookie = secrets.token_urlsafe(32)
+
+
+def with_form_cookie(response: Response) -> Response:
+    """`response` with the cookie that `begin_form` made, if it did."""
+    if g.get("new_form_cookie"):
+        response.set_cookie(cookie_name("form"), g.new_form_cookie, **cookie_settings())
+    return response
+
+
+def with_session(response: Response, token: str) -> Response:
+    """`response` with the cookie of a session that was just opened."""
+    longest = int(accounts.LONGEST_SESSION.total_seconds())
+    response.set_cookie(cookie_name("session"), token, max_age=longest, **cookie_settings())
+    response.delete_cookie(cookie_name("form"), **cookie_settings())
+    return response
+
+
+def cookie_settings() -> dict[str, Any]:
+    """How each cookie of ours is set."""
+    return {"path": "/", "httponly": True, "samesite": "Lax", "secure": current_app.config["PORTAL"].production}
+
+
 def cookie_name(use: str) -> str:
     """The cookie for `use` ("session" or "form"). The __Host- prefix needs HTTPS, so production only."""
     prefix = "__Host-" if current_app.config["PORTAL"].production else ""

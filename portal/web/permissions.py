@@ -54,6 +54,7 @@ FINDERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "product_id": lambda merchant, values: products.find(merchant, values["product_id"]),
     "listing_id": lambda merchant, values: editing.find(channels.find(merchant, values["channel_id"]), values["listing_id"]),
     "batch_id": lambda merchant, values: making.find(channels.find(merchant, values["channel_id"]), values["batch_id"]),
+    "user_id": lambda merchant, values: people.find(merchant, values["user_id"]),
     "linking_id": lambda merchant, values: linking.find(merchant, values["linking_id"]),
     "invoice_id": lambda merchant, values: invoices.find(merchant, values["invoice_id"]),
     "exclusion_id": lambda merchant, values: exclusions.find(merchant, values["exclusion_id"]),

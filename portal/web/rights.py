@@ -4,7 +4,9 @@ from __future__ import annotations
 
 RIGHT_OF: dict[str, str | tuple[str, str]] = {
     # oneself
+    "account.end_others": "self",
     "account.end_session": "self",
+    "account.save_email": "self",
     "account.profile": "self",
     "account.save_password": "self",
     "account.save_profile": "self",
@@ -40,7 +42,15 @@ RIGHT_OF: dict[str, str | tuple[str, str]] = {
     "auto_process.of_workspace": "configure",
     "routing.save_settings": "configure",
     "routing.settings": "see",
+    "team.access": "people",
+    "team.index": "see",
+    "team.invite": "people",
+    "team.role": "people",
     "team.roles_table": "self",
+    "team.save_access": "people",
+    "team.save_role": "people",
+    "team.send_invitation": "people",
+    "team.take_back": "people",
     # channels
     "channel_files.csv": "see",
     "channel_files.link": "credentials",

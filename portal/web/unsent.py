@@ -26,6 +26,7 @@ NOT_TYPED = frozenset({"version"})
 # Decisions, not texts: they are made while looking at the page, so they are not offered again under one button.
 DECISIONS = frozenset(
     {
+        "account.end_others",
         "account.end_session",
         "connections.replace_key",
         "connections.trust",
@@ -46,7 +47,7 @@ DECISIONS = frozenset(
         "sources.run_sync",
     }
 )
-DECIDING = ("auth.", "danger.")
+DECIDING = ("auth.", "danger.", "joining.", "team.")
 NAMES = {
     "account.save_profile": "Profile",
     "account.save_workspace": "Settings",

@@ -18,7 +18,8 @@ from tests.web.test_tenants import ENTRIES
 from tests.web.walk import IDS, NOTHING, address, belongings, everything, methods, rules
 
 UNCHANGED_BY_READERS = {
-    "account.end_session", "account.save_password", "account.save_profile", "alert_settings.save_mine", "auth.prove", "auth.sign_out",
+    "account.end_others", "account.end_session", "account.save_email", "account.save_password", "account.save_profile",
+    "alert_settings.save_mine", "auth.prove", "auth.sign_out",
 }  # fmt: skip
 REFUSED = "Your role does not include this"
 

@@ -238,6 +238,10 @@ ENTRIES: dict[str, dict[str, str]] = {
     "sources.run_sync": INVENTORY,
     "source_files.export": {},
     "sources.show": {},
+    "team.access": {},
+    "team.role": {},
+    "team.save_access": {},
+    "team.save_role": {},
 }
 
 
@@ -245,7 +249,7 @@ def test_every_route_that_names_an_object_has_an_entry(app: Any) -> None:
     walked = {rule.endpoint for rule in rules(app, with_ids=True)}
     assert walked == set(ENTRIES), "add the new route to ENTRIES (or take the old one out)"
     for rule in rules(app):
-        unknown = set(rule.arguments) - {*IDS, *ENTRIES.get(rule.endpoint, {})}
+        unknown = set(rule.arguments) - {*IDS, "token", *ENTRIES.get(rule.endpoint, {})}
         assert not unknown, f"{rule.rule} has a part without a value: {unknown}"
 
 
@@ -259,7 +263,12 @@ def test_another_merchants_id_is_byte_for_byte_a_missing_one(app: Any, client: A
     assert everything() == before, "a request for another merchant's object wrote something"
 
 
+JOINING = ("joining.invitation", "joining.ask_reset", "joining.reset", "joining.new_address")
+
 NOT_SHOWN_BY_THE_WALK = {
+    "joining.invitation": "needs a token: tests/web/test_team.py",
+    "joining.reset": "needs a token: tests/web/test_team.py",
+    "joining.new_address": "needs a token: tests/web/test_team.py",
     "operate.show": "for staff: tests/operate/test_doctor.py",
     "history.comparison_csv": "two runs are named in its query: tests/web/test_history.py",
     "signing_in.back": "needs a state that was given out: tests/browser/test_states.py",
@@ -299,7 +308,7 @@ def test_a_member_of_the_other_merchant_sees_no_more(app: Any, member_client: An
 
 def test_signed_out_goes_to_sign_in_everywhere(app: Any, anonymous: Any, other_merchant: Any) -> None:
     theirs = belongings(other_merchant)
-    open_to_all = {"auth.sign_in"}
+    open_to_all = {"auth.sign_in", *JOINING}
     for rule in rules(app):
         if rule.endpoint in open_to_all:
             continue
@@ -314,6 +323,7 @@ def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
     opened = {name for name, view in app.view_functions.items() if getattr(view, "is_public", False)}
     opened -= {name for name in opened if name.startswith("api.")}  # tests/api: every operation needs a token
     assert opened == {
+        *JOINING,
         "auth.sign_in",
         "assets.show",
         "channel_files.feed",
@@ -329,7 +339,9 @@ def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
     }
     machines = {name for name, view in app.view_functions.items() if getattr(view, "is_for_machines", False)}
     machines -= {name for name in machines if name.startswith("api.")}
-    assert machines == opened - {"auth.sign_in", "assets.show"}, "test_receiving, test_approvals, test_store_apps and test_probes test them"
+    assert machines == opened - {*JOINING, "auth.sign_in", "assets.show"}, (
+        "test_receiving, test_approvals, test_store_apps and test_probes test them"
+    )
 
 
 def test_the_walk_catches_a_route_that_forgets_the_merchant(

@@ -35,6 +35,7 @@ from portal.models import (
     Submission,
     SubmissionMember,
     SubmissionPart,
+    User,
     database,
 )
 from tests.ordered import ask, place
@@ -61,6 +62,7 @@ IDS = (
     "alert_id",
     "act_id",
     "invoice_id",
+    "user_id",
 )
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 SUPPLIERS = {
@@ -102,6 +104,7 @@ class Belongings:
     alert_id: str
     act_id: str
     invoice_id: str
+    user_id: str
     others: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
@@ -110,7 +113,7 @@ class Belongings:
         `others`, by endpoint or blueprint: ids of the objects that such pages are about.
         """
         others = self.others.get(str(rule.endpoint), self.others.get(str(rule.endpoint).partition(".")[0], {}))
-        known = {name: getattr(self, name) for name in IDS} | extra | others
+        known = {name: getattr(self, name) for name in IDS} | {"token": "t" * 43} | extra | others
         return {name: known[name] for name in rule.arguments}
 
 
@@ -196,9 +199,10 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
         body="Stock stays as it last came.",
     )  # fmt: skip
     rule = Exclusion.create(merchant=merchant, name=f"Cheap {name}"[:80], definition=CHEAP)
+    mate = User.create(merchant=merchant, email=f"mate-{name}-{merchant.id}@x.example".replace(" ", ""), password_hash="!", role="reader")
     ids = (
         source, run, item, order, request, file, parcel, token, channel, waits, product, linking, listed, ready, rule, alert, act,
-        invoice,
+        invoice, mate,
     )  # fmt: skip
     return Belongings(*[one.public_id for one in ids], others=others)
 
