@@ -72,7 +72,7 @@ def test_errors_and_assets_carry_them_too(app: Any, client: Any) -> None:
 def test_production_sends_hsts_and_host_cookies_over_https_only(config: Any, owner: Any) -> None:
     from dataclasses import replace
 
-    strict = create_app(replace(config, production=True)).test_client()
+    strict = create_app(replace(config, production=True, public_url="https://portal.example", proxies=1)).test_client()
     page = strict.get("/sign-in", base_url="https://portal.example")
     assert page.headers["Strict-Transport-Security"].startswith("max-age=31536000")
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
