@@ -20,13 +20,16 @@ CHUNK = 2_000
 _HERE = """FROM bulk_item b JOIN inventory_item i ON i.id = b.item_id JOIN source s ON s.id = i.source_id
     WHERE b.act_id = ? AND i.added_at <= ? AND s.state <> 'deleted'"""
 _LINKED = "EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = i.id)"
+_LISTED = """EXISTS (SELECT 1 FROM product_link l JOIN listing g ON g.product_id = l.product_id
+    WHERE l.item_id = i.id AND g.state = 'live')"""
 _PINNED = "EXISTS (SELECT 1 FROM item_pin p WHERE p.item_id = i.id)"
 
 
 @dataclass(frozen=True)
 class Met:
     """Items of an act, each number of all that are `here`: `changed` since they were chosen, `stocked` with a quantity, `requested`
-    by open fulfillment requests. `at`: when that was counted. The rest of `chosen` is gone.
+    by open fulfillment requests, `listed` where a live listing offers its product.
+    `at`: when that was counted. The rest of `chosen` is gone.
     """
 
     chosen: int
@@ -40,6 +43,7 @@ class Met:
     linked: int
     pinned: int
     requested: int
+    listed: int
     at: datetime
 
     @property
@@ -56,7 +60,7 @@ def of(act: BulkAct) -> Met:
     """Counted now; of very many items as it was when they were chosen."""
     told = act.options.get("met")
     if told is not None and act.counts.get("chosen", 0) > COUNTED_AT_ONCE:
-        return Met(**{**told, "at": datetime.fromisoformat(told["at"])})
+        return Met(**{"listed": 0, **told, "at": datetime.fromisoformat(told["at"])})
     return count(act)
 
 
@@ -65,7 +69,7 @@ def count(act: BulkAct) -> Met:
     now = act.chosen_at or clock.now()
     flags = (
         "i.changed_at > ?", "i.quantity > 0", "i.archived_at IS NOT NULL", f"i.kept_out = {counted.EXCLUDED}",
-        f"i.kept_out = {counted.WAITING}", _LINKED, _PINNED, OPEN,
+        f"i.kept_out = {counted.WAITING}", _LINKED, _PINNED, OPEN, _LISTED,
     )  # fmt: skip
     sums = ", ".join(f"coalesce(sum(CASE WHEN {flag} THEN 1 ELSE 0 END), 0)" for flag in flags)
     found = bulk.one(f"SELECT count(*), count(DISTINCT i.source_id), {sums} {_HERE}", (now, act.id, now))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from portal import accounts
+from portal import accounts, channels, clock
 from portal.bulk_acts import choosing
-from portal.models import BulkAct, BulkItem, InventoryItem, Product, ProductLink
+from portal.models import BulkAct, BulkItem, InventoryItem, Listing, Product, ProductLink
 from tests.catalogue.stock import UPC, done, item, links, product
 from tests.conftest import PASSWORD
 
@@ -58,10 +58,19 @@ def test_all_that_match_are_archived_looked_at_first_and_taken_back(client: Any,
 
 def test_ticked_items_are_deleted_and_restored_and_the_page_says_what_goes(client: Any, north: Any, merchant: Any) -> None:
     first, second = (InventoryItem.get(InventoryItem.sku == sku) for sku in ("LAMP-000", "LAMP-001"))
-    ProductLink.create(item=first, product=product(merchant, "P"), source=north, rule="hand")
+    sold = product(merchant, "P")
+    ProductLink.create(item=first, product=sold, source=north, rule="hand")
+    Listing.create(channel=channels.add(merchant, "Shop", "csv", clock.now(), False, "owner"), product=sold, sku="P")
     sent = {"act": "delete", "item": [first.public_id, second.public_id]}
     where, page = walked(client, client.send_form("/inventory/acts", sent, page="/inventory"))
-    for words in ("Delete 2 items?", "1 link to products", "The next file that names them", "restored for 7 days", "CSV first"):
+    for words in (
+        "Delete 2 items?",
+        "1 link to products",
+        "1 item is behind live listings",
+        "The next file that names them",
+        "restored for 7 days",
+        "CSV first",
+    ):
         assert words in page, words
     walked(client, client.send_form(where))
     done()
