@@ -31,6 +31,7 @@ bench: $(VENV)/.dev  ## imports beside their peers, as ratios of one run; BENCH=
 	@$(BIN)/python -m tests.bench.linking
 	@$(BIN)/python -m tests.bench.load
 	@$(BIN)/python -m tests.bench.listings
+	@$(BIN)/python -m tests.bench.products
 
 fuzz: $(VENV)/.dev  ## 10,000 feeds made wrong, over every format
 	@$(BIN)/python -m tests.fuzz.campaign

@@ -223,7 +223,7 @@ def counts(linking: Linking) -> dict[str, int]:
     return told
 
 
-COUNTED_AT_ONCE = 50_000
+COUNTED_AT_ONCE = 10_000
 """Items that a page counts before it answers; of more it tells the numbers a moment later."""
 
 
