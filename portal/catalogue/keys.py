@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from peewee import fn
@@ -42,14 +44,21 @@ def mpn(number: str | None, brand: str | None) -> str:
     return f"{bare}|{maker}" if bare and maker else ""
 
 
-def begins(column: Any, text: str) -> Any:
-    """A condition: how the column's text begins, as typed or in capitals. By the index where that orders by code points."""
+def beginnings(column: Any, text: str) -> list[Any]:
+    """Conditions, each for a query of its own, that together say how the column's text begins, as typed or in capitals.
+
+    By the index where that orders by code points: two of them in one condition would be searched without it.
+    """
     ways = sorted({text, text.upper()})
     if paging.is_bytewise():
-        found = [(column >= one) & (column < paging.above(one)) for one in ways]
-    else:
-        found = [fn.SUBSTR(column, 1, len(one)) == one for one in ways]
-    return found[0] if len(found) == 1 else found[0] | found[1]
+        return [(column >= one) & (column < paging.above(one)) for one in ways]
+    found = [fn.SUBSTR(column, 1, len(one)) == one for one in ways]
+    return [found[0] if len(found) == 1 else found[0] | found[1]]
+
+
+def begins(column: Any, text: str) -> Any:
+    """`beginnings` as one condition."""
+    return reduce(or_, beginnings(column, text))
 
 
 MASTERS = {"sku": "Inventory SKU", "upc": "UPC / EAN", "mpn": "MPN", "parent_sku": "Parent SKU"}

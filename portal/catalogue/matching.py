@@ -12,6 +12,7 @@ from portal.catalogue import judging, keys
 from portal.inventory import counted
 from portal.leases import Work
 from portal.models import Linking, bulk
+from portal.models.database import is_postgres
 from portal.sources import CHANNEL_LINE
 
 RULES = {
@@ -243,9 +244,13 @@ def possible(merchant_id: int, source_id: int | None, rules: Sequence[str] = tup
     if source_id is not None:
         where, values = f"{SCOPE} AND i.source_id = ?", [merchant_id, source_id]
     free = "NOT EXISTS (SELECT 1 FROM product_link l WHERE l.item_id = i.id)"
-    head = f"SELECT count(*) FROM inventory_item i JOIN source s ON s.id = i.source_id WHERE {where} AND {free}"
-    told = {"unlinked": int(bulk.one(head, values)[0])}
-    for rule in rules:
-        there = f"EXISTS (SELECT 1 FROM product p WHERE p.merchant_id = ? AND p.{_COLUMN[rule]} = {_key(rule)})"
-        told[rule] = int(bulk.one(f"{head} AND {_has(rule)} AND {there}", [*values, merchant_id])[0])
-    return told
+    there = "EXISTS (SELECT 1 FROM product p WHERE p.merchant_id = ? AND p.{} = {})"
+    finds = {rule: f"{_has(rule)} AND {there.format(_COLUMN[rule], _key(rule))}" for rule in rules}
+    rest = f"FROM inventory_item i JOIN source s ON s.id = i.source_id WHERE {where} AND {free}"
+    if is_postgres():  # joins each by itself, best
+        told = {"unlinked": int(bulk.one(f"SELECT count(*) {rest}", values)[0])}
+        return told | {
+            rule: int(bulk.one(f"SELECT count(*) {rest} AND {one}", [*values, merchant_id])[0]) for rule, one in finds.items()
+        }  # fmt: skip
+    sums = "".join(f", coalesce(sum({one}), 0)" for one in finds.values())
+    return dict(zip(("unlinked", *rules), bulk.one(f"SELECT count(*){sums} {rest}", [*[merchant_id] * len(finds), *values]), strict=True))

@@ -17,6 +17,7 @@ from portal.requests import stock
 PAGE = 50
 LONGEST_TITLE = 500
 MOST_OFFERED = 10
+MOST_EXACT = 100  # products of one UPC or MPN that a search shows
 LOOKED_AT = 20_000
 """Products of which one page finds those without items; the next goes on behind them."""
 
@@ -66,34 +67,60 @@ class Behind:
 
 
 def page(merchant: Merchant, query: str = "", after: str = "", bare: bool = False) -> Page:
-    """Products by Master SKU, from behind `after` on. `query`: how a Master SKU begins, a whole UPC, or a whole MPN.
+    """Products by Master SKU, from behind `after` on. `query`: how a Master SKU begins; those of a whole UPC or MPN come first.
 
     `bare`: only those without an item, as many as there are among the next LOOKED_AT.
     """
-    wanted: Any = Product.select().where(Product.merchant == merchant)
-    if query:
-        wanted = wanted.where(_meant(query))
+    mine: Any = Product.merchant == merchant
     if after:
-        wanted = wanted.where(Product.sku > after)
-    wanted, end = wanted.order_by(Product.sku), ""
+        mine &= Product.sku > after
     if bare:
-        some: Any = wanted.select(Product.id, Product.sku).limit(LOOKED_AT)
-        there = fn.EXISTS(ProductLink.select(SQL("1")).where(ProductLink.product == some.c.id))
-        ids = [row[0] for row in database.execute(some.select_from(some.c.id).where(~there).order_by(some.c.sku).limit(PAGE + 1))]
-        last = wanted.select(Product.sku).offset(LOOKED_AT - 1).limit(1).scalar()
-        end, wanted = last or "", Product.select().where(Product.id << ids).order_by(Product.sku)
-    found = list(wanted.limit(PAGE + 1))
+        found, end = _bare(mine, query)
+    else:
+        found, end = _meant(mine, query, first=not after), ""
     shown = found[:PAGE]
     behind = _totals([one.id for one in shown])
     rows = [Row(one, *behind.get(one.id, (0, 0, 0))) for one in shown]
     return Page(rows, shown[-1].sku if len(found) > PAGE else end)
 
 
-def _meant(query: str) -> Any:
-    told = keys.begins(Product.sku, query) | (Product.mpn == query)
-    if query.isascii() and query.isdigit() and len(query) in (8, 12, 13, 14):
-        told = told | (Product.gtin == keys.gtin(query))
-    return told
+def _meant(mine: Any, query: str, first: bool) -> list[Product]:
+    """One more than a page of what is meant, by SKU. Each way to mean it is a query of its own, so that each has its index."""
+    ways = [mine & one for one in keys.beginnings(Product.sku, query)] if query else [mine]
+    ordered = [Product.select().where(way).order_by(Product.sku).limit(PAGE + 1) for way in ways]
+    found = list({one.id: one for some in ordered for one in some}.values())
+    if len(ways) > 1:
+        found.sort(key=lambda one: str(one.sku))
+    found = found[: PAGE + 1]
+    if not query or not first:
+        return found
+    exact = _of_codes(mine, query)
+    known = {one.id for one in exact}
+    return [*exact, *(one for one in found if one.id not in known)]
+
+
+def _of_codes(mine: Any, query: str) -> list[Product]:
+    """Products of that MPN or UPC; the first MOST_EXACT."""
+    is_code = query.isascii() and query.isdigit() and len(query) in (8, 12, 13, 14)
+    same = [Product.mpn == query, *([Product.gtin == keys.gtin(query)] if is_code else [])]
+    found = {one.id: one for way in same for one in Product.select().where(mine, way).limit(MOST_EXACT)}
+    return sorted(found.values(), key=lambda one: str(one.sku))
+
+
+def _bare(mine: Any, query: str) -> tuple[list[Product], str]:
+    """(products without items among the next LOOKED_AT that begin so, behind which to look further, "" for the end)."""
+    found: list[Product] = []
+    ends = []
+    for way in keys.beginnings(Product.sku, query) if query else [SQL("1 = 1")]:
+        wanted = Product.select().where(mine, way).order_by(Product.sku)
+        some: Any = wanted.select(Product.id, Product.sku).limit(LOOKED_AT)
+        there = fn.EXISTS(ProductLink.select(SQL("1")).where(ProductLink.product == some.c.id))
+        ids = [row[0] for row in database.execute(some.select_from(some.c.id).where(~there).order_by(some.c.sku).limit(PAGE + 1))]
+        ends.append(wanted.select(Product.sku).offset(LOOKED_AT - 1).limit(1).scalar())
+        found.extend(Product.select().where(Product.id << ids))
+    reached = [end for end in ends if end]
+    found = sorted(found, key=lambda one: str(one.sku))
+    return [one for one in found if not reached or one.sku <= min(reached)], min(reached, default="")
 
 
 def _totals(ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
@@ -171,8 +198,8 @@ def candidates_of(item: InventoryItem) -> list[Product]:
     for column, value in own:
         if value:
             mine = Product.select().where(Product.merchant == item.merchant_id, getattr(Product, column) == value)
-            found |= {one.id: one for one in mine.order_by(Product.sku).limit(MOST_OFFERED)}
-    return list(found.values())[:MOST_OFFERED]
+            found |= {one.id: one for one in mine.limit(MOST_OFFERED)}  # in no order: SQLite would go through all of them by it
+    return sorted(found.values(), key=lambda one: str(one.sku))[:MOST_OFFERED]
 
 
 def of_item(item: InventoryItem) -> ProductLink | None:

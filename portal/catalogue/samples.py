@@ -57,22 +57,30 @@ def samples(linking: Linking, verdict: str, query: str = "", after: str = "") ->
     """
     row = (LinkCandidate.sku, LinkCandidate.item, LinkCandidate.product)
     mine: Any = LinkCandidate.select(*row).where(LinkCandidate.linking == linking, LinkCandidate.verdict == verdict)
-    exact: list[tuple[str, int, int]] = []
-    if query and not after:
-        of_product = Product.select(Product.id).where(Product.merchant == linking.merchant_id, Product.sku == query)
-        exact = _first(mine.where(LinkCandidate.product << of_product), row)
-        exact += _first(mine.where(LinkCandidate.item << same), row) if (same := _of_code(linking, query)) else []
+    exact = _exact(linking, verdict, query) if query and not after else []
     place = Place.read(after)
-    if query:
-        mine = mine.where(keys.begins(LinkCandidate.sku, query))
     if after:
         mine = mine.where(Tuple(*row) > Tuple(place.sku, place.item, place.product))
-    shown, following = _page(exact, list(mine.order_by(*row).limit(SAMPLES + 1).tuples()))
+    shown, following = _page(exact, _rows(mine, row, query))
     return _told(linking, [(one[1], one[2]) for one in shown]), following
 
 
-def _first(some: Any, row: Sequence[Any]) -> list[Any]:
-    return list(some.order_by(*row).limit(MOST_EXACT).tuples())
+def _rows(mine: Any, row: Sequence[Any], query: str) -> list[Any]:
+    """One more than a page, by SKU. Each way in which one begins is a query of its own, so that each has the index."""
+    ways = [mine.where(one) for one in keys.beginnings(row[0], query)] if query else [mine]
+    found = [one for way in ways for one in way.order_by(*row).limit(SAMPLES + 1).tuples()]
+    return sorted(found)[: SAMPLES + 1] if len(ways) > 1 else found
+
+
+def _exact(linking: Linking, verdict: str, query: str) -> list[Any]:
+    """Candidates of that whole Master SKU or UPC, found by the product and by the item: the verdict is read, not searched."""
+    columns = (LinkCandidate.sku, LinkCandidate.item, LinkCandidate.product, LinkCandidate.verdict)
+    mine: Any = LinkCandidate.select(*columns).where(LinkCandidate.linking == linking)
+    known = [one.id for one in Product.select(Product.id).where(Product.merchant == linking.merchant_id, Product.sku == query)]
+    found: list[Any] = []
+    for column, ids in ((LinkCandidate.product, known), (LinkCandidate.item, _of_code(linking, query))):
+        found.extend(mine.where(column << ids).limit(MOST_SAME).tuples() if ids else [])
+    return sorted({tuple(one[:3]) for one in found if one[3] == verdict})[:MOST_EXACT]
 
 
 def _page(exact: Sequence[Any], found: Sequence[Any]) -> tuple[list[Any], str]:
@@ -107,13 +115,11 @@ def items(linking: Linking, name: str, query: str = "", after: str = "") -> tupl
     row = (table.sku, table.item)
     mine: Any = table.select(*row).where(table.linking == linking).distinct()
     same = _of_code(linking, query) if query and not after else []
-    exact = _first(mine.where(table.item << same), row) if same else []
+    exact = sorted(table.select(*row).where(table.linking == linking, table.item << same).distinct().tuples()) if same else []
     place = Place.read(after)
-    if query:
-        mine = mine.where(keys.begins(table.sku, query))
     if after:
         mine = mine.where(Tuple(*row) > Tuple(place.sku, place.item))
-    shown, following = _page(exact, list(mine.order_by(*row).limit(SAMPLES + 1).tuples()))
+    shown, following = _page(exact[:MOST_EXACT], _rows(mine, row, query))
     ids = [one[1] for one in shown]
     found = InventoryItem.select(InventoryItem, Source).join(Source, on=(InventoryItem.source == Source.id))
     known = {one.id: one for one in found.where(InventoryItem.id << ids)}

@@ -33,7 +33,7 @@ from tests.conftest import PASSWORD, Databases, close_database
 
 KEPT = (
     (products, "page"), (products, "behind"), (products, "units_of"), (counting, "of_merchant"), (counting, "possible"),
-    (samples, "samples"), (samples, "items"), (matching, "any_items"), (editing, "uses"),
+    (samples, "samples"), (samples, "items"), (matching, "any_items"), (editing, "uses"), (products, "candidates_of"),
 )  # fmt: skip
 """What reads many rows: answered from memory for the bare page."""
 
