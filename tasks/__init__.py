@@ -213,6 +213,15 @@ def issue_invoices() -> None:
 
 
 @huey.periodic_task(crontab())
+def keep_feeds_ready() -> None:
+    """Make the files of feed links that take long, before a shop has to wait for one."""
+    from portal.listings import links
+
+    with database.connection_context():
+        links.keep_ready()
+
+
+@huey.periodic_task(crontab())
 def end_pins() -> None:
     """End the pins whose time is over."""
     from portal.inventory import pins

@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,18 +28,28 @@ FORMS: Mapping[str, tuple[str, str, Callable[[Channel], Iterator[str]]]] = {
 }
 FRESH = timedelta(minutes=2)
 """A file that was made so lately answers further polls, so that whoever polls often costs little."""
+SHARE = 20
+"""A file is fresh at least so many times as long as making it took."""
+SLOW = 5.0  # seconds from which on a file is made by the clock, before a shop has to wait for it
 _NOTED_EVERY = timedelta(minutes=1)
 _PLAIN = {200: "sent", 304: "told that nothing changed", 429: "asked to wait"}
 
 
 @dataclass(frozen=True)
 class Published:
-    """A file as a shop gets it. `tag`: of its bytes. `changed_at`: when these bytes were first made."""
+    """A file as a shop gets it. `tag`: of its bytes. `changed_at`: when these bytes were first made; `took`: seconds to make them."""
 
     path: Path
     tag: str
     changed_at: datetime
     size: int
+    made_at: datetime
+    took: float
+
+    @property
+    def fresh_until(self) -> datetime:
+        """Until when it answers polls without a look at the listings."""
+        return self.made_at + max(FRESH, timedelta(seconds=SHARE * self.took))
 
     def opened(self) -> IO[bytes]:
         """Its bytes; once it is open, a newer file in its place does no harm."""
@@ -104,20 +115,35 @@ def answer_in_words(link: FeedLink) -> str:
 
 
 def current(channel: Channel, form: str) -> Published:
-    """The channel's file as it is, at most FRESH old. Raises NotFound for a form that is none."""
+    """The channel's file, made anew where it is no longer fresh. Raises NotFound for a form that is none."""
     if form not in FORMS:
         raise NotFound("form")
     folder = _folder(channel)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     known = _known(folder, form)
-    if known is not None and known[1] > clock.now() - FRESH:
-        return known[0]
+    return known if known is not None and known.fresh_until > clock.now() else _renewed(channel, form, folder, clock.now())
+
+
+def keep_ready() -> int:
+    """Make anew the files that take long, of links that were polled today, before they are old; how many. The clock calls it."""
+    count, soon = 0, clock.now() + timedelta(minutes=1)
+    asked = FeedLink.select(FeedLink, Channel, Merchant).join(Channel).join(Merchant).where(Channel.state == "open")
+    for link in asked.where(FeedLink.polled_at > clock.now() - timedelta(days=1)):
+        for form in FORMS:
+            folder = _folder(link.channel)
+            known = _known(folder, form)
+            if known is not None and known.took >= SLOW and known.fresh_until <= soon:
+                _renewed(link.channel, form, folder, soon)
+                count += 1
+    return count
+
+
+def _renewed(channel: Channel, form: str, folder: Path, until: datetime) -> Published:
+    """A file that is fresh until then; the one that is there, where another process made it meanwhile."""
     with (folder / f"{form}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second poll waits for the file that the first one makes
         known = _known(folder, form)
-        if known is not None and known[1] > clock.now() - FRESH:
-            return known[0]
-        return _made(channel, form, folder, known[0] if known else None)
+        return known if known is not None and known.fresh_until > until else _made(channel, form, folder, known)
 
 
 def forget(channel: Channel) -> None:
@@ -138,7 +164,7 @@ def erase_unlinked() -> int:
 
 def _made(channel: Channel, form: str, folder: Path, before: Published | None) -> Published:
     """Write the file beside the one before, then put it in its place; a stop on the way leaves the one before."""
-    draft, digest, began = folder / f"{form}.draft", hashlib.sha256(), clock.now()
+    draft, digest, began, start = folder / f"{form}.draft", hashlib.sha256(), clock.now(), time.monotonic()
     with draft.open("wb") as out:
         for part in FORMS[form][2](channel):
             content = part.encode()
@@ -149,17 +175,18 @@ def _made(channel: Channel, form: str, folder: Path, before: Published | None) -
     path = folder / f"{tag}.{form}"
     draft.replace(path)
     note = folder / f"{form}.note.draft"
-    note.write_text(json.dumps({"tag": tag, "changed_at": changed.isoformat(), "made_at": began.isoformat()}))
+    took = round(time.monotonic() - start, 3)
+    note.write_text(json.dumps({"tag": tag, "changed_at": changed.isoformat(), "made_at": began.isoformat(), "took": took}))
     note.replace(folder / f"{form}.note")
     if before is not None and before.tag != tag:
         for old in folder.glob(f"*.{form}"):
             if old not in (path, before.path):  # one before stays, for who is about to open it
                 old.unlink(missing_ok=True)
-    return Published(path, tag, changed, path.stat().st_size)
+    return Published(path, tag, changed, path.stat().st_size, began, took)
 
 
-def _known(folder: Path, form: str) -> tuple[Published, datetime] | None:
-    """(the file that is there, when it was made), None for none."""
+def _known(folder: Path, form: str) -> Published | None:
+    """The file that is there, None for none."""
     note = folder / f"{form}.note"
     if not note.exists():
         return None
@@ -168,7 +195,7 @@ def _known(folder: Path, form: str) -> tuple[Published, datetime] | None:
     if not path.exists():
         return None
     changed, made = (datetime.fromisoformat(told[name]) for name in ("changed_at", "made_at"))
-    return Published(path, told["tag"], changed, path.stat().st_size), made
+    return Published(path, told["tag"], changed, path.stat().st_size, made, float(told["took"]))
 
 
 def is_theirs(file: Published, none_match: str, modified_since: datetime | None) -> bool:

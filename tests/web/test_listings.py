@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -155,6 +156,24 @@ def test_a_shop_polls_and_is_told_only_what_changed(client: Any, anonymous: Any,
         "the same bytes"
     )
     assert "Last fetched" in client.get(f"/channels/{channel.public_id}/file").text
+
+
+def test_a_file_that_takes_long_is_made_before_it_is_asked_for(
+    client: Any, anonymous: Any, north: Any, merchant: Any, monkeypatch: Any
+) -> None:  # fmt: skip
+    channel, feed = linked(client, merchant, north)
+    monkeypatch.setattr(links, "SLOW", 0.0)
+    assert links.keep_ready() == 0, "nobody asks for it"
+    anonymous.get(f"{feed}.csv")
+    assert links.keep_ready() == 0, "it is fresh"
+    ruled(channel, markup="2", ending="-1")
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(seconds=90))
+    assert links.keep_ready() == 1 and links.keep_ready() == 0
+    assert rows(anonymous.get(f"{feed}.csv"))[0]["Price"] == "2.00"
+    made = links.current(channel, "csv")
+    assert made.fresh_until == made.made_at + links.FRESH
+    assert replace(made, took=30.0).fresh_until == made.made_at + timedelta(minutes=10)
 
 
 def test_a_wrong_address_tells_nothing_and_another_ends_the_one_before(
