@@ -17,7 +17,10 @@ from portal.suppliers import Setting, Supplier, native_hosts
 
 LONGEST_VALUE = 2_000
 LONGEST_KEY_FILE = 20_000
-LINKS = ("url", "base", "token_url", "authorize_url", "endpoint", "wsdl", "orders_endpoint", "orders_wsdl")
+LINKS = (
+    "url", "base", "token_url", "authorize_url", "endpoint", "wsdl", "orders_endpoint", "orders_wsdl", "shipments_endpoint",
+    "shipments_wsdl",
+)  # fmt: skip
 PATHS = ("path", "check_path", "login_path")
 """Paths under the base address; what stands behind their question mark may be a key, as that of a link."""
 MOST_ON_A_PAGE = 10_000

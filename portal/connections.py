@@ -201,8 +201,7 @@ def open_for(
     told, tokens = exchanges.recorder(source, run_id), _oauth().TokenStore(source, settings) if settings.get("auth") == "code" else None
     soap = import_module("portal.service_calls") if supplier.protocol == "soap" else None  # with its libraries, where they are needed
     settings |= _of_operation(source, operation)
-    orders = soap is not None and operation == "send_orders" and bool(soap.service_descriptions.orders_operation(source))
-    library = soap.service_descriptions.Shelf(source, orders) if soap else None
+    library = soap.service_descriptions.Shelf(source, operation) if soap else None
     key, reach = connection.trusted_key, guard()
     run = None if run_id is None else Run.get_by_id(run_id)
     with (

@@ -147,7 +147,7 @@ SHIPMENT_FIELDS: tuple[Field, ...] = (
     Field("shipped_at", "Shipment date", "date", False, "", 0,
           ("shipdate", "shippeddate", "shippedat", "shipmentdate", "dateshipped", "shipped")),
     Field("sku", "SKU", "identifier", False, "Empty: the whole request shipped", 120,
-          ("sku", "item", "itemno", "itemnumber", "partnumber")),
+          ("sku", "item", "itemno", "itemnumber", "partnumber", "partid", "supplierpartid", "productid", "supplierproductid")),
     Field("quantity", "Quantity", "quantity", False, "", 0, ("quantity", "qty", "qtyshipped", "shippedqty")),
 )  # fmt: skip
 

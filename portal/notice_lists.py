@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from portal import connections, documents
 from portal.connectors.caller import unwatched
@@ -77,14 +78,17 @@ def since(integration: Integration, run: Run) -> str:
     return written(last.started_at - timedelta(minutes=OVERLAP_MINUTES), kept.get("since_form", "iso"))
 
 
-def sample(source: Source, typed: Mapping[str, str]) -> Document:
-    """The first pages of a list as it was typed. Raises Invalid, SupplierError, Later."""
-    if found := errors(typed):
+def sample(source: Source, typed: Mapping[str, str], over: Mapping[str, Any] | None = None, moment: str = "") -> Document:
+    """The first pages of a list as it was typed; `over` and `moment`: of a call of a SOAP service. Raises Invalid, SupplierError, Later."""
+    if over is None and (found := errors(typed)):
         raise Invalid(found)
-    with connections.open_for(source, sample=True, over=settings_of(typed)) as connector:
+    operation = "get_inventory" if over is None else "get_shipments"
+    asked = settings_of(typed) if over is None else over
+    with connections.open_for(source, sample=True, operation=operation, since=moment, over=asked) as connector:
         fetched = connector.fetch("", "newest", "*", documents.spool_path(source), documents.largest(), unwatched)
     if not fetched.size:
-        raise Invalid({"path": "The list is there, and it is empty. Come again once there is one, or paste one item of it."})
+        words = "The list is there, and it is empty. Come again once there is one, or paste one item of it."
+        raise Invalid({"path" if over is None else "sample": words})
     return documents.adopt(source, fetched, None, "sample")
 
 

@@ -6,6 +6,7 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
@@ -71,11 +72,14 @@ def cannot(source: Source, kind: str) -> str:
 
 
 def way(source: Source) -> str:
-    """How tracking and answers come: by files, from behind a link, as a list of an API, or sent to us (webhook)."""
+    """How tracking and answers come: by files, from behind a link, as a list of an API, by an operation of a SOAP service, for orders
+    that we placed in a store, or sent to us (webhook)."""
     if notice_lists.is_used(source):
         return "list"
     if placed_orders.are_asked(source):
         return "store"
+    if connections.supplier_of(source).protocol == "soap":
+        return "service"
     return {"http": "link", webhooks.PROTOCOL: "webhook"}.get(connections.supplier_of(source).protocol, "files")
 
 
@@ -185,9 +189,10 @@ def save_shipments(
     """Keep whether shipments are read, from where ({"folder", "match", "pattern"}) and how. Raises Invalid, Stale, Refused."""
     errors = _use_errors(source, "get_shipments", use)
     headers: Sequence[str] = ()
-    settings = laid_out(source, settings)
+    typed, settings = settings, laid_out(source, settings)
     if use and way(source) == "store":
-        settings, rules, headers = {**GIVEN, "match": "newest", "format": {**placed_orders.FORMAT}}, placed_orders.RULES, list(COLUMNS)
+        settings = {**GIVEN, "match": "newest", "format": {**placed_orders.FORMAT}, **_asked(source, typed, errors)}
+        rules, headers = placed_orders.RULES, list(COLUMNS)
     elif use:
         sample = mappings.sample_of(sources.integration(source, "get_shipments"))
         headers = sample.headers if sample else ()
@@ -202,6 +207,19 @@ def save_shipments(
     _write(source, "get_shipments", bool(use), settings, rules, headers, version, who, user)
 
 
+def _asked(source: Source, settings: Mapping[str, Any], errors: dict[str, str]) -> dict[str, str]:
+    """{"ask"}: which way of asking was chosen, where the supplier knows several."""
+    known = _calls().choices(source) if connections.supplier_of(source).protocol == "soap" else {}
+    if known and settings.get("ask") not in known:
+        errors["ask"] = "Choose how we ask for parcels."
+    return {"ask": str(settings["ask"])} if known else {}
+
+
+def _calls() -> Any:
+    """Loaded only where a supplier is a SOAP service: it brings the libraries along."""
+    return import_module("portal.notice_calls")
+
+
 GIVEN: Mapping[str, Any] = {"folder": "", "match": "all", "pattern": "*"}
 """What stands for a place where there is none: all that comes is read."""
 
@@ -210,6 +228,8 @@ def laid_out(source: Source, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as they are kept: of what has no folder, what stands for one. Each is read once, but a list anew each time."""
     if way(source) == "list":
         return {**GIVEN, "match": "newest", "list": {key: str(settings.get(key, "")) for key in notice_lists.KEYS}}
+    if way(source) == "service":
+        return {**GIVEN, "match": "newest", "list": {key: str(settings.get(key, "")) for key in _calls().KEYS}}
     return {**GIVEN} if way(source) == "webhook" else {key: settings.get(key, "") for key in GIVEN}
 
 
@@ -218,9 +238,9 @@ def pinned(source: Source, form: FeedFormat) -> dict[str, Any]:
 
     Empty for files, each of which is looked at. Raises Invalid.
     """
-    if way(source) not in ("list", "webhook"):
+    if way(source) not in ("list", "service", "webhook"):
         return {}
-    form = notice_lists.pinned(form) if way(source) == "list" else form
+    form = form if way(source) == "webhook" else notice_lists.pinned(form)
     return {"format": vars(form) if form.kind in notice_shapes.KINDS else None}
 
 
@@ -249,7 +269,8 @@ def take_delivery(source: Source) -> None:
 
 def take_list(source: Source, typed: Mapping[str, str]) -> None:
     """Make the mapping on the first pages of the list as typed. Raises Invalid, SupplierError, Later."""
-    read = notice_lists.sample(source, typed)
+    calls = _calls() if way(source) == "service" else None
+    read = notice_lists.sample(source, typed, *(calls.sample_settings(source, typed) if calls else ()))
     integration = sources.integration(source, "get_shipments")
     Integration.update(sample_document_id=read.id).where(Integration.id == integration.id).execute()
 
@@ -296,6 +317,8 @@ def place_errors(source: Source, settings: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with where files are looked for, by field."""
     if way(source) == "list":
         return notice_lists.errors(settings.get("list") or {})
+    if way(source) == "service":
+        return dict(_calls().errors(source, settings.get("list") or {}))
     return {} if way(source) == "webhook" else _place_errors(settings) | _pattern_errors(source, settings)
 
 

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from peewee import fn
+
 from portal import clock, connections
 from portal.connectors.store_tracking import COLUMNS
 from portal.errors import NotFound
-from portal.models import FulfillmentRequest, Source
+from portal.models import FulfillmentRequest, RequestLine, Source
 from portal.requests.states import MAY
 
 MOST = 1_000
@@ -34,10 +36,20 @@ def are_asked(source: Source) -> bool:
     return operation is not None and bool(operation.texts.get("tracking"))
 
 
-def of(source: Source) -> list[dict[str, Any]]:
-    """[{"id" at the store, "reference": our number, "done": all of it is known as shipped}], newest first, at most MOST."""
-    mine = (FulfillmentRequest.source == source) & (FulfillmentRequest.their_id != "") & (FulfillmentRequest.state << MAY["ship"])
+def of(source: Source, with_id: bool = True) -> list[dict[str, Any]]:
+    """[{"id" at the store, "reference": our number, "done": all of it is known as shipped, "units": all that may ship}], newest first,
+    at most MOST. Without `with_id` also those whose id there we do not know, where they may have it."""
+    mine = (FulfillmentRequest.source == source) & (FulfillmentRequest.state << MAY["ship"])
+    mine &= (FulfillmentRequest.their_id != "") if with_id else (FulfillmentRequest.sending.not_in(("", "waiting")))
     open_ = FulfillmentRequest.shipped != "shipped"
     lately = open_ | (FulfillmentRequest.changed_at > clock.now() - CORRECTED_FOR)
     rows = FulfillmentRequest.select().where(mine, lately).order_by(FulfillmentRequest.id.desc()).limit(MOST)
-    return [{"id": one.their_id, "reference": one.number, "done": one.shipped == "shipped"} for one in rows]
+    found = list(rows)
+    units = _units([one.id for one in found])
+    return [{"id": one.their_id, "reference": one.number, "done": one.shipped == "shipped", "units": units.get(one.id, 0)} for one in found]
+
+
+def _units(requests: list[int]) -> dict[int, int]:
+    whole = fn.SUM(RequestLine.ordered - RequestLine.cancelled - RequestLine.voided)
+    lines: Any = RequestLine.select(RequestLine.request, whole).where(RequestLine.request << requests).group_by(RequestLine.request)
+    return {request: int(count) for request, count in lines.tuples()}

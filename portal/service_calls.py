@@ -17,8 +17,7 @@ from portal.connectors.soap_arguments import SOURCES as SOURCES
 from portal.connectors.soap_arguments import asks_for_each, written
 from portal.errors import Invalid
 from portal.models import Integration, ServiceDescription, Source, database
-from portal.order_calls import ORDERS_AT
-from portal.service_descriptions import ORDERS_WSDL
+from portal.service_descriptions import OWN
 from portal.suppliers import Supplier
 
 MOST_PRODUCTS = MOST_IDS
@@ -44,6 +43,8 @@ def settings_of(source: Source, operation: str = "get_inventory") -> dict[str, A
 
     What the merchant chose is for get_inventory only; for send_orders it stands with Send Orders, where the supplier's file says nothing.
     """
+    if operation == "get_shipments" and operation not in supplier_of(source).operations:
+        return {}  # the merchant says it with Get Shipments, see notice_calls
     if operation == "send_orders" and order_calls.kind_of(supplier_of(source)) == "soap":
         return _of_orders(source)
     row, supplier = service_descriptions.find(source), supplier_of(source)
@@ -52,8 +53,8 @@ def settings_of(source: Source, operation: str = "get_inventory") -> dict[str, A
     call = {
         "wsdl_operation" if key == "operation" else key: value for key, value in row.call.items() if value and operation == "get_inventory"
     }
-    own = operation == "send_orders" and service_descriptions.orders_operation(source)
-    where = {"endpoint": settings.get(ORDERS_AT), "wsdl": settings.get(ORDERS_WSDL)} if own else {}
+    own = OWN[operation] if service_descriptions.own_operation(source, operation) else ()
+    where = {"endpoint": settings.get(own[0]), "wsdl": settings.get(own[1])} if own else {}
     return {**call, **said, **where, "arguments": {**call.get("arguments", {}), **written(str(said.get("arguments") or ""))}}
 
 

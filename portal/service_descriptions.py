@@ -53,20 +53,28 @@ def operation_of(row: ServiceDescription, key: str) -> dict[str, Any] | None:
 
 
 def kept_files(row: ServiceDescription) -> list[tuple[str, int]]:
-    """Name and bytes of each kept file: those of the WSDL in use, of the one for orders where that is another, then added schemas."""
-    packed = [text for text in (row.packed, row.orders_packed, row.extra) if text]
+    """Name and bytes of each kept file: of the WSDL in use, of those for orders and shipments where they are others, then added schemas."""
+    packed = [text for text in (row.packed, row.orders_packed, row.shipments_packed, row.extra) if text]
     return [(name.removeprefix(UPLOADED), len(content)) for text in packed for name, content in Files.unpacked(text).files.items()]
 
 
-ORDERS_WSDL = "orders_wsdl"
-"""The setting with the address of the WSDL of a service that takes orders, where it is another than the one that tells the stock."""
+OWN = {
+    "send_orders": (ORDERS_AT, "orders_wsdl", "orders_packed"),
+    "get_shipments": ("shipments_endpoint", "shipments_wsdl", "shipments_packed"),
+}
+"""Where another service than the one that tells the stock does it: the settings with its address and that of its WSDL, our column."""
 
 
-def orders_operation(source: Source) -> str:
-    """The operation by which another service takes orders; "" where orders go to the service that tells the stock."""
-    supplier = supplier_of(source)
-    operation = supplier.operations.get("send_orders")
-    return str(operation.texts.get("wsdl_operation", "")) if operation and ORDERS_AT in supplier.setting_keys else ""
+def own_operation(source: Source, kind: str) -> str:
+    """The operation by which a service of its own does `kind`; "" where the service that tells the stock does."""
+    supplier, where = supplier_of(source), OWN.get(kind)
+    operation = supplier.operations.get(kind)
+    return str(operation.texts.get("wsdl_operation", "")) if operation and where and where[0] in supplier.setting_keys else ""
+
+
+def own_operations(source: Source) -> dict[str, str]:
+    """{kind: operation} of those that a service of its own does."""
+    return {kind: operation for kind in OWN if (operation := own_operation(source, kind))}
 
 
 def upload(source: Source, uploads: Sequence[tuple[str, bytes]], who: str) -> None:
@@ -79,10 +87,11 @@ def upload(source: Source, uploads: Sequence[tuple[str, bytes]], who: str) -> No
     if by_address:
         known = [Files("", gathered(uploads))]
         packed = {"extra": known[0].packed()}
-    elif orders := orders_operation(source):
-        stock, theirs = parted(uploads, orders)
-        known = [one for one in (stock, theirs) if one]
-        packed = ({"packed": stock.packed(), "digest": ""} if stock else {}) | ({"orders_packed": theirs.packed()} if theirs else {})
+    elif own := own_operations(source):
+        stock, *theirs = parted(uploads, list(own.values()))
+        known = [one for one in (stock, *theirs) if one]
+        packed = {"packed": stock.packed(), "digest": ""} if stock else {}
+        packed |= {OWN[kind][2]: one.packed() for kind, one in zip(own, theirs, strict=True) if one}
     else:
         known = [sort_uploads(uploads)]
         packed = {"packed": known[0].packed(), "digest": ""}
@@ -100,15 +109,16 @@ def forget(source: Source) -> None:
 
 
 class Shelf:
-    """The kept WSDL of one source, for a connector (soap.Library); with `orders` that of its own service for orders."""
+    """The kept WSDL of one source, for a connector (soap.Library); that of its own service where one does the `operation`."""
 
-    def __init__(self, source: Source, orders: bool = False) -> None:
-        self.source, self.orders = source, orders
+    def __init__(self, source: Source, operation: str = "get_inventory") -> None:
+        self.source = source
+        self.column = OWN[operation][2] if own_operation(source, operation) else ""
 
     def kept(self) -> Files | None:
         """The WSDL in use; None before there was one."""
         row = find(self.source)
-        packed = row.orders_packed if self.orders else row.packed
+        packed = getattr(row, self.column or "packed")
         return Files.unpacked(packed) if packed else None
 
     def uploads(self) -> Mapping[str, bytes]:
@@ -121,9 +131,9 @@ class Shelf:
         from portal.connectors.soap_wsdl import differences  # zeep is loaded where a WSDL is read
 
         row = find(self.source)
-        if self.orders:
-            if row.orders_packed != (packed := files.packed()):
-                ServiceDescription.update(orders_packed=packed).where(ServiceDescription.id == row.id).execute()
+        if self.column:
+            if getattr(row, self.column) != (packed := files.packed()):
+                ServiceDescription.update({self.column: packed}).where(ServiceDescription.id == row.id).execute()
             return ""
         if row.digest == files.digest and row.outline:
             ServiceDescription.update(read_at=clock.now()).where(ServiceDescription.id == row.id).execute()

@@ -115,7 +115,7 @@ def test_which_methods_can_send_orders_and_get_shipments():
         DEMO: (True, True), "sftp-file": (True, True), "ftp-file": (True, True), "http-file": (False, True),
         "google-sheets": (False, True), "dropbox-file": (False, True), "woocommerce": (True, True),
         "shopify": (True, True), "bigcommerce": (True, True), "rest-api": (True, True),
-        "webhook": (False, True), "soap-service": (True, False), "promostandards": (True, False),
+        "webhook": (False, True), "soap-service": (True, True), "promostandards": (True, True),
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import orjson
 
-from portal.connectors import answers, problems, rest_send, sending, soap_answers, soap_arguments, soap_send
+from portal.connectors import answers, problems, rest_send, sending, soap_answers, soap_arguments, soap_parcels, soap_send
 from portal.connectors.api_auth import refused
 from portal.connectors.caller import MOST_TRIES, Answer, Asked, Caller, without_query
 from portal.connectors.lists import ListReader
@@ -27,18 +27,23 @@ from portal.connectors.soap_schema import shaped
 from portal.connectors.soap_wsdl import Contract, Operation
 from portal.connectors.spool import Progress, Spool
 from portal.connectors.steps import Finding, Steps
+from portal.connectors.store_tracking import Placed
 from portal.errors import SupplierError
 from portal.records import Check, Exchange, Fetched, FileEntry, Secret
 
 NAME = "items.jsonl"
 SIGN_INS = {"sign_in_refused", "permission_denied", "user_locked"}
 _CHUNK = 200_000
+MOST_FAILED = 5
+"""Orders that fail one after the other from the first on, after which none is asked for any more."""
 
 
 class SoapConnector(ListReader):
     """A SOAP service. Settings: `wsdl_from` (address or upload), `wsdl`, `endpoint`, `auth` (none, wsse_text, wsse_digest, basic or
     arguments), `user`, `wsdl_operation` (key or name), `arguments` (see soap_arguments; a text as in a TOML), `items` (path in the answer),
-    `errors_at`, `errors_good` (texts, separated by commas), `products`, or `products_operation` with `products_arguments` and
+    `errors_at`, `errors_good`, `errors_nothing` (texts, separated by commas), `orders` (see store_tracking.Placed) for each of which the
+    arguments ask where they name one, `ask` (of `arguments_…`, added to the others), `since`, `tracking` (its parcels are read by
+    soap_parcels), `products`, or `products_operation` with `products_arguments` and
     `products_path` that tells them, `rest` seconds between calls, `most_pages` calls to make.
 
     Secrets: `password`, `key`. A message says for itself who asks (arguments), or its header does (WS-Security), or HTTP does (Basic).
@@ -59,7 +64,9 @@ class SoapConnector(ListReader):
         reading = Caller(guard, secrets=self.secrets, record=record, trusted_key=trusted_key, plain_ok=True)
         elsewhere = Caller(guard, secrets=self.secrets, record=record, plain_ok=True)
         self.reader = WsdlReader(settings, library, self.caller if self.auth.headers() else reading, elsewhere, self.auth)
-        self.arguments = _placed(settings.get("arguments"))
+        self.arguments = {**_placed(settings.get("arguments")), **_placed(settings.get(f"arguments_{self._text('ask')}"))}
+        self.orders = [Placed.read(one) for one in settings.get("orders") or []]
+        self.each_order = soap_arguments.names_an_order(self.arguments)
         self.products = [str(one) for one in settings.get("products") or []]
         self.most_calls = int(float(self._text("most_pages") or 0))
 
@@ -101,25 +108,32 @@ class SoapConnector(ListReader):
         tell = self.follow(progress)
         self.caller.say = self.say
         self._list_products(contract, tell, MOST_TRIES)
-        calls = min(len(self.products), self.most_calls or len(self.products)) if soap_arguments.asks_for_each(self.arguments) else 1
-        nothing = list[str]()
+        each = self.orders if self.each_order else self.products if soap_arguments.asks_for_each(self.arguments) else [None]
+        calls = min(len(each), self.most_calls or len(each))
+        nothing, failed = list[str](), list[str]()
         with Spool(into, limit_bytes, None, tell) as spool:
             for number, (product, values) in enumerate(self._calls(), 1):
                 if self.most_calls and number > self.most_calls:
                     break
                 answer = self._post(contract, operation, values, address, tell, MOST_TRIES)
                 error, message = self._judged(answer, operation)
-                if isinstance(error, SupplierError):
+                if isinstance(error, SupplierError) and self._of_one_order(error, answer, len(failed), number):
+                    failed.append(product)
+                    told = error.problem
+                    self.say(f"{product}: {told.headline}. {told.server_said} It is asked for again at the next read.", "warning")
+                elif isinstance(error, SupplierError):
                     raise self._with_changes(self._of_product(error, product))
                 found = [] if error else self._rows(message, operation)
-                nothing += [product] if error and product else []
+                nothing += [product] if error and product and product not in failed[-1:] else []
                 self.turn(len(found), None, calls)
-                asked = {"asked_for": product} if product else {}
+                asked = {"asked_for": product} if product and not self._text("tracking") else {}
                 lines = b"".join(orjson.dumps(one | asked, option=orjson.OPT_APPEND_NEWLINE) for one in found)
                 for start in range(0, len(lines), _CHUNK):
                     spool.write(lines[start : start + _CHUNK])
             size, digest = spool.size, spool.finish()
-        if nothing:
+        if nothing and self.each_order:
+            self.say(f"The service tells no parcel yet of {len(nothing):,} of {calls:,} orders: {problems.some(nothing)}.")
+        elif nothing:
             self.say(f"The service knows nothing of {len(nothing):,} of {calls:,} products: {problems.some(nothing)}. They are left out.")
         return Fetched(str(into), NAME, size, digest, None, f"{without_query(address)} {operation.name}")
 
@@ -182,8 +196,14 @@ class SoapConnector(ListReader):
 
     def _calls(self) -> Iterator[tuple[str, dict[str, list[str]]]]:
         """Each call to make: the product that it is for ("" for none), and its arguments."""
+        if self.each_order:
+            for order in self.orders:
+                values = {"reference": order.reference, "their_number": order.id}
+                yield order.reference, soap_arguments.resolved(soap_arguments.put(self.arguments, values), self._known())
+            return
         if not soap_arguments.asks_for_each(self.arguments):
-            yield "", soap_arguments.resolved(self.arguments, self._known())
+            asked = soap_arguments.put(self.arguments, {"since": self._text("since")})
+            yield "", soap_arguments.resolved(asked, self._known())
             return
         if not self.products:
             body = "The service is asked for one product at a time. Enter the supplier's product ids."
@@ -223,8 +243,8 @@ class SoapConnector(ListReader):
             return refused(answer, self.caller, self.auth.user), None
         try:
             message = self._message(answer, operation)
-            good = [one.strip() for one in self._text("errors_good").split(",")]
-            return soap_answers.business_error(message, self._text("errors_at"), good, hidden), message
+            good, nothing = ([one.strip() for one in self._text(name).split(",")] for name in ("errors_good", "errors_nothing"))
+            return soap_answers.business_error(message, self._text("errors_at"), good, hidden, nothing), message
         except SupplierError as error:
             return error, None
         except answers.Unreadable as error:
@@ -234,6 +254,8 @@ class SoapConnector(ListReader):
         return shaped(soap_answers.opened(answer, self.secrets.values()), operation.gives)
 
     def _rows(self, message: Any, operation: Operation) -> list[dict[str, Any]]:
+        if self._text("tracking") == soap_parcels.SHAPE:
+            return soap_parcels.rows(message, self.orders, self.each_order, self.say)
         path = self._text("items")
         instead = soap_answers.leads_nowhere(message, path)
         if instead and path.split(".")[0] not in {one.name for one in operation.gives.parts}:
@@ -259,6 +281,12 @@ class SoapConnector(ListReader):
         if changed:
             found.detail += f". {changed}"
         found.facts["folder"] = operation.name
+
+    def _of_one_order(self, error: SupplierError, answer: Answer, failed: int, calls: int) -> bool:
+        """Whether it is the fault of one order, after which others can be asked for: the service answered, and not always so."""
+        answered = answer.good or soap_answers.is_fault(answer)
+        last = calls == len(self.orders) or calls >= MOST_FAILED
+        return self.each_order and answered and error.problem.code not in SIGN_INS and not (last and failed == calls - 1)
 
     def _of_product(self, error: SupplierError, product: str) -> SupplierError:
         if not product or error.problem.code in SIGN_INS:

@@ -147,19 +147,25 @@ def refused_sign_in(said: str) -> SupplierError:
     return problems.sign_in_other("The service did not accept the sign-in", body, said)
 
 
-def business_error(message: Any, at: str, good: Collection[str], secrets: Iterable[Secret]) -> SupplierError | str | None:
+def business_error(
+    message: Any, at: str, good: Collection[str], secrets: Iterable[Secret], nothing: Collection[str] = ()
+) -> SupplierError | str | None:  # fmt: skip
     """What a message says of its own failure, though it came as a success: an error to raise, a sentence for "there is nothing", or None.
 
-    PromoStandards' ServiceMessageArray is always known. `at`: the path of another error, `good`: texts there that mean that all is well.
+    PromoStandards' ServiceMessageArray is always known. `at`: the path of another error, `good`: texts there that mean that all is well,
+    `nothing`: texts there, or codes, that mean that there is nothing to tell.
     """
     found = _service_messages(message)
     errors = [one for one in found if str(one.get("severity", "Error")).strip().casefold() == "error"]
     if errors:
-        return _of_service_message(errors, secrets)
-    return _at_its_place(message, at, {one.strip().casefold() for one in good}, secrets) if at else None
+        return _of_service_message(errors, secrets, NOTHING | set(nothing))
+    fine, empty = ({one.strip().casefold() for one in some} for some in (good, nothing))
+    return _at_its_place(message, at, fine, empty, secrets) if at else None
 
 
-def _at_its_place(message: Any, at: str, good: Collection[str], secrets: Iterable[Secret]) -> SupplierError | None:
+def _at_its_place(
+    message: Any, at: str, good: Collection[str], nothing: Collection[str], secrets: Iterable[Secret]
+) -> SupplierError | str | None:  # fmt: skip
     """The error where this service puts its errors; what stands beside it is quoted too, as a code says little without its words."""
     texts = [text for text in _texts(answers.at(message, at)) if text and text.casefold() not in good]
     if not texts:
@@ -167,6 +173,8 @@ def _at_its_place(message: Any, at: str, good: Collection[str], secrets: Iterabl
     beside = answers.at(message, at.rpartition(".")[0]) if "." in at else None
     near = [text for text in beside.values() if isinstance(text, str)] if isinstance(beside, Mapping) else []
     said = ", ".join(dict.fromkeys([*texts, *(text for text in near if text.strip())]))
+    if {text.casefold() for text in texts} <= set(nothing):
+        return problems.quoted(said, secrets)
     if _SIGN_IN_WORDS.search(said):
         return refused_sign_in(problems.quoted(said, secrets))
     body = f"There is a text at {at[:80]}, where it puts its errors. Nothing was used."
@@ -180,7 +188,9 @@ def _service_messages(message: Any) -> list[Mapping[str, Any]]:
     return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
 
 
-def _of_service_message(errors: list[Mapping[str, Any]], secrets: Iterable[Secret]) -> SupplierError | str:
+def _of_service_message(
+    errors: list[Mapping[str, Any]], secrets: Iterable[Secret], nothing: Collection[str]
+) -> SupplierError | str:  # fmt: skip
     codes = {str(one.get("code", "")).strip() for one in errors}
     said = problems.quoted(", ".join(f"{one.get('code')}: {one.get('description')}" for one in errors), secrets)
     if codes & REFUSED_SIGN_IN:
@@ -188,7 +198,7 @@ def _of_service_message(errors: list[Mapping[str, Any]], secrets: Iterable[Secre
     if codes & NO_PERMISSION:
         body = "The account is known, but it may not use this service. Ask the supplier to switch it on."
         return problems.sign_in_other("The account may not use this service", body, said, code="permission_denied")
-    if codes <= NOTHING:
+    if codes <= set(nothing):
         return said
     if codes & WRONG_REQUEST:
         body = "It says that something in the request is missing or not supported. Nothing was used."

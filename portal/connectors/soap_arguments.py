@@ -59,6 +59,27 @@ def resolved(arguments: Mapping[str, Mapping[str, Any]], known: Mapping[str, str
     return found
 
 
+ORDER = ("reference", "their_number")
+"""What may stand in curly braces for an open order: our PO number, the supplier's own."""
+
+
+def names_an_order(arguments: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether one of them names an open order, so that each order needs a call of its own."""
+    lines = [str(line) for one in arguments.values() for line in one.get("lines", [])]
+    return any("{" + name + "}" in line for line in lines for name in ORDER)
+
+
+def put(arguments: Mapping[str, Mapping[str, Any]], values: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    """The arguments with what stands in curly braces filled in."""
+    return {path: {**one, "lines": [_put(str(line), values) for line in one.get("lines", [])]} for path, one in arguments.items()}
+
+
+def _put(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", value)
+    return text
+
+
 def asks_for_each(arguments: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether one of them is a product id, so that each product needs a call of its own."""
     return any(one.get("from") == "product" for one in arguments.values())

@@ -206,22 +206,26 @@ def sort_uploads(uploads: Sequence[tuple[str, bytes]]) -> Files:
     return Files(_entry(placed), placed)
 
 
-def parted(uploads: Sequence[tuple[str, bytes]], operation: str) -> tuple[Files | None, Files | None]:
-    """(the WSDL without that operation, the WSDL with it) of an upload that may hold both, each with all of the schemas.
+def parted(uploads: Sequence[tuple[str, bytes]], operations: Sequence[str]) -> list[Files | None]:
+    """[the WSDL with none of those operations, the WSDL with each] of an upload that may hold all, each with all of the schemas.
 
-    Raises SupplierError as `sort_uploads` does, also where several lack it, or have it.
+    Raises SupplierError as `sort_uploads` does, also where several have none, or the same.
     """
     placed = gathered(uploads)
-    has = re.compile(rb"<(?:[\w.-]+:)?operation\b[^>]*\bname\s*=\s*[\"']" + re.escape(operation.encode()) + rb"[\"']")
-    wsdls = {address for address, content in placed.items() if _Root.of(content).tag == f"{{{WSDL}}}definitions"}
-    found = []
-    for wanted in (False, True):
-        others = {address for address in wsdls if bool(has.search(placed[address])) is not wanted}
-        rest = {address: content for address, content in placed.items() if address not in others}
-        found.append(Files(_entry(rest), rest) if wsdls - others else None)
+    wsdls = {address: content for address, content in placed.items() if _Root.of(content).tag == f"{{{WSDL}}}definitions"}
+    kinds = {address: next((name for name in operations if _offers(content, name)), "") for address, content in wsdls.items()}
+    found: list[Files | None] = []
+    for wanted in ("", *operations):
+        rest = {address: content for address, content in placed.items() if kinds.get(address, wanted) == wanted}
+        found.append(Files(_entry(rest), rest) if wanted in kinds.values() else None)
     if not wsdls:
         _entry(placed)  # says what it is instead
-    return found[0], found[1]
+    return found
+
+
+def _offers(wsdl: bytes, operation: str) -> bool:
+    said = rb"<(?:[\w.-]+:)?operation\b[^>]*\bname\s*=\s*[\"']" + re.escape(operation.encode()) + rb"[\"']"
+    return re.search(said, wsdl) is not None
 
 
 def _unzipped(name: str, content: bytes) -> dict[str, bytes]:

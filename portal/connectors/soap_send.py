@@ -88,17 +88,8 @@ def search(witness: Witness, known: Mapping[str, str], reference: str, since: st
     if not witness.path or witness.proves == "nothing":
         raise sending.cannot("find", "SOAP")
     told = soap_arguments.written("\n".join(f"{name} = {text}" for name, text in parse_qsl(witness.query)))
-    put = {"reference": reference, "since": since or "1970-01-01T00:00:00Z"}
-    for one in told.values():
-        if one["from"] == "value":
-            one["lines"] = [_put(line, put) for line in one["lines"]]
-    return soap_arguments.resolved(told, known)
-
-
-def _put(text: str, values: Mapping[str, str]) -> str:
-    for name, value in values.items():
-        text = text.replace("{" + name + "}", value)
-    return text
+    values = {"reference": reference, "since": since or "1970-01-01T00:00:00Z"}
+    return soap_arguments.resolved(soap_arguments.put(told, values), known)
 
 
 def merged(into: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:

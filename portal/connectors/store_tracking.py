@@ -25,16 +25,17 @@ META = "_wc_shipment_tracking_items"
 
 @dataclass(frozen=True)
 class Placed:
-    """An order that we placed: its id at the store, our reference, and whether all of it is known as shipped."""
+    """An order that we placed: its id at the store, our reference, whether all of it is known as shipped, and its units (0: unknown)."""
 
     id: str
     reference: str
     done: bool = False
+    units: int = 0
 
     @classmethod
     def read(cls, told: Item) -> Placed:
         """One of the "orders" of a connector's settings."""
-        return cls(str(told["id"]), str(told["reference"]), bool(told.get("done")))
+        return cls(str(told["id"]), str(told["reference"]), bool(told.get("done")), int(told.get("units") or 0))
 
 
 Ask = Callable[[str], Any]

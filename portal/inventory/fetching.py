@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,12 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
     notices = integration.kind not in INVENTORY_KINDS
     operation = integration.kind if notices else "get_inventory"
     over: dict[str, Any] | None = None
-    if notices and (kept := integration.settings.get("list")):
-        over, since = notice_lists.settings_of(kept), notice_lists.since(integration, work.run)
-    if operation == "get_shipments" and placed_orders.are_asked(source):
-        over = {"orders": placed_orders.of(source)}
-        work.say(f"{len(over['orders']):,} orders that we placed there are asked for their parcels.")
-        if not over["orders"]:
+    if operation == "get_shipments" and (placed_orders.are_asked(source) or connection_parts.supplier_of(source).protocol == "soap"):
+        over, since = _of_placed(work, integration)
+        if over is None:
             return []
+    elif notices and (kept := integration.settings.get("list")):
+        over, since = notice_lists.settings_of(kept), notice_lists.since(integration, work.run)
     with connections.open_for(source, work.run.id, link=_link_of(integration), since=since, operation=operation, over=over) as connector:
         if isinstance(connector, FolderConnector):
             return _Folder(work, integration, connector).files()
@@ -71,6 +71,22 @@ def files(work: Work, integration: Integration) -> list[RunFile]:
         Path(fetched.path).unlink(missing_ok=True)
         return []
     return _only(work, [documents.adopt(source, fetched, work.run)])
+
+
+def _of_placed(work: Work, integration: Integration) -> tuple[dict[str, Any] | None, str]:
+    """(settings that say which orders are asked for their parcels, since when); None where there is none to ask for."""
+    source, since, by_moment = integration.source, "", False
+    if connection_parts.supplier_of(source).protocol == "soap":
+        over, since = import_module("portal.notice_calls").of_run(integration, work.run)
+        by_moment = bool(since)
+    else:
+        orders = placed_orders.of(source)
+        over = {"orders": orders} if orders else None
+    if by_moment and over is not None:
+        work.say(f"Asked for what has shipped since {since}.")
+    else:
+        work.say(f"{len(over['orders']) if over else 0:,} orders that we placed there are asked for their parcels.")
+    return over, since
 
 
 def _link_of(integration: Integration) -> str:

@@ -15,7 +15,7 @@ class ServiceDescription(Table):
 
     `packed`: the WSDL with its schemas (soap_files.Files), `digest` of them; `extra`: schemas that a person added to a WSDL that is
     read by address.
-    `orders_packed`: the WSDL of another service that takes orders, "" where there is none.
+    `orders_packed`, `shipments_packed`: the WSDL of another service that takes orders, or tells shipments, "" where there is none.
     `outline`: {"operations": [{"key", "name", "version", "arguments", "lists", …}]}, {} until it was read.
     `call`: {"operation", "arguments": {path: {"from", "lines"}}, "items", "errors_at", "errors_good", "products": [id]}.
     `changes`: what was other at the last reading than before, in words, seen at `changes_at`.
@@ -27,6 +27,7 @@ class ServiceDescription(Table):
     digest = CharField(max_length=64, default="")
     extra = TextField(default="")
     orders_packed = TextField(default="")
+    shipments_packed = TextField(default="")
     outline = JsonText(default=dict)
     call = JsonText(default=dict)
     read_at = UtcTime(null=True)

@@ -77,7 +77,10 @@ _LIST = frozenset(
 OPERATION_TEXTS: Mapping[str, frozenset[str]] = {
     "rest": _LIST,
     "shopify": frozenset(["tracking"]),
-    "soap": frozenset(["wsdl_operation", "arguments", "items", "errors_at", "errors_good", "sent_id"]),
+    "soap": frozenset(
+        ["wsdl_operation", "arguments", "items", "errors_at", "errors_good", "errors_nothing", "sent_id", "tracking"]
+        + [f"arguments_{asks}" for asks in ("reference", "number", "since")]
+    ),
 }
 """The texts that an operation may set, by protocol; a protocol that is not here takes none."""
 API_OPERATIONS = ("get_inventory", "send_orders", "get_shipments")
@@ -110,7 +113,7 @@ COLUMN_KEYS = Keys(
         "longest": int, "needed": bool, "ending": str,
     },
 )  # fmt: skip
-PLACES = frozenset({"page", "offset", "cursor", "size", "id", "keys", "reference", "since", "who", "secret"})
+PLACES = frozenset({"page", "offset", "cursor", "size", "id", "keys", "reference", "their_number", "since", "who", "secret"})
 """Names in curly braces that a request fills in by itself."""
 NEED_KEYS = Keys(needed={"what": str, "who": str})
 CHOICE_KEYS = Keys(needed={"value": str, "label": str}, optional={"hint": str})

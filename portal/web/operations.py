@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
 
-from portal import notice_lists, order_setup, setup_steps, sources
+from portal import notice_calls, notice_lists, order_setup, service_descriptions, setup_steps, sources
 from portal.web.render import saved
 from portal.web.steps import onward
 
@@ -43,6 +43,36 @@ def list_fields(kept: Mapping[str, Any]) -> dict[str, Any]:
     saved_list = kept.get("list") or {"paging": "same", "since_form": "iso"}
     told = {key: typed(key) if request.method == "POST" else str(saved_list.get(key, "")) for key in notice_lists.KEYS}
     return {"asked": told, "pagings": notice_lists.PAGINGS, "since_forms": notice_lists.SINCE_FORMS}
+
+
+CALL = ("operation", "arguments", "items", "items_list", "errors_at", "errors_good", "errors_nothing", "since_form")
+OTHER = "other"
+MOST_LISTS = 30
+
+
+def typed_call() -> dict[str, str]:
+    """The call of a SOAP service as it stands in the form, where its items are by the choice that was clicked."""
+    told = {key: request.form.get(key, "").replace("\r", "").strip() for key in CALL}
+    clicked = told.pop("items_list")
+    return told | ({"items": clicked} if "items_list" in request.form and clicked != OTHER else {})
+
+
+def call_fields(source: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields of a call of a SOAP service show: as typed on a POST, else as kept; arguments are proposed where there are none."""
+    saved_call = kept.get("list") or {"since_form": "iso"}
+    told = typed_call() if request.method == "POST" else {key: str(saved_call.get(key, "")) for key in CALL}
+    row = service_descriptions.find(source)
+    known = [one for one in service_descriptions.operations(row) if not one["unusable"]]
+    chosen = service_descriptions.operation_of(row, told["operation"]) if told["operation"] else None
+    lists = {one["path"]: one["columns"][:8] for one in (chosen or {}).get("lists", [])[:MOST_LISTS]}
+    if chosen and not told["arguments"]:
+        told["arguments"] = notice_calls.proposed(source, told["operation"])
+    if lists and not told["items"] and told["operation"] != saved_call.get("operation"):
+        told["items"] = max(lists, key=lambda path: ("track" in " ".join(lists[path]).casefold(), path.count(".")))
+    return {
+        "call": told, "lists": lists, "other": OTHER, "known": known, "chosen": chosen, "since_forms": notice_lists.SINCE_FORMS,
+        "wsdl_at": url_for("soap.wsdl", source_id=source.public_id),
+    }  # fmt: skip
 
 
 def done(source: Any) -> Response:

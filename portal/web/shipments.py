@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, g, url_for
 from htmx_flask import request
 
-from portal import activation, connections, demo_goods, mappings, notice_lists, order_mapping, order_setup, sources
+from portal import activation, connections, demo_goods, mappings, notice_calls, notice_lists, order_mapping, order_setup, sources
 from portal.errors import Invalid, Stale, SupplierError
 from portal.fields import SHIPMENT_FIELDS
 from portal.web import guards, operations
@@ -19,6 +19,7 @@ from portal.web.render import go, render, wants_fragment
 from portal.web.typed import TypedErrors, whole_number
 
 KIND = "get_shipments"
+_IDS = {"use": "use-yes", "match": "match-all", "sample": "pasted", "items": "items-whole"}
 DEMO_PATTERN = "tracking_*.csv"
 
 
@@ -37,7 +38,7 @@ def save_shipments(source_id: str) -> Response:
     """Keep the answers and go on, or show what is in the way."""
     source, integration = operations.opened(source_id, KIND)
     use = operations.answered(source, integration)
-    settings = {name: typed(name) for name in ("folder", "match", "pattern", *notice_lists.KEYS)}
+    settings = _asked(source)
     try:
         sample = mappings.sample_of(integration)
         rules = _typed_rules()
@@ -68,7 +69,7 @@ def draft_shipments(source_id: str) -> Response:
         return _page(source, integration, version=version)
     try:
         if do == "list":
-            order_setup.take_list(source, {name: typed(name) for name in notice_lists.KEYS})
+            order_setup.take_list(source, _asked(source))
         else:
             (_take_sample if do == "sample" else order_setup.take_delivery)(source)
     except (Invalid, SupplierError) as error:
@@ -83,6 +84,22 @@ def drafted_shipments(source_id: str) -> Response:
     """A draft lives in its form only: asked for by address there is the page."""
     source = sources.find(g.merchant, source_id)
     return go(url_for("mappings.shipments", source_id=source.public_id))
+
+
+def _asked(source: Any) -> dict[str, str]:
+    """Where and how shipments are looked for, as typed."""
+    if order_setup.way(source) == "service":
+        return operations.typed_call()
+    return {name: typed(name) for name in ("folder", "match", "pattern", "ask", *notice_lists.KEYS)}
+
+
+def _of_way(source: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields of the source's way show."""
+    way = order_setup.way(source)
+    fields = operations.call_fields(source, kept) if way == "service" else operations.list_fields(kept)
+    asks = notice_calls.choices(source) if way == "store" else {}
+    ask = typed("ask") if request.method == "POST" else notice_calls.asks(source, kept) if asks else ""
+    return {"way": way, "ways": asks, "ask": ask, **fields}
 
 
 def _part(source: Any, integration: Any, target: str) -> Response | None:
@@ -150,7 +167,7 @@ def _page(
 ) -> Response:  # fmt: skip
     sent, found, kept = request.method == "POST", dict(errors or {}), integration.settings
     mapped = _mapped(integration, _typed_rules() if sent and not proposed and "s.tracking_number.column" in request.form else None)
-    ids = {field.key: f"s-{field.key}" for field in SHIPMENT_FIELDS} | {"use": "use-yes", "match": "match-all", "sample": "pasted"}
+    ids = {field.key: f"s-{field.key}" for field in SHIPMENT_FIELDS} | _IDS
     supplier = connections.supplier_of(source)
     usual = DEMO_PATTERN if supplier.needs_demo else ""
     return render(
@@ -159,7 +176,7 @@ def _page(
         back=request.values.get("back", ""), cannot=order_setup.cannot(source, KIND), use=operations.answered(source, integration),
         folder=typed("folder") if sent else order_setup.place(source, integration),
         match=typed("match") if sent else kept.get("match", "all"), matches=order_setup.MATCHES,
-        pattern=typed("pattern") if sent else kept.get("pattern", usual), way=order_setup.way(source), **operations.list_fields(kept),
+        pattern=typed("pattern") if sent else kept.get("pattern", usual), **_of_way(source, kept),
         pasted=request.form.get("pasted", "") if sent else demo_goods.SHIPMENTS.decode() if supplier.needs_demo else "",
         fields=SHIPMENT_FIELDS, **_columns(source), **mapped,
     )  # fmt: skip

@@ -66,7 +66,7 @@ def _wsdl_page(source: Any, form: Any, status: int = 200) -> Response:
     return render(
         "soap/wsdl.html", "soap/_wsdl.html", status, source=source, supplier=connections.supplier_of(source), form=form, row=row,
         files=service_descriptions.kept_files(row), by_address=settings.get("wsdl_from") == "address", wsdl=settings.get("wsdl", ""),
-        address=address, operations=service_descriptions.operations(row), orders=service_descriptions.orders_operation(source),
+        address=address, operations=service_descriptions.operations(row), own=service_descriptions.own_operations(source),
     )  # fmt: skip
 
 

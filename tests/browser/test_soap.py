@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from portal import service_descriptions
+from portal.connectors.soap_files import sort_uploads
+from portal.connectors.soap_wsdl import contract_of
 from portal.models import Source
 from tests.browser.conftest import axe_problems, picture, sideways
 from tests.connectors.soap_server import Stack, soap_stack
 from tests.connectors.soaping import PASSWORD
+from tests.outbox.purchase_orders import SAMPLES
 from tests.web.setting_up import path
 
 pytest_plugins = ("tests.connected",)
@@ -82,3 +86,28 @@ def test_a_service_is_connected(open_page: Any, source: Source, stack: Stack, wo
     assert sideways(page) == 0
     page.goto(path(source, "/connection/operation") + "?operation=Stock12:GetStock")
     seen(page, f"{name}-products")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)])
+def test_get_shipments_is_set_up(open_page: Any, chosen: Any, scheme: str, width: int) -> None:
+    page = open_page(script=width < 1000, scheme=scheme, width=width)
+    done = ["supplier", "connection", "file", "inventory", "orders"]
+    for slug in ("promostandards", "soap-service"):
+        source = chosen(slug, f"Kestrel {slug}")
+        Source.update(setup_done=done).where(Source.id == source.id).execute()
+        files = sort_uploads([("get_shipments.wsdl", (SAMPLES / "get_shipments.wsdl").read_bytes())])
+        service_descriptions.Shelf(source).keep(files, contract_of(files).outline())
+        page.goto(path(source, "/mapping/shipments"))
+        page.locator("#use-yes").check()
+        if slug == "soap-service":
+            page.get_by_label("Operation that tells shipments").select_option(index=1)
+            page.get_by_role("button", name="Show what it takes").click()
+            expect(page.locator("#items_list")).to_contain_text("trackingNumber")
+            assert page.locator("#items_list input:checked").get_attribute("value").endswith("PackageArray.Package")
+            assert "{since}" in page.get_by_label("Its arguments").input_value()
+        seen(page, f"shipments-{slug}-{width}-{scheme}")
+        page.get_by_role("button", name="Continue" if slug == "promostandards" else "Call it").click()
+        if slug == "soap-service":
+            expect(page.locator("main")).to_contain_text("needs")
+            assert "built-in" not in page.content()
+            seen(page, f"shipments-{slug}-{width}-{scheme}-refused")

@@ -86,8 +86,25 @@ class Promo {
         if ($no = $this->refused($asked)) return $no;
         return ['transactionId' => 4711];
     }
+    private function parcels($asked) {
+        $given = $asked->referenceNumber ?? '';
+        if (in_array($given, $this->settings['broken'] ?? [])) return $this->says(999, 'Our own fault');
+        $of = ['1' => fn($one) => $one['po'] === $given, '2' => fn($one) => $one['so'] === $given, '3' => fn($one) => isset($asked->shipmentDateTimestamp)];
+        $found = array_values(array_filter($this->settings['orders'], $of[$asked->queryType]));
+        if (!$found) return $this->says(302, 'No orders');
+        $where = ['address1' => '1 Quay', 'city' => 'Portland', 'region' => 'ME', 'postalCode' => '04101'];
+        $item = fn($one) => ['supplierProductId' => 'PC61', 'supplierPartId' => $one[0], 'Quantity' => ['value' => $one[1], 'uom' => $one[2] ?? 'EA']];
+        $package = fn($one) => array_filter(['trackingNumber' => $one['number'] ?? null, 'FreightDetails' => ['carrier' => 'UPS', 'service' => 'GROUND'],
+            'ItemArray' => isset($one['items']) ? ['Item' => array_map($item, $one['items'])] : null]) + ['shipmentDate' => '2026-11-26T15:00:00Z', 'preProductionProof' => 'No'];
+        $place = fn($packages) => ['destinationShippedInFull' => false, 'customerPickup' => false, 'shipFromAddress' => $where, 'shipToAddress' => $where,
+            'PackageArray' => ['Package' => array_map($package, $packages)]];
+        $order = fn($one) => ['purchaseOrderNumber' => $one['po'], 'purchaseOrderShippedInFull' => $one['full'] ?? false, 'SalesOrderArray' => ['SalesOrder' => [
+            ['salesOrderNumber' => $one['so'], 'salesOrderShippedInFull' => $one['full'] ?? false, 'ShipmentArray' => ['Shipment' => array_map($place, $one['places'])]]]]];
+        return ['OrderShipmentNotificationArray' => ['OrderShipmentNotification' => array_map($order, $found)]];
+    }
     function getOrderShipmentNotification($asked) {
         if ($no = $this->refused($asked)) return $no;
+        if (isset($this->settings['orders'])) return $this->parcels($asked);
         if (($asked->referenceNumber ?? '') !== 'PO-1') return $this->says(160, 'No Result Found', 'Error');
         return ['OrderShipmentNotificationArray' => ['OrderShipmentNotification' => [['purchaseOrderNumber' => 'PO-1', 'purchaseOrderShippedInFull' => true,
             'SalesOrderArray' => ['SalesOrder' => [['salesOrderNumber' => 'SO-9', 'salesOrderShippedInFull' => true, 'ShipmentArray' => ['Shipment' => []]]]]]]]];
