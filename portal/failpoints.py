@@ -14,7 +14,7 @@ OF_OTHER_RUNS = (
     "silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored", "shipments-chunk", "gathered-chunk",
     "bulk-chunk", "exclusion-chunk", "room-chunk",
 )  # fmt: skip
-OF_CHANNELS = ("channel-leaving", "channel-answered")
+OF_CHANNELS = ("channel-leaving", "channel-connected", "channel-answered")
 OF_ALERTS = ("alert-claimed", "alert-sent")
 
 _name, _, _number = os.environ.get("FAILPOINT", "").partition(":")

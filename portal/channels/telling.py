@@ -5,6 +5,7 @@ due ─▶ look: there already? told │ claimed, in the database ─▶ send �
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,10 +14,10 @@ from typing import Any
 
 from portal import channels, clock, connection_parts, connections, failpoints, runs
 from portal.connectors import stores
-from portal.connectors.sending import Sent
+from portal.connectors.sending import Sent, TooLate
 from portal.connectors.stores import Parcel, Store, Told
 from portal.errors import NotFound, Refused, SupplierError
-from portal.leases import Work
+from portal.leases import LostLease, Work
 from portal.models import (
     Channel,
     ChannelAttempt,
@@ -35,8 +36,10 @@ from portal.runs import Outcome
 from portal.shipments import carriers
 
 KIND = "channel_tracking"
-SETTLE = timedelta(minutes=2)
-"""How long after a send whose end nobody saw the store's list does not count as without it: longer than a request lasts."""
+FRESH = 30.0
+"""Seconds of this process's own clock from the claim to the first byte; a worker that slept longer does not send, it looks anew."""
+SETTLE = timedelta(minutes=7)
+"""How long after a send whose end nobody saw the store's list does not count as without it: longer than FRESH and a whole request."""
 DOUBTED = ("sending", "unknown")
 BLAMED = ("sign_in_refused", "sign_in_ended", "key_refused", "sign_in_paused", "permission_denied")
 
@@ -107,8 +110,14 @@ def _send(work: Work, store: Store, row: ChannelNotice, order: Order, parcel: Pa
         if not ChannelNotice.update(columns).where(mine).execute():
             return row.state  # it changed meanwhile; the next run sees how
         attempt = ChannelAttempt.create(notice=row, act=act, run_id=work.run.id, at=clock.now())
+        fresh = ChannelNotice.get_by_id(row.id)
+    began = time.monotonic()
     failpoints.reach("channel-leaving")
-    ended = store.fulfil(order.reference, parcel) if old is None else store.correct(order.reference, old, parcel)
+    store.caller.leaving = lambda: _check_still_ours(work, fresh, began)
+    try:
+        ended = store.fulfil(order.reference, parcel) if old is None else store.correct(order.reference, old, parcel)
+    finally:
+        store.caller.leaving = lambda: None
     failpoints.reach("channel-answered")
     words = _words(ended, store)
     with work.transaction():
@@ -117,6 +126,20 @@ def _send(work: Work, store: Store, row: ChannelNotice, order: Order, parcel: Pa
     if ended.outcome == "sent":
         return _told(work, store, row, order, ended.their_id, lines)
     return _became(work, row, ended, words)
+
+
+def _check_still_ours(work: Work, row: ChannelNotice, began: float) -> None:
+    """The last moment before a byte is written: whoever slept since it looked, or was taken over, sends nothing. Raises TooLate."""
+    failpoints.reach("channel-connected")
+    mine = (ChannelNotice.id == row.id) & (ChannelNotice.state == "sending") & (ChannelNotice.tries == row.tries)
+    try:
+        with work.transaction():
+            ours = ChannelNotice.select().where(mine).exists()
+    except LostLease as error:
+        raise TooLate("telling the store; another worker does it now") from error
+    slept = max(time.monotonic() - began, (clock.now() - (row.left_at or clock.now())).total_seconds())  # the machine itself may sleep
+    if not ours or slept > FRESH:
+        raise TooLate("telling the store; it is looked at anew")
 
 
 def _became(work: Work, row: ChannelNotice, ended: Sent, words: str) -> str:

@@ -91,7 +91,8 @@ class Caller:
 
     `record` is told every exchange, also one that failed. `secrets` never appear in what is told. `plain_ok`: http is allowed.
     `rest` seconds are kept between two requests. `say` is told why it waits. What `progress` raises breaks a request off; it is called
-    with (0, None), so that a reader of a list lays its own count over it (see lists.ListReader).
+    with (0, None), so that a reader of a list lays its own count over it (see lists.ListReader). `leaving` is called when the line stands
+    and nothing was written on it yet; what it raises ends the request.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Caller:
         self.guard, self.secrets, self.record, self.trusted_key = guard, secrets, record, trusted_key
         self.plain_ok, self.rest = plain_ok, rest
         self.say: Callable[[str], None] = lambda _: None
+        self.leaving: Callable[[], None] = lambda: None
         self._last = 0.0
 
     def read(
@@ -158,6 +160,11 @@ class Caller:
         host = parts.hostname or ""
         opened = open_line(self.guard, parts, steps, self.trusted_key)
         request = requests.Request(asked.method, asked.whole, headers={**ALWAYS, **asked.headers}, data=asked.body or None)
+        try:
+            self.leaving()
+        except BaseException:
+            opened.close()
+            raise
         try:
             with closing(send(opened, request, lambda: progress(0, None))) as came:
                 body = _body(came, limit, host, progress)

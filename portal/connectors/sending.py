@@ -172,6 +172,13 @@ def outcome_of(status: int, not_taken: Collection[int] = ()) -> str:
     return "unknown"
 
 
+class TooLate(SupplierError):
+    """Raised in the last moment before anything is written (Caller.leaving): what was looked at is too old to be sent upon."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(problems.protocol_error("Nothing was sent", f"Too much time went by before {why}.").problem)
+
+
 def once(ask: Callable[[Steps], Answer], ended: Callable[[Answer], Sent], reference: str, host: str) -> Sent:
     """Ask, and judge the answer by `ended`. Once the server was reached nothing is raised: what failed then, also of ours, is not known.
 
@@ -180,6 +187,8 @@ def once(ask: Callable[[Steps], Answer], ended: Callable[[Answer], Sent], refere
     line: list[str] = []
     try:
         return ended(ask(Steps(lambda check: _note_line(line, check))))
+    except TooLate as error:
+        return Sent("not_sent", reference, problem=error.problem)
     except SupplierError as error:
         if not line:
             return Sent("not_sent", reference, problem=error.problem)

@@ -34,7 +34,7 @@ class RestStore(ABC):
     state_field: ClassVar[str] = "status"
 
     def __init__(self, connector: RestConnector) -> None:
-        self.connector, self.settings = connector, connector.settings
+        self.connector, self.settings, self.caller = connector, connector.settings, connector.caller
         self.host = urlsplit(self.text("base")).hostname or "the store"
 
     def text(self, name: str) -> str:

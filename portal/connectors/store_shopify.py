@@ -35,6 +35,7 @@ class ShopifyStore:
 
     def __init__(self, connector: ShopifyConnector) -> None:
         self.graph = connector.graph
+        self.caller = connector.graph.caller
         self.host = str(self.graph.settings.get("shop") or "the store")
 
     def changed(self, since: datetime) -> Iterator[list[StoreOrder]]:

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from portal.connectors import problems, sending
+from portal.connectors.caller import Caller
 from portal.connectors.sending import Sent
 
 Say = Callable[[str], None]
@@ -78,9 +79,11 @@ class Told:
 
 
 class Store(Protocol):
-    """One store. `place`: where tracking numbers go there, in words. Only `fulfil` and `correct` change anything, each by one request."""
+    """One store. `place`: where tracking numbers go there, in words. Only `fulfil` and `correct` change anything, each by one request,
+    which goes by `caller`."""
 
     place: str
+    caller: Caller
 
     def changed(self, since: datetime) -> Iterator[list[StoreOrder]]:
         """Orders that changed since then, oldest change first, a page at a time. Raises SupplierError."""

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from portal import clock, config, failpoints, runs, suppliers, vault
+from portal.channels import telling
 from portal.models import FulfillmentRequest, Run, Source, Submission, connect, database
 from portal.models.runs import UNFINISHED
 from portal.outbox import claim, files, running, settle, stops, witnesses
@@ -34,7 +35,7 @@ LOOPBACK = "127.0.0.1"
 @dataclass(frozen=True)
 class Sender:
     """What one process is told. `failpoint`: "name:n". `stops_at`: the failpoint at which it stops itself, as
-    by SIGSTOP. `sabotage`: naive, or token (saves without looking at it)."""
+    by SIGSTOP. `sabotage`: naive, token (saves without looking at it), or sleeper (see tell_stores)."""
 
     url: str
     data_dir: str
@@ -97,6 +98,17 @@ def send_orders(order: Sender, begun: Connection) -> None:
             running.start_due()
             runs.work_available(HANDLERS)
             time.sleep(0.01)
+
+
+def tell_stores(order: Sender, begun: Connection) -> None:
+    """Tell every store what is due, once. `sabotage` "sleeper": what was looked at before is good enough."""
+    prepare(order)
+    if order.sabotage == "sleeper":
+        telling._check_still_ours = lambda *_: failpoints.reach("channel-connected")  # type: ignore[assignment]
+    begun.send(os.getpid())
+    with database.connection_context():
+        telling.start_due()
+        runs.work_available(HANDLERS)
 
 
 def something_left() -> bool:
