@@ -50,14 +50,14 @@ def anyone_waits(merchant_id: int) -> bool:
     return bool(bulk.run(f"SELECT 1 FROM inventory_item i WHERE {_WAIT} LIMIT 1", (merchant_id,)).fetchone())
 
 
-def let_in_some(run: Run, most: int = CHUNK) -> int:
+def let_in_some(run: Run) -> int:
     """Let in the longest waiting, as many as there is room for, in the transaction that is open; how many came in."""
     whose = run.merchant_id
     if not anyone_waits(whose):
         return 0
     lock(LIMIT, whose)
     free = left(whose)
-    number = most if free is None else min(free, most)
+    number = CHUNK if free is None else min(free, CHUNK)
     locked = " FOR UPDATE SKIP LOCKED" if is_postgres() else ""  # who holds an item that waits lets it in himself, later
     sql = f"SELECT i.id FROM inventory_item i WHERE {_WAIT} ORDER BY i.kept_out_since, i.id LIMIT ?{locked}"
     ids = [row[0] for row in bulk.run(sql, (whose, number)).fetchall()] if number else []

@@ -13,6 +13,7 @@ from typing import Any
 
 from portal import config, failpoints, runs
 from portal.bulk_acts import chunks
+from portal.exclusions import performing, room
 from portal.inventory import apply, finding, fixes, parsing, plan, revert
 from portal.leases import Work
 from portal.models import Run, connect, database
@@ -78,6 +79,7 @@ def _prepare(order: Order) -> None:
         finding.STRIDE = order.chunk
         for module in (plan, apply, fixes, revert, chunks):
             setattr(module, "CHUNK", order.chunk)  # noqa: B010
+        performing.SPAN = room.CHUNK = order.chunk
         apply.LEAST = apply.MOST = order.chunk
         apply.LONGEST_HOLD = order.hold
         parsing.BLOCK = order.chunk * 40
