@@ -139,9 +139,9 @@ def in_words(number: int) -> str:
     return f"{number:,}" if number <= COUNTED_TO else f"more than {COUNTED_TO:,}"
 
 
-def any_of(merchant: Merchant) -> bool:
-    """Whether the merchant has a channel to list on."""
-    return bool(Channel.select().where(Channel.merchant == merchant, Channel.state == "open").exists())
+def any_products(merchant: Merchant) -> bool:
+    """Whether the merchant has a product to list."""
+    return bool(Product.select().where(Product.merchant == merchant).exists())
 
 
 def _capped(query: Any) -> int:

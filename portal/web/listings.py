@@ -55,7 +55,8 @@ def index(channel_id: str) -> Response:
     return render(
         "listings/index.html", "listings/_list.html", channel=channel, found=found, asked=asked, kinds=channels.NAMES, tab="listings",
         rules=rules, in_words=listing_rules.in_words(rules), counts=editing.counts(channel), told=editing.in_words, choices=browse.CHOICES,
-        ways=browse.BY, looks=LOOKS, states=editing.STATES, any_products=products.count(g.merchant) if not found.rows else 1,
+        ways=browse.BY, looks=LOOKS, states=editing.STATES,
+        any_products=any(asked.values()) or bool(found.rows) or editing.any_products(g.merchant),
         next_url=url_for("listings.index", channel_id=channel_id, **more, after=found.following) if found.following else "",
         first_url=url_for("listings.index", channel_id=channel_id, **more) if asked["after"] else "",
     )  # fmt: skip
