@@ -94,6 +94,8 @@ def test_deleting_offers_to_exclude_in_the_same_step(client: Any, north: Any, me
     walked(client, client.send_form(where))
     done()
     assert "30 items excluded" in client.get(where).text and InventoryItem.select().where(InventoryItem.kept_out == 1).count() == 30
+    page = client.get("/inventory?stock=excluded").text
+    assert 'id="act-include"' in page and 'id="act-exclude"' not in page and 'id="act-exclude"' in client.get("/inventory").text
     assert "Include them again?" in client.get(f"{where}/undo").text
     walked(client, client.send_form(f"{where}/undo"))
     done()
