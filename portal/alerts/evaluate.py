@@ -105,7 +105,8 @@ def _resting(alerts: Sequence[Any]) -> set[int]:
     sources = {one.source_id for one in alerts if one.source_id}
     rows: Any = Source.select(Source.id).where(Source.id << sources, Source.state == "live").tuples()
     live = {one for (one,) in rows}
-    parts = {one.id: int(one.object_key.partition(" ")[2]) for one in alerts if one.object_key.startswith("integration ")}
+    of = {one.id: one.facts.get("integration") or one.object_key.removeprefix("integration ") for one in alerts}
+    parts = {one: int(part) for one, part in of.items() if str(part).isdigit()}
     on = (Integration.enabled == True) & (Integration.paused == False) & Integration.removed_at.is_null()  # noqa: E712
     rows = Integration.select(Integration.id).where(Integration.id << set(parts.values()), on).tuples()
     works = {one for (one,) in rows}

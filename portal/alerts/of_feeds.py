@@ -84,7 +84,7 @@ def failed(look: Look) -> Iterator[Finding]:
         key = f"source {source}" if whole else f"integration {one}"
         body, mark = f"{what}: {told.get('body', '')}{untouched}".strip(), str(told.get("code", "")) if whole else f"run {run}"
         headline = told.get("headline") or "A run failed"
-        yield Finding(merchant, rule, key, headline, body, source, mark=mark, facts={"run": public_id, "place": place})
+        yield Finding(merchant, rule, key, headline, body, source, mark=mark, facts={"run": public_id, "place": place, "integration": one})
 
 
 def _of(problem: dict[str, Any], kind: str) -> tuple[str, str, bool]:

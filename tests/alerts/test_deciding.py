@@ -92,6 +92,17 @@ def test_what_comes_back_after_its_end_is_the_same_alert_and_is_told_after_the_c
     assert AlertMessage.select().order_by(AlertMessage.id.desc()).first().due_at == first + 6 * HOUR
 
 
+def test_the_end_of_what_was_not_told_this_time_is_not_told(time: Time, source: Source) -> None:
+    time.look(MINUTE)
+    Alert.update(told_at=time.now).execute()
+    AlertMessage.update(state="sent").execute()
+    for act in (settle, again, settle):
+        act()
+        time.look(MINUTE)
+        time.look(5 * MINUTE)
+    assert told() == [("fired", "sent"), ("resolved", "waiting"), ("fired", "dropped")]
+
+
 def test_acknowledged_it_is_quiet_until_there_is_more_of_it(time: Time, source: Source) -> None:
     answer(source)
     time.look(MINUTE)

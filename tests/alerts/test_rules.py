@@ -251,6 +251,18 @@ def test_a_source_that_is_paused_is_quiet_and_ends_what_fires_without_a_word(sou
     assert only().ended == "rested"
 
 
+@pytest.mark.parametrize("off", [{"paused": True}, {"enabled": False}])
+@pytest.mark.parametrize("case", ["feed_late", "feed_held", "feed_refused", "sign_in_ended refused", "stock_collapsed applied"])
+def test_an_integration_that_is_paused_or_off_is_quiet_too(source: Source, case: str, off: dict[str, bool]) -> None:
+    CASES[case][0](source)
+    Integration.update(off).execute()
+    assert look(NOW + SECOND) == []
+    Integration.update(paused=False, enabled=True).execute()
+    assert len(look(NOW + SECOND)) == 1
+    Integration.update(off).execute()
+    assert (look(NOW + SECOND)[0][1], only().ended) == ("resolved", "rested")
+
+
 def test_a_feed_missing_by_its_deadline_alerts_without_any_run_having_happened(source: Source) -> None:
     """PRODUCT.md, acceptance check 8."""
     Integration.update(schedule={"every_minutes": 60}, watched_since=NOW - DAY, last_accepted_at=NOW, file_since=NOW).execute()
