@@ -82,21 +82,33 @@ def ensure_owner(config: Config) -> str | None:
 
 
 def sign_in(email: str, password: str, address: str, browser: str) -> tuple[User, str]:
-    """Check the password and open a session: the user and the token for the cookie. Raises Refused, the same for all.
+    """Check the password and open a session: the user and the token for the cookie. Raises what `check_password` raises."""
+    user = check_password(email, password, address)
+    return user, begin_session(user, address, browser)
+
+
+def begin_session(user: User, address: str, browser: str) -> str:
+    """A session for somebody who proved everything that they had to; its token."""
+    audit.write(user.merchant, user.email, "session.open", "user", user.public_id, address=address)
+    return open_session(user, address, browser)
+
+
+def check_password(email: str, password: str, address: str) -> User:
+    """Whose email and password these are. Raises Refused, the same for all.
 
     Unknown email, wrong password and disabled user differ neither in words nor in time.
     """
     email = email.replace("\x00", "").strip().lower()
-    _refuse_guessing("email", email, address)
+    refuse_guessing("email", email, address)
     user = User.select(User, Merchant).join(Merchant).where(User.email == email).first()
     if not passwords.matches(user.password_hash if user else None, password) or user.disabled_at is not None:
-        _note_failure("email", email, address, user)
+        note_failure("email", email, address, user)
         raise Refused(NO_MATCH)
     SignInAttempt.delete().where(SignInAttempt.key == _key("email", email)).execute()
     if passwords.outdated(user.password_hash):
         User.update(password_hash=passwords.hashed(password)).where(User.id == user.id).execute()
-    audit.write(user.merchant, user.email, "session.open", "user", user.public_id, address=address)
-    return user, open_session(user, address, browser)
+    found: User = user
+    return found
 
 
 def open_session(user: User, address: str = "", browser: str = "") -> str:
@@ -148,9 +160,9 @@ def proved_recently(session: Session) -> bool:
 def prove(session: Session, password: str, address: str = "") -> None:
     """Take the password again before something delicate. Raises Refused; wrong tries count like those of signing in."""
     user = session.user
-    _refuse_guessing("person", user.public_id, address)
+    refuse_guessing("person", user.public_id, address)
     if not passwords.matches(user.password_hash, password):
-        _note_failure("person", user.public_id, address, user)
+        note_failure("person", user.public_id, address, user)
         raise Refused("That is not your password. Type it again.")
     moment = clock.now()
     Session.update(proved_at=moment).where(Session.id == session.id).execute()
@@ -159,9 +171,9 @@ def prove(session: Session, password: str, address: str = "") -> None:
 
 def change_password(user: User, current: str, new: str, session: Session | None = None, address: str = "") -> None:
     """Give the user a new password and end all of their other sessions. Raises Invalid (`current`, `new`) or Refused."""
-    _refuse_guessing("person", user.public_id, address)
+    refuse_guessing("person", user.public_id, address)
     if not passwords.matches(user.password_hash, current):
-        _note_failure("person", user.public_id, address, user)
+        note_failure("person", user.public_id, address, user)
         raise Invalid({"current": "That is not your current password."})
     if problem := passwords.problem_with(new, (user.email,)):
         raise Invalid({"new": problem})
@@ -252,12 +264,12 @@ def _checked_email(email: str, errors: dict[str, str]) -> str:
 
 def count_try(kind: str, name: str, address: str) -> None:
     """Count a try of `kind` for `name` and for the address, whether right or wrong. Raises Refused when there were too many."""
-    _refuse_guessing(kind, name, address)
+    refuse_guessing(kind, name, address)
     keys = [_key(kind, name)] + ([_key("address", address)] if address else [])
     SignInAttempt.insert_many([{"key": key, "at": clock.now()} for key in keys]).execute()
 
 
-def _refuse_guessing(kind: str, name: str, address: str) -> None:
+def refuse_guessing(kind: str, name: str, address: str) -> None:
     """`kind` "email" counts tries from outside, "person" those inside a session: guessing outside cannot lock a person in."""
     since = clock.now() - ATTEMPT_WINDOW
     if _tries(kind, name, since) >= TRIES_PER_EMAIL or (address and _tries("address", address, since) >= TRIES_PER_ADDRESS):
@@ -268,7 +280,8 @@ def _tries(kind: str, value: str, since: datetime) -> int:
     return int(SignInAttempt.select().where(SignInAttempt.key == _key(kind, value), SignInAttempt.at > since).count())
 
 
-def _note_failure(kind: str, name: str, address: str, user: User | None) -> None:
+def note_failure(kind: str, name: str, address: str, user: User | None) -> None:
+    """Count a wrong try, and say so in the audit log where it is known whose it was."""
     keys = [_key(kind, name)] + ([_key("address", address)] if address else [])
     SignInAttempt.insert_many([{"key": key, "at": clock.now()} for key in keys]).execute()
     if user is not None:

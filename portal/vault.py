@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from portal.models import AlertSettings, Channel, FeedLink, Merchant, SealedSecret, Source, Webhook, database
+from portal.models import AlertSettings, Authenticator, Channel, FeedLink, Merchant, SealedSecret, Source, User, Webhook, database
 from portal.records import Secret
 
 KEY_BYTES = 32
@@ -199,6 +199,8 @@ def _sealed_of(merchant: Merchant) -> Iterator[tuple[str, str, str]]:
                 yield hook.source.public_id, field, sealed
     for link in FeedLink.select(FeedLink, Channel).join(Channel).where(Channel.merchant == merchant):
         yield link.channel.public_id, FEED_FIELD, link.sealed_token
+    for app in Authenticator.select(Authenticator, User).join(User).where(User.merchant == merchant):
+        yield app.user.public_id, "authenticator", app.sealed
     for told in AlertSettings.select().where(AlertSettings.merchant == merchant, AlertSettings.hook_secret.is_null(False)):
         yield *ALERT_PLACE, told.hook_secret or ""
 

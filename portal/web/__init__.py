@@ -22,6 +22,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "account",
     "team",
     "joining",
+    "two_step",
     "help",
     "source_files",
     "sources",

@@ -10,7 +10,7 @@ from htmx_flask import request
 from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField
 
 import tasks
-from portal import accounts, person_links, recovery, workspaces
+from portal import accounts, person_links, recovery, two_step, workspaces
 from portal.errors import Invalid, Refused, Stale
 from portal.requests import auto_process
 from portal.web import filters, guards
@@ -150,7 +150,7 @@ def save_workspace() -> Response:
 
 def _profile(look: LookForm, password: Any, fragment: str | None = None, status: int = 200, email: Any = None) -> Response:
     told = {"look": look, "password": password, "email": email or EmailForm(formdata=None)}
-    context = told | {"sessions": accounts.sessions_of(g.user), "mails": person_links.can_mail()}
+    context = told | {"sessions": accounts.sessions_of(g.user), "mails": person_links.can_mail(), "two_step": two_step.ways(g.user)}
     return render("account/profile.html", fragment, status, **context)
 
 

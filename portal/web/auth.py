@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, g, redirect, url_for
 from htmx_flask import request
 from wtforms import PasswordField, StringField
 
-from portal import accounts
-from portal.errors import Refused
+from portal import accounts, person_links, two_step
+from portal.errors import NotFound, Refused
 from portal.web import guards, unsent
 from portal.web.forms import LedgerForm
 from portal.web.render import go, render, saved, wants_fragment
@@ -20,6 +22,12 @@ class SignInForm(LedgerForm):
 
     email = StringField("Email")
     password = PasswordField("Password")
+
+
+class SecondForm(LedgerForm):
+    """A code of the app, or a recovery code."""
+
+    code = StringField("Code")
 
 
 class ProofForm(LedgerForm):
@@ -43,6 +51,29 @@ def sign_in() -> Response:
         except Refused as refused:
             form.refuse(refused)
     return _with_form_cookie(form, wanted, 422 if form.general else 200, typed)
+
+
+@blueprint.route("/sign-in/second", methods=["GET", "POST"])
+@guards.public
+def second() -> Response:
+    """The second step: a code, or a recovery code, of the person whose password was right a moment ago."""
+    wanted = guards.local_path(request.values.get("next"))
+    try:
+        link = person_links.open_link("step", request.cookies.get(guards.cookie_name("step"), ""))
+    except NotFound:
+        return go(url_for("auth.sign_in", next=wanted))
+    if request.method == "GET" or link.user is None or link.user.disabled_at is not None:
+        return go(url_for("auth.sign_in", next=wanted))
+    form, typed = SecondForm.read(), unsent.unpacked(request.form.get(unsent.FIELD, ""))
+    try:
+        two_step.check(link.user, form.code.data or "", request.remote_addr or "")
+        person_links.use(link)
+    except Refused as refused:
+        form.refuse(refused)
+        return guards.with_form_cookie(_second_page(form, wanted, typed, 422))
+    response = _entered(link.user, wanted, typed)
+    response.delete_cookie(guards.cookie_name("step"), **guards.cookie_settings())
+    return response
 
 
 @blueprint.app_errorhandler(guards.Ended)
@@ -87,8 +118,26 @@ def prove() -> Response:
 def _opened(form: SignInForm, wanted: str, typed: unsent.Unsent | None) -> Response:
     if g.session is not None:
         accounts.sign_out(g.session)
-    browser = request.user_agent.string
-    _, token = accounts.sign_in(form.email.data or "", form.password.data or "", request.remote_addr or "", browser)
+    user = accounts.check_password(form.email.data or "", form.password.data or "", request.remote_addr or "")
+    if two_step.ways(user):
+        return _asked(user, wanted, typed)
+    return _entered(user, wanted, typed)
+
+
+def _asked(user: Any, wanted: str, typed: unsent.Unsent | None) -> Response:
+    """The page of the second step, and the cookie that says whose it is."""
+    token = two_step.begin(user, request.remote_addr or "")
+    response = guards.with_form_cookie(_second_page(SecondForm(formdata=None), wanted, typed))
+    response.set_cookie(guards.cookie_name("step"), token, max_age=300, **guards.cookie_settings())
+    return response
+
+
+def _second_page(form: SecondForm, wanted: str, typed: unsent.Unsent | None, status: int = 200) -> Response:
+    return render("auth/second.html", "auth/_second.html", status, form=form, wanted=wanted, typed=typed)
+
+
+def _entered(user: Any, wanted: str, typed: unsent.Unsent | None) -> Response:
+    token = accounts.begin_session(user, request.remote_addr or "", request.user_agent.string)
     response = _still_here(token, wanted, typed) if typed else go(wanted)
     return guards.with_session(response, token)
 

@@ -17,12 +17,15 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, g, url_for
 from htmx_flask import request
 
-from portal import accounts, clock, receipts
+from portal import accounts, clock, receipts, two_step
 from portal.errors import NotFound, Refused
 from portal.web import addresses
 from portal.web.render import go, wants_fragment
 
 View = TypeVar("View", bound=Callable[..., Any])
+
+SETTING_UP = frozenset({"two_step.show", "two_step.begin", "two_step.turn_on", "auth.sign_out", "auth.prove", "help.show"})
+"""Where somebody may go whose workspace requires a second step that they lack."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROOF_LASTS = timedelta(minutes=10)
@@ -151,8 +154,11 @@ def load_session() -> None:
 def require_sign_in() -> Response | None:
     """Send everyone who is not signed in to the sign-in page, and back to where they were afterwards. Raises Ended."""
     view = current_app.view_functions.get(request.endpoint or "")
-    if g.session is not None or getattr(view, "is_public", False):
+    if getattr(view, "is_public", False):
         return None
+    if g.session is not None:
+        lacks = view is not None and request.endpoint not in SETTING_UP and two_step.must_set_up(g.user)
+        return go(url_for("two_step.show")) if lacks else None
     if request.url_rule is None and request.path.startswith("/api/"):
         return None  # nothing is there; a program is told so, not shown the way to the sign-in page
     if request.method == "POST" and (request.headers.get("Origin") or request.headers.get("Referer")) and _from_us():

@@ -47,7 +47,7 @@ DECISIONS = frozenset(
         "sources.run_sync",
     }
 )
-DECIDING = ("auth.", "danger.", "joining.", "team.")
+DECIDING = ("auth.", "danger.", "joining.", "team.", "two_step.")
 NAMES = {
     "account.save_profile": "Profile",
     "account.save_workspace": "Settings",

@@ -19,7 +19,7 @@ from tests.web.walk import IDS, NOTHING, address, belongings, everything, method
 
 UNCHANGED_BY_READERS = {
     "account.end_others", "account.end_session", "account.save_email", "account.save_password", "account.save_profile",
-    "alert_settings.save_mine", "auth.prove", "auth.sign_out",
+    "alert_settings.save_mine", "auth.prove", "auth.sign_out", "two_step.new_codes", "two_step.turn_off", "two_step.turn_on",
 }  # fmt: skip
 REFUSED = "Your role does not include this"
 

@@ -1,0 +1,160 @@
+"""The second step of signing in: a code of an app (TOTP), each once; recovery codes, each once; and whether a workspace requires one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import UTC
+from typing import Any
+
+import pyotp
+
+from portal import accounts, audit, clock, vault
+from portal.errors import Invalid, Refused
+from portal.models import Authenticator, Merchant, Passkey, PersonLink, RecoveryCode, Session, User, database
+from portal.person_links import LASTS, hashed
+
+FIELD = "authenticator"
+CODES = 10
+STEP_SECONDS = 30
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+WRONG = "That code does not fit. Each works once: wait for the next one, and check the clock of your phone."
+
+
+def new_key() -> str:
+    """A key for an app, as base32; kept nowhere before a code proved that the app has it."""
+    return pyotp.random_base32()
+
+
+def is_key(text: str) -> bool:
+    """Whether `text` is shaped as a key that `new_key` made."""
+    return len(text) == 32 and set(text) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+
+
+def address_of(user: User, key: str) -> str:
+    """What the app reads from the picture: an otpauth address."""
+    return pyotp.TOTP(key).provisioning_uri(name=user.email, issuer_name="Quayside")
+
+
+def ways(user: User) -> list[str]:
+    """Second steps that the person has: "code", "passkey"."""
+    found: list[tuple[str, Any]] = [("code", Authenticator), ("passkey", Passkey)]
+    return [word for word, table in found if table.select().where(table.user == user).exists()]
+
+
+def must_set_up(user: User) -> bool:
+    """Whether the workspace requires a second step and the person has none."""
+    return bool(user.merchant.two_step_required) and not ways(user)
+
+
+def enable(user: User, key: str, code: str, keep: Session, address: str) -> list[str]:
+    """Use an app from now on; new recovery codes, to be shown once. Other sessions end. Raises Invalid."""
+    step = _step_of(key, code) if is_key(key) else None
+    if step is None:
+        raise Invalid({"code": WRONG})
+    with database.atomic():
+        Authenticator.delete().where(Authenticator.user == user).execute()
+        Authenticator.create(user=user, sealed=vault.seal(user.merchant, user.public_id, FIELD, key), last_step=step, made_at=clock.now())
+        Session.delete().where(Session.user == user, Session.id != keep.id).execute()
+        audit.write(user.merchant, user.email, "two_step.code_on", "user", user.public_id, after={"key": "changed"}, address=address)
+        return new_recovery_codes(user, address)
+
+
+def disable(user: User, address: str) -> None:
+    """Forget the app. Recovery codes go with the last second step. Raises Refused where the workspace requires one."""
+    with database.atomic():
+        if user.merchant.two_step_required and "passkey" not in ways(user):
+            raise Refused("This workspace requires a second step. Add a passkey first, or set up another app in its place.")
+        Authenticator.delete().where(Authenticator.user == user).execute()
+        forget_codes_without_steps(user)
+        audit.write(user.merchant, user.email, "two_step.code_off", "user", user.public_id, address=address)
+
+
+def forget_codes_without_steps(user: User) -> None:
+    """Recovery codes are of no use to who has no second step."""
+    if not ways(user):
+        RecoveryCode.delete().where(RecoveryCode.user == user).execute()
+
+
+def new_recovery_codes(user: User, address: str) -> list[str]:
+    """Ten new codes in place of all before, to be shown once; only their hashes are kept."""
+    made = ["-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(3)) for _ in range(CODES)]
+    with database.atomic():
+        RecoveryCode.delete().where(RecoveryCode.user == user).execute()
+        RecoveryCode.insert_many([{"user": user, "code_hash": _recovery_hash(code)} for code in made]).execute()
+        audit.write(
+            user.merchant, user.email, "two_step.recovery_codes", "user", user.public_id, after={"codes": len(made)}, address=address
+        )
+    return made
+
+
+def codes_left(user: User) -> int:
+    """Recovery codes that were not used."""
+    return int(RecoveryCode.select().where(RecoveryCode.user == user, RecoveryCode.used_at.is_null()).count())
+
+
+def check(user: User, typed: str, address: str) -> None:
+    """Take a code of the app, or a recovery code, once. Raises Refused; wrong ones count, the same for both kinds."""
+    accounts.refuse_guessing("second", user.public_id, address)
+    if not (_take_code(user, typed) or _take_recovery(user, typed, address)):
+        accounts.note_failure("second", user.public_id, address, user)
+        raise Refused(WRONG)
+
+
+def require(actor: User, required: bool, address: str) -> None:
+    """Say for the whole workspace whether everybody needs a second step. Raises Refused for an owner who has none."""
+    if required and not ways(actor):
+        raise Refused("Set up two-step sign-in for yourself first. Nothing was changed.")
+    with database.atomic():
+        before = bool(Merchant.get_by_id(actor.merchant_id).two_step_required)
+        Merchant.update(two_step_required=int(required)).where(Merchant.id == actor.merchant_id).execute()
+        told: dict[str, Any] = {"before": {"required": before}, "after": {"required": required}}
+        audit.write(actor.merchant, actor.email, "two_step.required", "merchant", actor.merchant.public_id, address=address, **told)
+
+
+def begin(user: User, address: str) -> str:
+    """The password was right: the token of a cookie that waits for the second step, for 5 minutes."""
+    token, now = secrets.token_urlsafe(32), clock.now()
+    PersonLink.create(
+        kind="step", merchant=user.merchant_id, user=user, token_hash=hashed(token), address=address[:64], made_at=now,
+        ends_at=now + LASTS["step"],
+    )  # fmt: skip
+    return token
+
+
+def _take_code(user: User, typed: str) -> bool:
+    row = Authenticator.get_or_none(Authenticator.user == user)
+    if row is None:
+        return False
+    step = _step_of(vault.unseal(user.merchant, user.public_id, FIELD, row.sealed).reveal(), typed)
+    if step is None:
+        return False
+    later = (Authenticator.id == row.id) & (Authenticator.last_step < step)
+    return bool(Authenticator.update(last_step=step).where(later).execute())
+
+
+def _step_of(key: str, typed: str) -> int | None:
+    """The step of time whose code was typed: the present one, or its neighbours, as clocks differ."""
+    code = typed.replace(" ", "")
+    if not (code.isascii() and code.isdigit() and len(code) == 6):
+        return None
+    now = int(clock.now().replace(tzinfo=UTC).timestamp()) // STEP_SECONDS
+    app = pyotp.TOTP(key)
+    fitting = [step for step in (now, now - 1, now + 1) if hmac.compare_digest(app.generate_otp(step), code)]
+    return max(fitting, default=None)
+
+
+def _take_recovery(user: User, typed: str, address: str) -> bool:
+    unused = (RecoveryCode.user == user) & (RecoveryCode.code_hash == _recovery_hash(typed)) & RecoveryCode.used_at.is_null()
+    with database.atomic():
+        taken = RecoveryCode.update(used_at=clock.now()).where(unused).execute()
+        if taken:
+            left = {"left": codes_left(user)}
+            audit.write(user.merchant, user.email, "two_step.recovery_used", "user", user.public_id, after=left, address=address)
+    return bool(taken)
+
+
+def _recovery_hash(code: str) -> str:
+    """Some 74 random bits: nobody tries them all, so that the hash needs no salt."""
+    return hashlib.sha256("".join(letter for letter in code.lower() if letter.isalnum()).encode()).hexdigest()
