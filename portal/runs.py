@@ -179,9 +179,10 @@ def request_stop(run: Run, who: str) -> None:
 
 def claim() -> Run | None:
     """Take the run whose turn it is: of the merchant served least, what is due longest or lost its worker. None when nothing waits."""
-    while _waiting().exists():  # a plain read first: asking must not cost the write lock
+    lane = turns.leaves_a_lane()
+    while _waiting().where(lane).exists():  # a plain read first: asking must not cost the write lock
         with database.atomic():
-            query = _waiting().order_by(*turns.in_turn()).limit(1)
+            query = _waiting().where(lane).order_by(*turns.in_turn()).limit(1)
             run: Run | None = query.for_update(skip_locked=True).first() if is_postgres() else query.first()
             if run is None:
                 return None

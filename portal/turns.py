@@ -15,8 +15,9 @@ from peewee import Case, fn
 
 from portal import clock, config
 from portal.errors import Later, Problem
-from portal.models import MerchantTurn, Run, database
+from portal.models import MerchantTurn, Run, Source, database
 from portal.models.database import is_postgres
+from portal.operation import presence
 
 BY_HAND = ("person", "command", "first_sync")
 """Causes for which somebody waits in front of it: such a run may talk with a server beside those that may anyway."""
@@ -37,6 +38,22 @@ def in_turn() -> list[Any]:
     held = other.select(fn.COUNT(other.id)).where(other.merchant == Run.merchant, other.state == "running", other.lease_until > clock.now())
     served = MerchantTurn.select(MerchantTurn.served_at).where(MerchantTurn.merchant == Run.merchant)
     return [fn.COALESCE(held, 0), fn.COALESCE(served, _NEVER), Run.due_at, Run.id]
+
+
+def leaves_a_lane() -> Any:
+    """For a query of runs that may be taken: those that leave one place of all workers free for another merchant.
+
+    While a file is read its run cannot make way, so a merchant with many of them never holds every place. Where one merchant alone has live
+    sources, or there is one place, nothing is kept free. A test of a connection, in front of which somebody waits, may always begin.
+    """
+    places = sum(one.threads for one in presence.living("worker"))
+    if places < 2 or Source.select(Source.merchant).where(Source.state == "live").distinct().count() < 2:
+        return Run.id.is_null(False)
+    other: Any = Run.alias()
+    held = other.select(fn.COUNT(other.id)).where(
+        other.merchant == Run.merchant, other.state == "running", other.lease_until > clock.now(), other.id != Run.id
+    )
+    return (Run.kind == "connection_check") | (held < places - 1)
 
 
 def note_taken(run: Run) -> None:
