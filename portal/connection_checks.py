@@ -194,7 +194,8 @@ class Results:
 
 def _ask_server(results: Results) -> None:
     choice = _choice(results)
-    with connections.open_for(results.source, results.work.run.id, sample=True, link=choice["link"]) as connector:
+    over = {"sends": True} if _places_orders(results.source) else {}
+    with connections.open_for(results.source, results.work.run.id, sample=True, link=choice["link"], over=over) as connector:
         try:
             entries = connector.check(results.report, choice["folder"])
         except SupplierError as error:
@@ -213,6 +214,12 @@ def _ask_server(results: Results) -> None:
             return
         document = _fetch(results, connector, choice)
     _understand(results, document)
+
+
+def _places_orders(source: Source) -> bool:
+    """Whether orders are to leave by the supplier's own API, which may need more rights than reading the stock."""
+    sending = sources.integration(source, "send_orders")
+    return bool(sending.enabled) and not sending.settings.get("leave_by")
 
 
 def _ask_store(results: Results) -> None:

@@ -39,6 +39,8 @@ from portal.records import Check, Exchange, Fetched, FileEntry, Secret
 NAME = "variants.jsonl"
 NEEDED = ("read_products", "read_inventory", "read_locations")
 """The scopes without which stock cannot be read."""
+TO_SEND = ("write_orders",)
+"""And without which no order can be placed (orderCreate)."""
 BULK_ABOVE = 2_000
 """Variants that are read page by page at most."""
 MOST_POINTS = 900
@@ -60,7 +62,7 @@ class Place(NamedTuple):
 class ShopifyConnector(ListReader):
     """One store. Settings: `shop`, `base`, those of ApiAuth, `locations` ("all" or "chosen") with `places` (ids, blanks between),
     `untracked` (a number or ""), `drafts` ("skip" or "flag"), `download_host`, `bulk_above`, `most_pages` to read of a sample, `since`
-    (ISO 8601 UTC) to read only what changed.
+    (ISO 8601 UTC) to read only what changed, `sends` where orders are to be placed there too.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class ShopifyConnector(ListReader):
                 found.detail = "Its orders can be read, and told tracking numbers"
             return []
         with steps.step("folder") as found:
-            _need_scopes(store, self.settings.get("auth") == "code")
+            _need_scopes(store, self.settings.get("auth") == "code", NEEDED + (TO_SEND if self.settings.get("sends") else ()))
             places, count = self._places(unwatched, 1), self._count(unwatched, 1)
             active = [one for one in places if one.active]
             found.detail = f"{_of(count, 'variant')} at {_of(len(active), 'active location')}{self._version_words()}"
@@ -153,6 +155,10 @@ class ShopifyConnector(ListReader):
     def find(self, reference: str, since: str = "") -> Found | None:
         """The order with our reference; see sending.Sends."""
         return shopify_send.find(self.graph, reference)
+
+    def cancel(self, their_id: str) -> None:
+        """Take an order back; see sending.Cancels."""
+        shopify_send.cancel(self.graph, their_id)
 
     # what is read
 

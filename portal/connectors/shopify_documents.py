@@ -122,6 +122,15 @@ mutation OrderCreate($order: OrderCreateOrderInput!, $options: OrderCreateOption
 }"""
 ).replace("LINES", _LINES)
 
+ORDER_CANCEL = """
+mutation OrderCancel($id: ID!) {
+  orderCancel(
+    orderId: $id, reason: OTHER, restock: true, notifyCustomer: false, refundMethod: {originalPaymentMethodsRefund: false}
+    staffNote: "It has other lines than were ordered."
+  ) { job { id done } orderCancelUserErrors { code field message } }
+}"""
+"""Cancels in the background (shopify.dev, orderCancel): the order itself says when it is done. No money is moved; the stock goes back."""
+
 ORDERS_BY_SOURCE = """
 query OrdersBySource($filter: String!) {
   orders(first: 10, query: $filter, sortKey: CREATED_AT, reverse: true) {
@@ -230,7 +239,8 @@ ALL = {
     "variants by id": variants_by_id(True), "variants by id without cost": variants_by_id(False),
     "changed variants": CHANGED_VARIANTS, "changed levels": CHANGED_LEVELS,
     "levels": LEVELS, "bulk start": BULK_START, "bulk state": BULK_STATE, "bulk cancel": BULK_CANCEL,
-    "bulk query": all_variants(True), "bulk query without cost": all_variants(False), "order": ORDER_CREATE,
+    "bulk query": all_variants(True), "bulk query without cost": all_variants(False),
+    "order": ORDER_CREATE, "cancel an order": ORDER_CANCEL,
     "orders by source": ORDERS_BY_SOURCE, "order's lines": ORDER, "skus": SKUS, "parcels": PARCELS,
     "changed orders": CHANGED_ORDERS, "order lines": ORDER_LINES,
     "order trackings": ORDER_TRACKINGS, "parcel lines": PARCEL_LINES, "left to fulfil": LEFT_TO_FULFIL, "more to fulfil": MORE_TO_FULFIL,

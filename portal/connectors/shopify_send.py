@@ -5,6 +5,7 @@ document ─▶ variants only ─▶ orderCreate, stock taken by the store's own
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from portal.errors import SupplierError
 
 OPTIONS = {"inventoryBehaviour": "DECREMENT_OBEYING_POLICY", "sendReceipt": False, "sendFulfillmentReceipt": False}
 """Without the first, Shopify leaves the stock as it is (BYPASS is its default); the buyer hears from us, not from the supplier."""
+CANCEL_LOOKS = (0.0, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each look whether the store has canceled an order, which it does in the background."""
 NOTHING_DONE = frozenset({"THROTTLED", "ACCESS_DENIED", "MAX_COST_EXCEEDED", "SHOP_INACTIVE"})
 """Codes inside a 200 after which nothing was done."""
 
@@ -58,6 +61,30 @@ def find(graph: Graph, reference: str) -> Found | None:
     if not isinstance(whole, Mapping) or whole.get("sourceIdentifier") != reference:
         raise problems.protocol_error("The answer cannot be read", "The order that the store listed is not in it.")
     return Found(reference, str(whole.get("id") or ""), whole)
+
+
+def cancel(graph: Graph, their_id: str) -> None:
+    """Cancel the order, and see in the store that it is. Raises SupplierError where nobody saw that; may be asked again."""
+    if graph.settings.get("operation") != "send_orders" or not their_id:
+        raise sending.cannot("cancel", "SHOPIFY")
+    if _is_canceled(graph, their_id):
+        return
+    told = graph.whole(graph.read(shopify_documents.ORDER_CANCEL, {"id": their_id}, unwatched)).get("orderCancel")
+    errors = shopify_words.user_errors({"userErrors": (told or {}).get("orderCancelUserErrors") or []})
+    for seconds in (0.0,) if errors else CANCEL_LOOKS:
+        time.sleep(seconds)
+        if _is_canceled(graph, their_id):
+            return
+    if errors:
+        raise shopify_words.of_user_errors(errors, graph.caller, "Shopify did not cancel the order")
+    raise problems.protocol_error("The order was not canceled", f"{_host(graph)} took the request, and does not say yet that it is done.")
+
+
+def _is_canceled(graph: Graph, their_id: str) -> bool:
+    order = graph.whole(graph.read(shopify_documents.ORDER, {"id": their_id}, unwatched)).get("order")
+    if not isinstance(order, Mapping):
+        raise problems.protocol_error("The store does not know the order", "Whether it was canceled nobody saw.")
+    return bool(order.get("cancelledAt"))
 
 
 def _order(document: bytes) -> dict[str, Any]:

@@ -54,6 +54,10 @@ type Line { id: ID! sku: String quantity: Int! variant: ProductVariant }
 type Lines { nodes: [Line!]! pageInfo: PageInfo! }
 type Order { id: ID! name: String! sourceIdentifier: String createdAt: String cancelledAt: String lineItems(first: Int): Lines! }
 type Orders { nodes: [Order!]! }
+enum Reason { OTHER STAFF }
+input RefundInput { originalPaymentMethodsRefund: Boolean }
+type Job { id: ID! done: Boolean! }
+type CancelPayload { job: Job orderCancelUserErrors: [Problem!]! }
 type OrderPayload { order: Order userErrors: [Problem!]! }
 input LineInput { variantId: ID quantity: Int! }
 input Named { key: String! value: String! }
@@ -79,6 +83,8 @@ type Mutation {
   bulkOperationRunQuery(query: String!, groupObjects: Boolean = false): BulkPayload
   bulkOperationCancel(id: ID!): BulkPayload
   orderCreate(order: OrderCreateOrderInput!, options: OrderCreateOptionsInput): OrderPayload
+  orderCancel(orderId: ID!, reason: Reason!, restock: Boolean!, notifyCustomer: Boolean,
+    refundMethod: RefundInput, staffNote: String): CancelPayload
 }
 """
 SCHEMA: GraphQLSchema = build_schema(SDL)
@@ -95,6 +101,7 @@ class Store:
     """`scopes` that are granted; `see_cost`: whether unit costs may be read; `points` and `restores` of the bucket (points a second).
 
     `statuses`: what the next answers are instead, once each; `busy`: bulk operations that find no place; `bulk`: how one ends.
+    `takes_less`: units of each line of an order that it leaves out; `keeps`: it cancels no order.
     `lines_like`: changes the lines of a bulk result before they are served; `there`: the address of the result, "" for its true one.
     """
 
@@ -110,6 +117,8 @@ class Store:
     lasts: int = 3_600
     statuses: list[tuple[int, Any]] = field(default_factory=list)
     busy: int = 0
+    takes_less: int = 0
+    keeps: bool = False
     bulk: str = "COMPLETED"
     polls: int = 1
     by_item: bool = False
@@ -220,6 +229,7 @@ class Store:
             "inventoryItem": lambda _, id: next(self.item(one) for one in self.variants if id.endswith(f"/{one['number']}")),
             "bulkOperation": lambda _, id: self.look(id), "bulkOperationRunQuery": lambda _, query, **_more: self.start(query),
             "bulkOperationCancel": lambda _, id: self.cancel(id), "orderCreate": lambda _, order, options: self.create(order, options),
+            "orderCancel": lambda _, **asked: self.cancel_order(**asked),
             "order": lambda _, id: next((one for one in self.orders if one["id"] == id), None),
             "orders": lambda _, query, **_more: {"nodes": [one for one in self.orders if f'"{one["sourceIdentifier"]}"' in query]},
         }  # fmt: skip
@@ -317,6 +327,15 @@ class Store:
 
     # orders
 
+    def cancel_order(self, orderId: str, **asked: Any) -> dict[str, Any]:  # noqa: N803
+        """Done at the next look, or never where the store will not (`keeps`)."""
+        assert (asked["restock"], asked["notifyCustomer"], asked["refundMethod"]) == (True, False, {"originalPaymentMethodsRefund": False})
+        if self.keeps:
+            return {"job": None, "orderCancelUserErrors": [{"code": "INVALID", "field": ["orderId"], "message": "It was fulfilled"}]}
+        order = next(one for one in self.orders if one["id"] == orderId)
+        order["cancelledAt"] = "2026-11-27T06:01:00Z"
+        return {"job": {"id": "gid://shopify/Job/1", "done": False}, "orderCancelUserErrors": []}
+
     def create(self, order: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
         stock = {f"gid://shopify/ProductVariant/{one['number']}": one for one in self.variants}
         for line in order["lineItems"]:
@@ -329,6 +348,7 @@ class Store:
             {"id": f"gid://shopify/LineItem/{n}", "sku": "", "variant": {"id": line["variantId"]}, **line}
             for n, line in enumerate(order["lineItems"])
         ]
+        lines = [{**line, "quantity": line["quantity"] - self.takes_less} for line in lines]
         made = {
             "id": f"gid://shopify/Order/{number}", "name": f"#{number}", "sourceIdentifier": order.get("sourceIdentifier"),
             "createdAt": "2026-11-27T06:00:00Z", "lineItems": lambda _, first, **_more: page(lines, first, None),

@@ -259,6 +259,16 @@ def test_the_five_checks_name_the_store_and_offer_its_locations(guard: Any) -> N
     assert done[4].facts["choices"] == {"places": [{"value": "gid://shopify/Location/1", "label": "Main Street"}]}
 
 
+def test_where_orders_are_to_be_placed_the_test_asks_for_that_right_too(guard: Any) -> None:
+    with shopify() as server:
+        shop = Shop(server, guard, sends=True)
+        with pytest.raises(SupplierError) as refused:
+            shop.connector.check(shop.checks.append, "")
+        assert "not given write_orders." in refused.value.problem.body
+        server.scopes += ",write_orders"
+        assert shop.connector.check(shop.checks.append, "")
+
+
 @pytest.mark.parametrize("scopes, missing", [
     ("read_products,read_inventory", "read_locations"), ("write_products,write_inventory", "read_locations"),
     ("read_orders", "read_products, read_inventory, read_locations"), ("write_products,write_inventory,write_locations", ""),

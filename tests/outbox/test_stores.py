@@ -293,6 +293,17 @@ def test_shopify_gets_variants_takes_stock_by_its_rule_and_is_compared(shopping:
     assert FulfillmentRequest.get_by_id(one.id).their_id == "gid://shopify/Order/1000"
 
 
+@pytest.mark.parametrize("keeps", [False, True])
+def test_shopify_is_asked_to_cancel_what_it_took_otherwise_and_only_its_word_counts(shopping: Any, keeps: bool) -> None:
+    source, store = shopping(takes_less=1, keeps=keeps)
+    (one,) = wants_items(source, "PO-1")
+    send(source)
+    assert len(store.orders) == 1 and bool(store.orders[0].get("cancelledAt")) is not keeps
+    assert states(one) == [("processing", "check_needed") if keeps else ("failed", "rejected")]
+    said = FulfillmentRequest.get_by_id(one.id).said
+    assert ("shopify did not cancel" if keeps else "was canceled") in said.lower() + submissions(source)[0].problem["body"].lower()
+
+
 def test_shopifys_user_errors_inside_200_fail_the_request_in_its_words(shopping: Any) -> None:
     source, store = shopping(units=2)
     (one,) = wants_items(source, "PO-1")
