@@ -96,7 +96,8 @@ def mpn_sql(item: str) -> str:
     bare = f"{item}.mpn"
     for letter in STRIPPED:
         bare = f"replace({bare}, '{letter}', '')"
-    return f"{_lower(bare)} || '|' || {_lower(f'trim({item}.brand)')}"
+    key = f"{_lower(bare)} || '|' || {_lower(f'trim({item}.brand)')}"
+    return f'({key}) COLLATE "default"' if is_postgres() else key  # as the column is ordered: else its index serves nothing
 
 
 def cut_sql(column: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from portal.catalogue import keys, linking, making, matching, products, samples
-from portal.models import InventoryItem, Linking, LinkMoved, Merchant, Product, ProductLink, Source
+from portal.models import InventoryItem, Linking, LinkMoved, Merchant, Product, ProductLink, Source, database
+from portal.models.database import is_postgres
 from tests.catalogue.stock import UPC, applied, done, item, links, looked, product
 
 WHO = "ana@harbor.example"
@@ -206,3 +207,18 @@ def test_moves_that_are_interrupted_end_the_same(north: Source, merchant: Mercha
     linking.undo(made, WHO)
     made = through(made)
     assert rows() == before and made.counts["moved_back"] == 3 and left[0] <= 0
+
+
+def test_each_rule_may_use_its_index(merchant: Merchant, north: Source) -> None:
+    columns = {"gtin": keys.gtin_sql("i"), "mpn_key": keys.mpn_sql("i"), "sku": keys.sku_sql("i", "s")}
+    item(north, "1")
+    product(merchant, "A")
+    rest = "FROM inventory_item i, source s, product p"
+    for column, key in columns.items():
+        if is_postgres():  # a text of another collation than the column's is compared row by row
+            told = database.execute_sql(f"SELECT collation for ({key}), collation for (p.{column}) {rest}").fetchone()
+            assert told[0] == told[1], (column, told)
+        else:
+            there = f"SELECT EXISTS (SELECT 1 FROM product e WHERE e.merchant_id = i.merchant_id AND e.{column} = {key}) {rest}"
+            plan = str(database.execute_sql(f"EXPLAIN QUERY PLAN {there}").fetchall())
+            assert f"product_merchant_id_{column} (merchant_id=? AND {column}=?)" in plan, plan
