@@ -19,6 +19,7 @@ from portal.models import Channel, Listing, Product
 PAGE = 50
 PIECE = 1_000
 """Listings that are looked at together while a list is narrowed."""
+MOST_OF_A_CODE = 500
 SECONDS = 0.05
 """After so long a page is answered with what was found until there, and where to go on."""
 BY = {"sku": "Listing SKU", "master": "Master SKU", "code": "UPC or MPN"}
@@ -92,11 +93,17 @@ def _places(channel: Channel, query: str, by: str, state: str, after: str, size:
     if after:
         mine = mine.where(Listing.sku > after)
     if by == "code":
-        code = Product.mpn == query
-        if query.isascii() and query.isdigit() and len(query) in (8, 12, 13, 14):
-            code = code | (Product.gtin == keys.gtin(query))
-        mine = mine.join(Product).where(Product.merchant == channel.merchant_id, code)
+        mine = mine.where(Listing.product << _of_code(channel, query))
     return _beginning(mine, Listing.sku, query if by == "sku" else "", size)
+
+
+def _of_code(channel: Channel, query: str) -> list[int]:
+    """Products of that MPN or UPC, each asked for by itself: together SQLite would walk through all of them."""
+    codes = [Product.mpn == query]
+    if query.isascii() and query.isdigit() and len(query) in (8, 12, 13, 14):
+        codes.append(Product.gtin == keys.gtin(query))
+    rows: Any = Product.select(Product.id).where(Product.merchant == channel.merchant_id)
+    return [one for code in codes for (one,) in rows.where(code).limit(MOST_OF_A_CODE).tuples()]
 
 
 def _of_products(channel: Channel, query: str, state: str, after: str, size: int) -> Sequence[tuple[str, int | None]]:
