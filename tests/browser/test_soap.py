@@ -90,7 +90,7 @@ def test_a_service_is_connected(open_page: Any, source: Source, stack: Stack, wo
 
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 390), ("light", 1280)])
 def test_get_shipments_is_set_up(open_page: Any, chosen: Any, scheme: str, width: int) -> None:
-    page = open_page(script=width < 1000, scheme=scheme, width=width)
+    page = open_page(script=True, scheme=scheme, width=width)
     done = ["supplier", "connection", "file", "inventory", "orders"]
     for slug in ("promostandards", "soap-service"):
         source = chosen(slug, f"Kestrel {slug}")
