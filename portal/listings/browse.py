@@ -17,7 +17,7 @@ from portal.listings.offers import Offer
 from portal.models import Channel, Listing, Product
 
 PAGE = 50
-PIECE = 1_000
+PIECE = 250
 """Listings that are looked at together while a list is narrowed."""
 MOST_OF_A_CODE = 500
 SECONDS = 0.05
