@@ -102,10 +102,17 @@ def add(request: FulfillmentRequest, notice: Notice, cause: Cause) -> Recorded:
 
 
 def attach(shipment: Shipment, request: FulfillmentRequest, who: str) -> Recorded:
-    """A person says which request a waiting shipment is of. Raises Unmatched where its lines cannot take it; nothing changed then."""
+    """A person says which request a waiting shipment is of. Raises Unmatched where its lines cannot take it; nothing changed then.
+
+    So it does where the shipment no longer waits: what was counted once is never counted again.
+    """
     with database.atomic():
         events.lock_order(request.order_id)
-        request = FulfillmentRequest.get_by_id(request.id)
+        _one_at_a_time(shipment.source)
+        waits = Shipment.get_or_none(Shipment.id == shipment.id, Shipment.state << ("unmatched", "ignored"))
+        if waits is None:
+            raise Unmatched(f"{shipment.tracking_number} no longer waits: it was matched, or taken back. Nothing was counted again.")
+        shipment, request = waits, FulfillmentRequest.get_by_id(request.id)
         matching.check_state(request)
         items = [(item.sku, item.quantity) for item in shipment.items if item.sku]
         notice = Notice(

@@ -213,3 +213,16 @@ def test_without_the_look_at_what_is_known_a_repeat_would_count_twice(asked, sou
     told(source, items=[("HX-1", 1)])
     assert shipped(asked)["HX-1"] == 2, "the saboteur: this is what the guard prevents"
     assert requests.counts(lines_of(asked)[0]).held == 1
+
+
+def test_what_no_longer_waits_is_not_attached_again(merchant, asked, source):
+    waiting = told(source, "9999", "TRK7", [("HX-1", 1)]).shipment
+    stale = Shipment.get_by_id(waiting.id)
+    shipments.attach(waiting, asked, "ana")
+    with pytest.raises(Unmatched, match="no longer waits"):
+        shipments.attach(stale, asked, "bo")  # its row is gone, so without that look it would be told as all of the order
+    matched = told(source, items=[("HX-1", 1)]).shipment
+    other = ask(place(merchant, [("HX-1", 3)], "1002"), source)
+    with pytest.raises(Unmatched, match="no longer waits"):
+        shipments.attach(matched, other, "bo")
+    assert shipped(asked) == {"HX-1": 2, "HX-2": 0} and shipped(other) == {"HX-1": 0}
