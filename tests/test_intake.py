@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -31,7 +34,7 @@ def test_only_records_that_the_last_feed_did_not_hold_are_read():
     assert read(known, 33, 44, 11) == [1]
     known.add(44, "B", 3, True)
     assert not known.settle() and known.doubled() == [] and known.gone() == []
-    after = known.after(delta=False)
+    after = known.after(delta=False).whole()
     assert sorted(zip(after.skus(range(len(after))), after.hashes.tolist(), strict=True)) == [("A", 11), ("B", 44), ("C", 33)]
 
 
@@ -40,8 +43,8 @@ def test_what_is_not_named_any_more_is_gone_from_a_full_feed_and_stays_in_the_re
     assert read(known, 22) == []
     known.settle()
     assert known.gone() == ["A"]
-    assert sorted(known.after(delta=True).skus(range(2))) == ["A", "B"]
-    assert known.after(delta=False).skus(range(1)) == ["B"]
+    assert sorted(known.after(delta=True).whole().skus(range(2))) == ["A", "B"]
+    assert known.after(delta=False).whole().skus(range(1)) == ["B"]
 
 
 def test_a_sku_that_stood_on_a_set_aside_row_too_is_not_gone_while_its_other_row_is_there():
@@ -60,7 +63,7 @@ def test_a_sku_that_now_stands_twice_has_both_its_records_read():
     assert [int(n) for n in known.forced(np.array([11, 22, 55], np.uint64))] == [0]
     known.add(READ_AGAIN, "A", 2, True)
     assert sorted(known.doubled()[0]) == [2, 4]
-    after = known.after(delta=False)
+    after = known.after(delta=False).whole()
     told = dict(zip(after.skus(range(len(after))), after.hashes.tolist(), strict=True))
     assert told == {"A": READ_AGAIN, "B": 22}
 
@@ -94,13 +97,34 @@ def test_a_record_survives_the_disk_and_another_key_or_a_flipped_bit_is_none(tmp
 
 def test_skus_move_together_once_half_of_their_bytes_are_of_no_use():
     many = FeedRecord.of(range(1, 101), [f"SKU-{n}" for n in range(100)])
-    few = many.only(np.arange(100) % 10 == 3)
-    assert few.skus(range(10)) == [f"SKU-{n}" for n in range(100) if n % 10 == 3]
-    assert len(few.blob) < len(many.blob) / 5
+    for share, moved in ((2, False), (10, True)):
+        known = Known(many)
+        read(known, *range(share, 101, share))
+        known.settle()
+        few = known.after(delta=False).whole()
+        assert few.skus(range(len(few))) == [f"SKU-{n}" for n in range(100) if n % share == share - 1]
+        assert (len(few.blob) < len(many.blob) / 5) == moved
+
+
+@given(st.lists(st.integers(0, 60), max_size=40), st.lists(st.integers(0, 60), max_size=40), st.booleans())
+def test_entries_are_saved_array_by_array_as_one_record_in_order(older, newer, delta):
+    known = Known(FeedRecord.of(older, [f"SKU-{n}" for n in range(len(older))]))
+    known.seen[::2] = True
+    known.add_used([(one, row, f"SKU-{row}é") for row, one in enumerate(newer)])
+    entries = known.after(delta)
+    with TemporaryDirectory() as folder:
+        entries.save(Path(folder) / "x.record", "key")
+        back, whole = feed_record.load(Path(folder) / "x.record", "key"), entries.whole()
+    assert back is not None and back.hashes.tolist() == whole.hashes.tolist() == sorted(whole.hashes.tolist())
+    before = [(one, f"SKU-{n}") for n, one in sorted(enumerate(older), key=lambda pair: pair[1])]
+    expected = before if delta else before[::2]
+    assert Counter(zip(back.hashes.tolist(), back.skus(range(len(back))), strict=True)) == Counter(
+        [*expected, *((one, f"SKU-{row}é") for row, one in enumerate(newer))]
+    )
 
 
 def test_a_record_comes_back_from_its_file_as_it_was_even_an_empty_one(tmp_path):
-    for made in (record(A=11, Größe=22), record(), record(A=11).joined(record(B=22)), record(A=1, B=2).only(np.array([False, True]))):
+    for made in (record(A=11, Größe=22), record(), record(A=11).joined(record(B=22)), record(A=1, B=2).apart(np.array([False, True]))):
         made.save(tmp_path / "one.record", "key")
         back = feed_record.load(tmp_path / "one.record", "key")
         assert back is not None

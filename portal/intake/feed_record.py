@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,15 @@ class FeedRecord:
         blob, starts, lengths = self.blob, self.starts, self.lengths
         return [str(blob[(at := int(starts[n])) : at + int(lengths[n])], "utf-8", "surrogatepass") for n in places]
 
-    def only(self, chosen: NDArray[np.bool_]) -> FeedRecord:
-        """The entries that `chosen` marks; their SKUs move together once half of the blob is of no use."""
-        kept = FeedRecord(self.hashes[chosen], self.sku_hashes[chosen], self.starts[chosen], self.lengths[chosen], self.blob)
-        if int(kept.lengths.sum(dtype=np.uint64)) * 2 >= len(self.blob):
-            return kept
-        return FeedRecord.of(kept.hashes, kept.skus(range(len(kept))))
+    def apart(self, chosen: NDArray[np.bool_]) -> FeedRecord:
+        """The entries that `chosen` marks, with a blob of their own."""
+        lengths = self.lengths[chosen]
+        starts = np.zeros(len(lengths), np.uint64)
+        np.cumsum(lengths[:-1], dtype=np.uint64, out=starts[1:])
+        blob = bytearray()
+        for at, length in zip(self.starts[chosen].tolist(), lengths.tolist(), strict=True):
+            blob += self.blob[at : at + length]
+        return FeedRecord(self.hashes[chosen], self.sku_hashes[chosen], starts, lengths, blob)
 
     def ordered(self) -> FeedRecord:
         """The entries by their hashes, so that a look for one touches little memory."""
@@ -87,20 +91,60 @@ class FeedRecord:
 
     def save(self, path: Path, key: str) -> None:
         """Write the file durably under its final name. `key`: what reading depended on."""
-        parts: list[Any] = [*(np.ascontiguousarray(getattr(self, name), kind) for name, kind in _ARRAYS), self.blob]
-        digest = xxh3_128()
-        for one in parts:
+        arrays = (np.ascontiguousarray(getattr(self, name), kind) for name, kind in _ARRAYS)
+        _write(path, key, len(self), arrays, [self.blob])
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Chosen entries of some records, in the order of their hashes.
+
+    Each array is made when it is written, and held by nobody: of millions of entries it takes tens of megabytes.
+    """
+
+    parts: Sequence[tuple[FeedRecord, NDArray[np.bool_] | slice]]
+
+    def whole(self) -> FeedRecord:
+        """All of them as one record."""
+        hashes, sku_hashes, starts, lengths = self._arrays()
+        return FeedRecord(hashes, sku_hashes, starts, lengths, b"".join(self._blobs()))
+
+    def save(self, path: Path, key: str) -> None:
+        """As `FeedRecord.save`."""
+        _write(path, key, sum(len(record.hashes[chosen]) for record, chosen in self.parts), self._arrays(), self._blobs())
+
+    def _blobs(self) -> list[bytes | bytearray | memoryview]:
+        return [record.blob for record, _ in self.parts]
+
+    def _arrays(self) -> Iterator[NDArray[Any]]:
+        order = np.argsort(self._joined("hashes"), kind="stable")
+        for name, _ in _ARRAYS:
+            yield self._joined(name)[order]
+
+    def _joined(self, name: str) -> NDArray[Any]:
+        found, before = [], 0
+        for record, chosen in self.parts:
+            one = getattr(record, name)[chosen]
+            found.append(one + np.uint64(before) if before and name == "starts" else one)
+            before += len(record.blob)
+        return np.concatenate(found) if len(found) > 1 else found[0]
+
+
+def _write(path: Path, key: str, entries: int, arrays: Iterable[NDArray[Any]], blobs: Sequence[Any]) -> None:
+    head = {"key": key, "entries": entries, "blob": sum(map(len, blobs)), "sum": xxh3_128().hexdigest()}
+    digest = xxh3_128()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(MAGIC + json.dumps(head).encode() + b"\n")
+        for one in chain(arrays, blobs):  # one after the other: together they may be hundreds of megabytes
             digest.update(one)
-        head = json.dumps({"key": key, "entries": len(self), "blob": len(self.blob), "sum": digest.hexdigest()}).encode() + b"\n"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            file.write(MAGIC + head)
-            for one in parts:  # one after the other: together they may be hundreds of megabytes
-                file.write(one)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+            file.write(one)
+        file.seek(len(MAGIC))
+        file.write(json.dumps({**head, "sum": digest.hexdigest()}).encode())  # as long as the first one
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
 
 
 def load(path: Path, key: str | None = None) -> FeedRecord | None:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from portal.intake.feed_record import LONGEST_SKU, READ_AGAIN, FeedRecord, among
+from portal.intake.feed_record import LONGEST_SKU, READ_AGAIN, Entries, FeedRecord, among
 from portal.intake.hashing import sku_hash
 
 _NONE = FeedRecord.of([], [])
+_EVERY = slice(None)
 
 
 class Known:
@@ -116,8 +117,8 @@ class Known:
         missing = missing[np.argsort(self.before.starts[missing])]  # in the order of their feed
         return list(dict.fromkeys(self.before.skus(missing)))
 
-    def after(self, delta: bool) -> FeedRecord:
-        """The record of this feed. `delta`: what it does not name stays in it."""
+    def after(self, delta: bool) -> Entries:
+        """The record of this feed, to be saved. `delta`: what it does not name stays in it."""
         fresh = _NONE
         if len(self.hashes):
             lengths = np.frombuffer(self.lengths, np.uint16)
@@ -125,7 +126,9 @@ class Known:
             np.cumsum(lengths[:-1], dtype=np.uint64, out=starts[1:])
             hashes, keys = np.frombuffer(self.hashes, np.uint64), np.frombuffer(self.sku_hashes, np.uint64)
             fresh = FeedRecord(hashes, keys, starts, lengths, self.blob)
-        kept = self.seen
-        if delta and len(self.before):
-            kept = ~among(self.before.sku_hashes, fresh.sku_hashes)
-        return self.before.only(kept).joined(fresh).ordered()
+        kept, before = self.seen, self.before
+        if delta and len(before):
+            kept = ~among(before.sku_hashes, fresh.sku_hashes)
+        if int(before.lengths[kept].sum(dtype=np.uint64)) * 2 < len(before.blob):  # else half of it would be of no use
+            return Entries([(before.apart(kept), _EVERY), (fresh, _EVERY)])
+        return Entries([(before, kept), (fresh, _EVERY)] if len(before) else [(fresh, _EVERY)])
