@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from peewee import fn
+
 from portal import audit, clock, runs
 from portal.bulk_acts import choosing, consequences, deleting, excluding, offering
 from portal.catalogue import linking, matching
@@ -119,7 +121,7 @@ def give_up(act: BulkAct, who: str) -> BulkAct:
         ends: dict[str, Any] = {"gathering": {"state": "left"}, "undoing": {"state": "done"}}.get(
             act.state, {"state": "done", "applied_at": clock.now()}
         )  # fmt: skip
-        BulkAct.update(counts={**act.counts, **counted}, **ends).where(BulkAct.id == act.id).execute()
+        BulkAct.update(counts=_added(act, counted), **ends).where(BulkAct.id == act.id).execute()
         audit.write(act.merchant, who, f"items.{act.act}.give_up", "bulk_act", act.public_id)
     return BulkAct.get_by_id(act.id)
 
@@ -166,7 +168,7 @@ def perform(work: Work) -> Outcome:
     }  # fmt: skip
     with work.transaction():
         mine = (BulkAct.id == act.id) & (BulkAct.state == STATES[step]) & (BulkAct.run_id == work.run.id)
-        if not BulkAct.update(counts={**act.counts, **told}, **ends[step]).where(mine).execute():
+        if not BulkAct.update(counts=_added(act, told), **ends[step]).where(mine).execute():
             raise LostLease(work.run.public_id)
     return Outcome("finished", told)
 
@@ -183,11 +185,19 @@ def _carry(work: Work, act: BulkAct, step: str) -> dict[str, int]:
     return {**told, **keeping.finish(work)}
 
 
+def _added(act: BulkAct, told: Mapping[str, int]) -> dict[str, int]:
+    """The act's counts with those of a run: what came back by an earlier undo came back too."""
+    counts = {**act.counts, **told}
+    return counts | {"back": act.counts.get("back", 0) + told["back"]} if "back" in told else counts
+
+
 def erase_old() -> None:
     """Forget which items old acts were for: those that were never confirmed after a day, others once they can no longer be undone."""
     day, week = (clock.now() - timedelta(**ago) for ago in ({"hours": HOURS_TO_CONFIRM}, {"days": DAYS_TO_UNDO + 1}))
-    over = ((BulkAct.state == "ready") & (BulkAct.at < day)) | (BulkAct.state == "undone") | (BulkAct.at < week)
-    for act in BulkAct.select(BulkAct.id).where(over, BulkAct.state.not_in(tuple(STATES.values()))):
+    unconfirmed = (BulkAct.state == "ready") & (fn.COALESCE(BulkAct.chosen_at, BulkAct.at) < day)
+    BulkAct.update(state="left").where(unconfirmed).execute()  # first: whoever confirms meanwhile finds either all or nothing
+    over = (BulkAct.state << ("undone", "left")) | ((BulkAct.state == "done") & (fn.COALESCE(BulkAct.applied_at, BulkAct.at) < week))
+    for act in BulkAct.select(BulkAct.id).where(over):
         some = "SELECT item_id FROM bulk_item WHERE act_id = ? LIMIT ?"
         while bulk.run(f"DELETE FROM bulk_item WHERE act_id = ? AND item_id IN ({some})", [act.id, act.id, matching.SPAN]).rowcount:
             bulk.pause()

@@ -113,6 +113,7 @@ def test_what_somebody_changed_since_is_left_alone(feed: Feed, merchant: Merchan
     act = undone(act)
     assert act.counts | {"back": 5, "kept": 1} == act.counts and act.state == "done", "one is still archived, by somebody else"
     assert [item.sku for item in InventoryItem.select() if item.archived_at] == ["SKU-00001"]
+    assert undone(act).counts["back"] == 5, "what came back the first time is still said"
 
 
 def test_deleted_items_come_back_with_the_next_file_as_new_ones(feed: Feed, merchant: Merchant) -> None:
@@ -196,6 +197,26 @@ def test_a_large_search_is_followed_by_a_run_and_an_old_choice_is_refused(feed: 
         acts.confirm(act, WHO)
     acts.erase_old()
     assert not BulkItem.select().exists() and not any(one.archived_at for one in InventoryItem.select())
+    assert BulkAct.get_by_id(act.id).state == "left"
+
+
+def test_the_items_of_an_act_are_kept_while_it_can_be_confirmed_or_undone(feed: Feed, merchant: Merchant) -> None:
+    act = choosing.searched(merchant, "delete", Asked(), WHO)
+    age(act, at=25, chosen_at=23)
+    assert acts.may_confirm(act)
+    acts.erase_old()
+    act = acted(act)
+    assert act.counts["done"] == 6 and not feed.items()
+    age(act, at=24 * 9, chosen_at=24 * 9 - 1, applied_at=24 * 6)
+    acts.erase_old()
+    assert undone(act).counts["back"] == len(feed.items()) == 6
+
+
+def age(act: BulkAct, **hours: int) -> None:
+    for name, number in hours.items():
+        setattr(act, name, clock.now() - timedelta(hours=number))
+    act.save()
+    InventoryItem.update(added_at=clock.now() - timedelta(days=30)).execute()
 
 
 def test_it_waits_for_a_feed_of_the_source_and_goes_on(feed: Feed, merchant: Merchant) -> None:
