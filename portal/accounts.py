@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from peewee import IntegrityError
 
-from portal import audit, clock, passwords, roles, vault
+from portal import audit, clock, passwords, person_links, roles, vault
 from portal.config import Config
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import FormToken, Merchant, Session, SignInAttempt, User, database
@@ -219,7 +219,7 @@ def tidy() -> None:
 
 
 def store_password(user: User, new: str, who: str, keep: Session | None = None, address: str = "", action: str = "user.password") -> None:
-    """Keep a password that was judged; every session but `keep` ends, and the count of wrong tries begins anew."""
+    """Keep a password that was judged; sessions but `keep` and all open links end, and the count of wrong tries begins anew."""
     with database.atomic():
         user.password_hash = passwords.hashed(new)
         User.update(password_hash=user.password_hash, version=User.version + 1).where(User.id == user.id).execute()
@@ -227,6 +227,7 @@ def store_password(user: User, new: str, who: str, keep: Session | None = None, 
         if keep is not None:
             others &= Session.id != keep.id
         Session.delete().where(others).execute()
+        person_links.end_open(user)
         SignInAttempt.delete().where(SignInAttempt.key == _key("email", user.email)).execute()
         audit.write(user.merchant, who, action, "user", user.public_id, after="changed", address=address)
 

@@ -159,6 +159,7 @@ def set_disabled(actor: User, user: User, disabled: bool, address: str = "") -> 
             _check_seat(now.merchant)
         User.update(disabled_at=clock.now() if disabled else None, version=User.version + 1).where(User.id == now.id).execute()
         _end_sessions(now)
+        person_links.end_open(now)
         _check_owner_left(now.merchant)
         told: dict[str, Any] = {"before": {"disabled": not disabled}, "after": {"disabled": disabled}}
         audit.write(

@@ -27,7 +27,7 @@ can_mail = wishes.can_mail
 
 LASTS = {
     "invite": timedelta(hours=2), "reset": timedelta(hours=1), "email": timedelta(hours=2), "notice": timedelta(days=1),
-    "step": timedelta(minutes=5),
+    "changed": timedelta(days=1), "step": timedelta(minutes=5),
 }  # fmt: skip
 TRIES = 4
 MOST_AT_ONCE = 100
@@ -36,6 +36,7 @@ KEPT = timedelta(days=1)  # after its end, so that a page can say that a link ha
 SUBJECTS = {
     "invite": "You are invited to {workspace} on Quayside", "reset": "A new password for Quayside",
     "email": "Confirm your new address for Quayside", "notice": "The address of your Quayside sign-in is being changed",
+    "changed": "The address of your Quayside sign-in was changed",
 }  # fmt: skip
 BODIES = {
     "invite": "{by} invites you to {workspace}. Choose a password here:\n\n{link}\n\nThe link works once, for 2 hours. If you do not know "
@@ -46,7 +47,11 @@ BODIES = {
     "then your former address stays. If you did not ask for this, do nothing.",
     "notice": "Somebody who was signed in as you asked to change the address of your sign-in to {other}. It changes once that address is "
     "confirmed. If it was not you, change your password now and tell an owner of {workspace}:\n\n{link}",
+    "changed": "Your sign-in to {workspace} has the address {other} now; this one opens nothing any more. If it was not you, tell an owner "
+    "of {workspace} at once: they can end the access of {other}.",
 }  # fmt: skip
+NOTICES = frozenset({"notice", "changed"})
+"""Only words, no link that works once. They go to `made_by`, as it was then: not to an address that was changed meanwhile."""
 PATHS = {"invite": "/invitation/", "reset": "/reset/", "email": "/new-address/"}
 
 
@@ -58,7 +63,7 @@ def make(kind: str, *, merchant: Merchant | None = None, user: User | None = Non
 
 
 def post(kind: str, *, merchant: Merchant | None = None, user: User | None = None, email: str = "", role: str = "", by: str = "") -> None:
-    """A new link that the worker makes and sends to `email`; a notice goes to the person's present address and names `email`."""
+    """A new link that the worker makes and sends to `email`; a notice goes to `by` and names `email`."""
     _write(kind, merchant, user, email, role, by, None, "due")
 
 
@@ -74,9 +79,17 @@ def open_link(kind: str, token: str) -> PersonLink:
 
 def use(link: PersonLink) -> None:
     """Spend it, inside the caller's transaction. Raises NotFound when another request was faster."""
-    unused = (PersonLink.id == link.id) & PersonLink.used_at.is_null()
+    unused = (PersonLink.id == link.id) & PersonLink.used_at.is_null() & (PersonLink.ends_at > clock.now())
     if not PersonLink.update(used_at=clock.now()).where(unused).execute():
         raise NotFound("link")
+
+
+def end_open(user: User) -> None:
+    """End every link that could sign in as the person or change their sign-in, and those that wait to be sent."""
+    now = clock.now()
+    theirs = (PersonLink.user == user) & (PersonLink.kind << ["email", "reset", "step"])
+    asked = (PersonLink.kind == "reset") & PersonLink.user.is_null() & (PersonLink.email == user.email)
+    PersonLink.update(ends_at=now, mail="").where(theirs | asked, PersonLink.used_at.is_null(), PersonLink.ends_at > now).execute()
 
 
 def tidy() -> None:
@@ -154,7 +167,7 @@ def _message(row: PersonLink, token: str) -> bytes:
     words = {"workspace": workspace, "by": row.made_by, "email": row.email, "other": row.email, "link": link}
     made = EmailMessage(policy=SMTP)
     made["From"] = Address(display_name="Quayside", addr_spec=settings.smtp_from)
-    made["To"] = Address(addr_spec=row.user.email if row.kind == "notice" and row.user else row.email)
+    made["To"] = Address(addr_spec=row.made_by if row.kind in NOTICES else row.email)
     made["Subject"] = SUBJECTS[row.kind].format(**words)
     made["Date"] = format_datetime(_aware(now))
     made["Message-ID"] = f"<{hashed(row.public_id)[:32]}@{settings.smtp_from.rpartition('@')[2]}>"

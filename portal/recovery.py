@@ -53,7 +53,10 @@ def ask_email(user: User, email: str, address: str) -> str:
 
 
 def confirm_email(token: str, address: str) -> User:
-    """The new address counts from now on; sessions end. Raises NotFound for a link that does not work, Refused when it is taken."""
+    """The new address counts from now on, which the former one is told; sessions and other links end.
+
+    Raises NotFound for a link that does not work, Refused when it is taken.
+    """
     link = person_links.open_link("email", token)
     user = link.user
     if user is None or user.disabled_at is not None:
@@ -64,6 +67,8 @@ def confirm_email(token: str, address: str) -> User:
             person_links.use(link)
             User.update(email=link.email, version=User.version + 1).where(User.id == user.id).execute()
             Session.delete().where(Session.user == user).execute()
+            person_links.end_open(user)
+            person_links.post("changed", merchant=user.merchant, user=user, email=link.email, by=before)
             told: dict[str, Any] = {"before": {"email": before}, "after": {"email": link.email}}
             audit.write(user.merchant, before, "user.email", "user", user.public_id, address=address, **told)
     except IntegrityError as taken:

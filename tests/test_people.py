@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from portal import accounts, audit, clock, people, person_links, plans, recovery, roles
+from portal import accounts, audit, clock, people, person_links, plans, recovery, roles, two_step
 from portal import config as settings
 from portal.errors import Forbidden, Invalid, NotFound, Refused
 from portal.models import AuditLine, Merchant, PersonLink, Session, SignInAttempt, User, database
@@ -221,7 +221,47 @@ def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told(owner
     recovery.ask_email(member, "new@harbor.example", "")  # taken meanwhile: said to the mailbox alone
     person_links.send_due()
     with pytest.raises(Refused, match="Somebody signs in with this address"):
-        recovery.confirm_email(token_in(mails.accepted[2] if b"Confirm" in mails.accepted[2] else mails.accepted[3]), "")
+        recovery.confirm_email(token_in(next(one for one in mails.accepted[2:] if b"Confirm" in one)), "")
+    told = next(one for one in mails.accepted[2:] if b"was changed" in one)
+    assert b"To: owner@harbor.example" in told and b"new@harbor.example" in told
+
+
+@pytest.mark.parametrize("act", ["password", "disabled", "email"])
+def test_open_links_end_with_the_password_the_address_or_the_access(owner: User, member: User, mails: Any, act: str) -> None:
+    recovery.ask_email(member, "thief@harbor.example", "")
+    recovery.ask_reset(member.email, "")
+    person_links.send_due()
+    links = [one for one in mails.accepted if re.search(rb"/(reset|new-address)/", one)]
+    reset, address = sorted(
+        (token_in(one) for one in links), key=lambda token: any(b"/new-address/" + token.encode() in one for one in links)
+    )
+    step = two_step.begin(member, "")
+    held = person_links.open_link("email", address)
+    recovery.ask_reset(member.email, "")  # waits: nobody looked yet whose it is
+    if act == "password":
+        accounts.change_password(member, PASSWORD, ANOTHER)
+    elif act == "disabled":
+        people.set_disabled(owner, member, True)
+        people.set_disabled(owner, member, False)
+    else:
+        recovery.ask_email(member, "mine@harbor.example", "")
+        person_links.send_due()
+        recovery.confirm_email(token_in(next(one for one in mails.accepted if b"To: mine@" in one)), "")
+    for kind, token in (("email", address), ("reset", reset), ("step", step)):
+        with pytest.raises(NotFound):
+            person_links.open_link(kind, token)
+    with pytest.raises(NotFound):
+        person_links.use(held)
+    before = len(mails.accepted)
+    person_links.send_due()
+    assert not [one for one in mails.accepted[before:] if b"/reset/" in one]
+
+
+def test_a_notice_goes_to_the_address_of_when_it_was_asked(owner: User, mails: Any) -> None:
+    recovery.ask_email(owner, "new@harbor.example", "")
+    User.update(email="elsewhere@harbor.example").where(User.id == owner.id).execute()
+    person_links.send_due()
+    assert any(b"To: owner@harbor.example" in one for one in mails.accepted) and not any(b"To: elsewhere@" in one for one in mails.accepted)
 
 
 def test_a_mail_server_that_is_away_is_asked_again_and_one_that_refuses_is_not(owner: User, mails: Any) -> None:

@@ -100,6 +100,7 @@ def new_address(token: str) -> Response:
         link = person_links.open_link("email", token)
         if request.method == "POST":
             recovery.confirm_email(token, request.remote_addr or "")
+            tasks.ring_for_people()
             return go(url_for("auth.sign_in", changed="1"))
     except NotFound:
         return _ended("link", "Change the address on your profile once more.", "/profile")
