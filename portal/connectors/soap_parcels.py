@@ -1,6 +1,6 @@
 """What PromoStandards' Order Shipment Notification 2.0.0 tells of parcels, as rows: reference, tracking number, carrier, date, SKU, units.
 
-notification ─▶ sales orders ─▶ places it ships to ─▶ packages ─▶ items ─▶ rows      what cannot be counted for certain is said instead
+notifications of one order ─▶ sales orders ─▶ places it ships to ─▶ packages ─▶ items ─▶ rows      what is not certain is said instead
 """
 
 from __future__ import annotations
@@ -24,19 +24,23 @@ _BY_HAND = "Nothing of it was recorded; add it by hand."
 def rows(message: Any, orders: Sequence[Placed], whole: bool, say: Say) -> list[dict[str, Any]]:
     """Rows named as our fields. `whole`: the answer tells all parcels of its orders, so that what is complete can be compared."""
     by_reference = {one.reference: one for one in orders}
-    found: list[dict[str, Any]] = []
+    packages: dict[str, list[Item]] = {}
+    complete: dict[str, bool] = {}
     for notice in _each(message, "OrderShipmentNotificationArray", "OrderShipmentNotification"):
         reference = _text(notice, "purchaseOrderNumber")
-        packages = [
+        packages.setdefault(reference, []).extend(
             package
             for sales in _each(notice, "SalesOrderArray", "SalesOrder")
             for shipment in _each(sales, "ShipmentArray", "Shipment")
             for package in _each(shipment, "PackageArray", "Package")
-        ]
-        complete = _text(notice, "purchaseOrderShippedInFull").casefold() in ("true", "1")
-        mine = [row for package in packages for row in _rows(reference, package, complete and len(packages) == 1, say)]
+        )
+        in_full = _text(notice, "purchaseOrderShippedInFull").casefold() in ("true", "1")
+        complete[reference] = complete.get(reference, False) or in_full
+    found: list[dict[str, Any]] = []
+    for reference, parcels in packages.items():
+        mine = [row for package in parcels for row in _rows(reference, package, complete[reference] and len(parcels) == 1, say)]
         order = by_reference.get(reference)
-        if whole and complete and order is not None and order.units and all(row["sku"] for row in mine):
+        if whole and complete[reference] and order is not None and order.units and all(row["sku"] for row in mine):
             told = sum(int(row["quantity"]) for row in mine)
             if told < order.units:
                 words = f"they say that all of it has shipped, and tell {told:,} of {order.units:,} units in parcels. Ask them."

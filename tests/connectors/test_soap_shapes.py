@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from portal.connectors import soap_answers, soap_arguments
+from portal.connectors import soap_answers, soap_arguments, soap_parcels
 from portal.connectors.caller import Answer
 from portal.connectors.soap_files import Shelf, over_tls, sort_uploads
 from portal.connectors.soap_schema import shaped
@@ -229,3 +229,19 @@ def test_arguments_as_a_suppliers_file_writes_them() -> None:
         "b": {"from": "value", "lines": ["<b>", "two"]},
     }
     assert soap_arguments.resolved(told, {"user": "ana"}) == {"a": ["1"], "id": ["ana"], "b": ["<b>", "two"]}
+
+
+def test_two_notifications_of_one_order_are_two_parcels_of_it() -> None:
+    def told(number: str) -> dict[str, Any]:
+        package = {
+            "SalesOrderArray": {"SalesOrder": {"ShipmentArray": {"Shipment": {"PackageArray": {"Package": {"trackingNumber": number}}}}}}
+        }
+        return {"purchaseOrderNumber": "FR-1", "purchaseOrderShippedInFull": "true", **package}
+
+    said: list[str] = []
+    one, two = (
+        {"OrderShipmentNotificationArray": {"OrderShipmentNotification": many}} for many in ([told("1Z1")], [told("1Z1"), told("1Z2")])
+    )
+    assert [row["sku"] for row in soap_parcels.rows(one, [], True, lambda words, _: said.append(words))] == [""], "all of the order"
+    assert soap_parcels.rows(two, [], True, lambda words, _: said.append(words)) == []
+    assert len(said) == 2 and "do not tell what is in parcel 1Z2" in said[1]
