@@ -2,7 +2,7 @@
 
              found ─▶ firing ─▶ acknowledged ─┐
 snoozed ◀──── a person ◀──┘                   ├─▶ over for 5 minutes ─▶ resolved ─▶ found again: firing
-   └─ its time is over, or it changed ─▶ firing
+   └─ its time is over, or it changed ─▶ firing          whatever its state: a worse level than before fires anew
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def due(told_at: datetime | None, quiet_hours: int, now: datetime) -> datetime:
 def _fires(alert: Any, found: Finding, now: datetime) -> bool:
     if alert.state == "resolved":
         return True
-    if alert.state == "firing":
-        return False
     if WORST.index(_level(found)) < WORST.index(alert.level):
         return True
+    if alert.state == "firing":
+        return False
     if alert.state == "snoozed":
         return bool(alert.snoozed_until <= now) if alert.snoozed_until is not None else bool(found.mark != alert.snooze_mark)
     return _grew(alert, found)

@@ -39,7 +39,8 @@ def _told(merchant: int, name: str, label: str, used: int, limit: int) -> Findin
     body = f"{used:,} of {limit:,} are used. {after}. What you have keeps working: nothing is removed, and no order is touched."
     headline = f"{label}: the plan is full" if full else f"{label}: {100 * used // limit}% of the plan is used"
     facts = {"place": "usage", "of": name}
-    return Finding(merchant, "limit_near", name, headline, body, mark="full" if full else "near", facts=facts)
+    level, mark = ("action", "full") if full else ("", "near")
+    return Finding(merchant, "limit_near", name, headline, body, level=level, mark=mark, facts=facts)
 
 
 def _used(name: str, held: Mapping[int, int], look: Look) -> dict[int, int]:

@@ -64,7 +64,8 @@ RULES: Mapping[str, Rule] = {
     "channel_orders": Rule("Channel orders waiting", "Orders of a store could not be taken.", "action", "channel", HOURS, 1, (0, *_AGES)),
     "tracking_untold": Rule("Tracking numbers not told", "A store refused a tracking number, or may not have it.", "action", "channel"),
     "limit_near": Rule(
-        "Limit near", "More than so much of what your plan holds is used.", "warning", "workspace", PERCENT, 90, (70, 80, 90, 95)
+        "Limit near", "More than so much of what your plan holds is used; once it is full, action is needed.", "warning", "workspace",
+        PERCENT, 90, (70, 80, 90, 95),
     ),
     "backup_old": Rule(
         "Backup old", "No backup of the installation was made for so long. Only its staff are told.", "action", "installation", HOURS, 26,

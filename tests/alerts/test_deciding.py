@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from portal import clock
-from portal.alerts import evaluate, listing
+from portal.alerts import deciding, evaluate, listing
+from portal.alerts.findings import Finding
 from portal.errors import Invalid, Refused
 from portal.models import Alert, AlertMessage, AnswerProblem, Integration, Merchant, Source, User
 from tests.alerts.noted import NOW, ended, live, look, only, problem, told
@@ -200,3 +202,14 @@ def test_lists_show_what_fires_and_the_worst_first(time: Time, source: Source, m
     assert [one.rule for one in page.rows] == ["sign_in_ended", "feed_late", "answers_unused"]
     assert (dict(page.counts), page.next, listing.firing(merchant)) == ({"open": 3, "snoozed": 0, "ended": 0}, 0, 2)
     assert listing.page(other_merchant).rows == []
+
+
+@pytest.mark.parametrize("state", ["firing", "acknowledged", "snoozed"])
+def test_a_worse_level_is_told_whatever_its_state(state: str) -> None:
+    near = Finding(1, "limit_near", "skus", "90%", "", mark="near")
+    alert = Alert(**deciding.begun(near, NOW), state=state, turn=1, times=1, snoozed_until=NOW + HOUR)
+    full = replace(near, level="action", mark="full")
+    found = deciding.met(alert, full, NOW + MINUTE)
+    assert (found.tell, found.columns["level"], found.columns["turn"]) == ("fired", "action", 2)
+    worse = Alert(**deciding.begun(full, NOW), state="firing", turn=2, times=1)
+    assert (deciding.met(worse, full, NOW).tell, deciding.met(worse, near, NOW).tell) == ("", "")
