@@ -1,6 +1,6 @@
 """Back from a backup: into an empty place, or into a scratch place to prove that it could be done.
 
-hashes ─▶ database ─▶ integrity, counts ─▶ one secret of each merchant opens ─▶ raw files ─▶ sending off, everybody signed out, doubts noted
+hashes ─▶ raw files ─▶ database, with sending off and nobody signed in ─▶ integrity, counts, a secret of each merchant ─▶ doubts noted
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ WHY = (
     "The database was restored from the backup of {at} UTC. What left after it is not known here. Nothing is sent until an operator "
     "turns sending on (flask --app app sending on)."
 )
+
+CHANGED_AT_ONCE = ("session", "sending_stop")
 
 
 @dataclass
@@ -84,19 +86,16 @@ def restore(folder: Path, key: Path | None = None) -> Proof:
         raise Refused(f"The backup is damaged: {problems[0]}. Nothing was restored.")
     if settings.spool_dir.is_dir() and any(settings.spool_dir.iterdir()):
         raise Refused(f"{settings.spool_dir} holds files already. Nothing was restored. Move them away first.")
+    snapshot.refuse_unfit(settings.database_url, told)
     keys = _key_in_place(folder, key)
     proof = Proof(folder, told["made_at"], raw_files=told["raw_files"]["kept"])
-    snapshot.load(settings.database_url, folder, told)
+    _bring_raw_files(folder, told)
+    snapshot.load(settings.database_url, folder, told, _at_once(told))
     with _connected():
-        _look(proof, told, keys)
-    if (folder / backup.FILES).is_dir():
-        shutil.copytree(folder / backup.FILES, settings.spool_dir, dirs_exist_ok=True)
-        for name in told["files"]:
-            if name.startswith(f"{backup.FILES}/"):
-                raw_files.keep(name.removeprefix(f"{backup.FILES}/"))
+        _look(proof, told, keys, but=CHANGED_AT_ONCE)
     with _connected(), database.atomic():
-        stops.stop_everything(WHY.format(at=proof.made_at[:16].replace("T", " ")), "restore", automatic=True)
         doubts = restored.note_doubts()
+        stops.restored(WHY.format(at=proof.made_at[:16].replace("T", " ")))
         Session.delete().execute()  # one that was ended since would be open again
         OperatorNote.delete().execute()
         notes.write(notes.RESTORE, folder=str(folder), made_at=proof.made_at, doubts=doubts)
@@ -106,12 +105,30 @@ def restore(folder: Path, key: Path | None = None) -> Proof:
     return proof
 
 
-def _look(proof: Proof, told: dict[str, Any], keys: vault.Vault) -> None:
+def _bring_raw_files(folder: Path, told: dict[str, Any]) -> None:
+    """Before the database, so that none ever names one that is not there yet."""
+    if not (folder / backup.FILES).is_dir():
+        return
+    shutil.copytree(folder / backup.FILES, config.current().spool_dir, dirs_exist_ok=True)
+    for name in told["files"]:
+        if name.startswith(f"{backup.FILES}/"):
+            raw_files.keep(name.removeprefix(f"{backup.FILES}/"))
+
+
+def _at_once(told: dict[str, Any]) -> list[str]:
+    """What is done in the same moment as the rows come: sending off, nobody signed in. A database of before sending has no place for it."""
+    done = ["DELETE FROM session"]  # one that was ended since would be open again
+    return done + (stops.while_restoring() if "sending_stop" in told["tables"] else [])
+
+
+def _look(proof: Proof, told: dict[str, Any], keys: vault.Vault, but: tuple[str, ...] = ()) -> None:
     proof.problems += snapshot.integrity()
     now = snapshot.counted([name for name in told["tables"] if name not in snapshot.NOT_LOADED])
     proof.rows = sum(now.values())
     proof.problems += [
-        f"{name} has {now[name]:,} rows, the backup counted {told['tables'][name]:,}" for name in now if now[name] != told["tables"][name]
+        f"{name} has {now[name]:,} rows, the backup counted {told['tables'][name]:,}"
+        for name in now
+        if now[name] != told["tables"][name] and name not in but
     ]
     for merchant in Merchant.select():
         proof.merchants += 1

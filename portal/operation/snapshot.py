@@ -54,21 +54,20 @@ def stored_names(told: dict[str, Any], folder: Path) -> Iterator[tuple[str, str,
     yield from told.pop("documents")
 
 
-def load(url: str, folder: Path, told: dict[str, Any]) -> None:
-    """Put the snapshot into the empty database at `url`, and bring it up to this version. Raises Refused where it is not empty or newer."""
-    _refuse_unfit(url, told)
+def load(url: str, folder: Path, told: dict[str, Any], at_once: Sequence[str] = ()) -> None:
+    """Put the snapshot into the empty database at `url`, and bring it up to this version. Raises Refused where it is not empty or newer.
+
+    `at_once`: statements that are done before anybody else can see a row.
+    """
+    refuse_unfit(url, told)
     if told["database"] == SQLITE:
-        place = Path(url.removeprefix("sqlite:///"))
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with closing(sqlite3.connect(folder / FILE)) as copy, closing(sqlite3.connect(place)) as target:
-            copy.backup(target)
-        place.chmod(0o600)
+        _load_sqlite(Path(url.removeprefix("sqlite:///")), folder, at_once)
         connect(url)
     else:
         connect(url)
         with migrations.alone():
             _schema_of(told)
-        _load_postgres(url, folder, told)
+        _load_postgres(url, folder, told, at_once)
     with migrations.alone():
         migrations.apply()
 
@@ -125,7 +124,8 @@ def _copy_out(line: Any, name: str, place: Path) -> int:
         return int(ask.rowcount)
 
 
-def _refuse_unfit(url: str, told: dict[str, Any]) -> None:
+def refuse_unfit(url: str, told: dict[str, Any]) -> None:
+    """Raise Refused where `url` is of another kind, not empty, or the snapshot is of a newer version."""
     wanted = POSTGRES if told["database"] == POSTGRES else SQLITE
     if url.startswith("sqlite:") != (wanted == SQLITE):
         raise Refused(f"This backup is of {wanted.capitalize()}. DATABASE_URL must name one of that kind.")
@@ -161,7 +161,20 @@ def _without_links(line: Any, names: Sequence[str]) -> Iterator[None]:
         line.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
 
 
-def _load_postgres(url: str, folder: Path, told: dict[str, Any]) -> None:
+def _load_sqlite(place: Path, folder: Path, at_once: Sequence[str]) -> None:
+    part = place.with_name(f"{place.name}.part")
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part.unlink(missing_ok=True)  # of a restore that was killed
+    with closing(sqlite3.connect(folder / FILE)) as copy, closing(sqlite3.connect(part)) as target:
+        copy.backup(target)
+        with target:
+            for statement in at_once:
+                target.execute(statement)
+    part.chmod(0o600)
+    part.rename(place)
+
+
+def _load_postgres(url: str, folder: Path, told: dict[str, Any], at_once: Sequence[str]) -> None:
     names = [name for name in told["tables"] if name not in NOT_LOADED]
     with psycopg.connect(url) as line:
         line.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(",").join(map(sql.Identifier, names))))
@@ -172,6 +185,8 @@ def _load_postgres(url: str, folder: Path, told: dict[str, Any]) -> None:
             line.execute(
                 "SELECT setval(to_regclass(quote_ident(%s)), %s) WHERE to_regclass(quote_ident(%s)) IS NOT NULL", (name, value, name)
             )
+        for statement in at_once:
+            line.execute(statement.encode())
     with psycopg.connect(url, autocommit=True) as line:
         line.execute("ANALYZE")
 

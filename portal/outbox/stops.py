@@ -10,6 +10,7 @@ from datetime import timedelta
 from peewee import IntegrityError
 
 from portal import audit, clock
+from portal.errors import Refused
 from portal.models import SendingStop, Source, Submission, database
 from portal.outbox import journal
 
@@ -83,13 +84,33 @@ def stop_everything(why: str, by: str = "", automatic: bool = False) -> SendingS
 
 
 def start_everything(who: str) -> bool:
-    """End the stop of the installation. What the journal knew until now stops nothing any more. False where there was none."""
+    """End the stop of the installation. What the journal knew until now stops nothing any more. False where there was none.
+
+    Raises Refused while a restore has not come to its end: what may have left is not noted yet.
+    """
     stop = everywhere()
     if stop is None:
         return False
+    if stop.by == RESTORING:
+        raise Refused(UNENDED)
     journal.accept(who)
     stop.delete_instance()
     return True
+
+
+def while_restoring() -> list[str]:
+    """Statements that switch sending off in a database that is just being loaded; `restored` says that it was."""
+    row = f"NULL, '{UNENDED}', TRUE, '{clock.now():%Y-%m-%d %H:%M:%S.%f}', '{RESTORING}'"
+    return [
+        "DELETE FROM sending_stop WHERE source_id IS NULL",
+        f'INSERT INTO sending_stop (source_id, why, automatic, since, "by") VALUES ({row})',  # noqa: S608 - our own words
+    ]
+
+
+def restored(why: str) -> None:
+    """A restore came to its end: sending stays off, and an operator may turn it on. Joins the open transaction."""
+    SendingStop.delete().where(SendingStop.source.is_null()).execute()
+    stop_everything(why, "restore", automatic=True)
 
 
 def mind_the_journal() -> SendingStop | None:
@@ -100,6 +121,11 @@ def mind_the_journal() -> SendingStop | None:
     return everywhere()
 
 
+RESTORING = "restore under way"
+UNENDED = (
+    "A restore is under way, or did not come to its end. Sending stays off, because what may have left is not noted yet. If none runs any "
+    "more, empty the place (database and raw files) and restore again."
+)
 RESTORED = (
     "The database is older than what was sent: it was probably restored from a backup. {count:,} {them} left after it. Nothing is sent "
     "until an operator turns sending on (flask --app app sending on). What left before opens as Check needed then."

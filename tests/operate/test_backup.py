@@ -234,3 +234,27 @@ def test_what_left_after_the_backup_is_not_sent_again_though_the_journal_is_lost
         states = {row.sending for row in FulfillmentRequest.select().where(FulfillmentRequest.id << [one.id for one in gone])}
         assert states == {"check_needed"} and Submission.select().count() == 100
         assert left == [] and not Submission.select().where(Submission.state != "check_needed").exists()
+
+
+def test_a_restore_that_dies_sends_nothing_and_cannot_be_switched_on(filled, config, elsewhere, tmp_path, monkeypatch):
+    """Whenever it ends halfway, no database is there yet, or sending is off in it until it is restored anew."""
+    made = backup.make(tmp_path / "backups")
+    kept_key = Path(shutil.copy(config.secret_key_file, tmp_path / "kept.key"))
+    there = elsewhere()
+
+    def dies(*_args: Any, **_named: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(restoring.shutil, "copytree", dies)
+        restoring.restore(made.folder, kept_key)
+    assert not list(there.data_dir.glob("portal.db*"))
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(restoring, "_look", dies)  # the first step after the rows are there for everybody
+        restoring.restore(made.folder)
+    connect(there.database_url)
+    with database.connection_context():
+        assert "did not come to its end" in SendingStop.get().why and Session.select().count() == 0
+        with pytest.raises(Exception, match="restore again"):
+            stops.start_everything("test")
+        assert SendingStop.select().count() == 1
