@@ -89,7 +89,9 @@ def of_chunk(rules: Rules, chosen: str, params: Sequence[Any]) -> list[Offer]:
 def statement(rules: Rules, chosen: str) -> str:
     """The SQL of `of_chunk`; its last parameter is the currency. Amounts of the rule stand in it as whole numbers."""
     price, units = rules.price, rules.quantity
-    cost = {"highest": "z.most", "lowest": "z.least", "stocked": "coalesce(z.stocked, z.least)"}[price.cost_of]
+    cost = {"highest": "z.most", "lowest": "z.least", "stocked": "coalesce(z.stocked, CASE WHEN z.best = 0 THEN z.least END)"}[
+        price.cost_of
+    ]
     found = "z.best" if units.of == "best" else "z.total"
     return f"""
         WITH page AS MATERIALIZED ({chosen}), behind AS MATERIALIZED (

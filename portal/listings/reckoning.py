@@ -67,7 +67,7 @@ def price(rules: Rules, own: Own, items: Sequence[Item]) -> Told:
         return Told(None, ["the channel has no price rule yet"])
     used = _used(rules, items)
     if used is None or used.cost is None:
-        return Told(None, [_why_no_cost(rules.currency, items)])
+        return Told(None, [_why_no_cost(rules, items)])
     raw = (used.cost * rules.price.factor + FACTOR_SCALE // 2) // FACTOR_SCALE
     steps = [_first(rules, used, raw)]
     if rules.price.amount:
@@ -87,16 +87,21 @@ def price(rules: Rules, own: Own, items: Sequence[Item]) -> Told:
 
 
 def _used(rules: Rules, items: Sequence[Item]) -> Item | None:
-    """The item whose cost the price is made of."""
+    """The item whose cost the price is made of. Of an empty one by the rule "stocked" only where nothing could be sold at that price."""
     able = [one for one in items if not one.left_out and one.currency == rules.currency and one.cost]
     stocked = [one for one in able if one.units > 0]
     if rules.price.cost_of == "highest":
         return max(able, key=lambda one: one.cost or 0, default=None)
-    return min((rules.price.cost_of == "stocked" and stocked) or able, key=lambda one: one.cost or 0, default=None)
+    if rules.price.cost_of == "stocked" and any(one.units > 0 for one in items if not one.left_out):
+        able = stocked
+    return min(able, key=lambda one: one.cost or 0, default=None)
 
 
-def _why_no_cost(currency: str, items: Sequence[Item]) -> str:
-    counting = [one for one in items if not one.left_out]
+def _why_no_cost(rules: Rules, items: Sequence[Item]) -> str:
+    currency, counting = rules.currency, [one for one in items if not one.left_out]
+    if any(one.currency == currency and one.cost for one in counting):
+        have = " and ".join(sorted({one.source for one in counting if one.units > 0}))
+        return f"the units are those of {have}, without a cost in {currency}; the cost of a source without stock is not used for them"
     others = sorted({one.currency for one in counting if one.currency != currency and one.cost})
     if others:
         return f"no source of it has a cost in {currency}: its costs are in {' and '.join(others)}, which are not converted"

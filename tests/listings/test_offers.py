@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,6 +57,15 @@ def test_a_price_is_never_made_of_another_currency_and_that_is_said() -> None:
     assert price.value is None and "its costs are in EUR, which are not converted" in price.steps[-1]
     assert quantity.value == 0 and quantity.steps[-1] == "there is no price → 0"
     assert told([Item("Rhein", "R-1", 9, cost=10, map_price=9_990_000, currency="EUR"), NORTH])[0].value == 169_900
+
+
+@pytest.mark.parametrize("other", [Item("Rhein", "R-1", 7, cost=900_000, currency="EUR"), Item("Rhein", "R-1", 7)])
+def test_the_cost_of_an_empty_source_does_not_price_the_units_of_another(other: Item) -> None:
+    empty = Item("Northwind", "L-1", 3, 3, 124_000)
+    price, quantity = told([empty, other])
+    assert (price.value, quantity.value) == (None, 0) and "the units are those of Rhein, without a cost in USD" in price.steps[-1]
+    assert told([empty, other], cost_of="lowest")[0].value == told([empty])[0].value == 169_900
+    assert told([empty, replace(other, left_out="archived")])[0].value == 169_900
 
 
 def test_what_cannot_be_right_is_not_offered() -> None:
