@@ -32,6 +32,10 @@ RESUMED_FOR_FREE = ("apply", "revert", "silence", "remove", "purge", "link", "un
 """Stages that go on at the chunk where they were left; leaving another one would read or reckon something again."""
 
 
+READS_A_FEED = ("inventory", "dry_run")
+"""Kinds that hold their worker while they read a file, however long it is; every other one is short or makes way."""
+
+
 def in_turn() -> list[Any]:
     """For a query of runs that may be taken: the order in which they are."""
     other: Any = Run.alias()
@@ -44,16 +48,17 @@ def leaves_a_lane() -> Any:
     """For a query of runs that may be taken: those that leave one place of all workers free for another merchant.
 
     While a file is read its run cannot make way, so a merchant with many of them never holds every place. Where one merchant alone has live
-    sources, or there is one place, nothing is kept free. A test of a connection, in front of which somebody waits, may always begin.
+    sources, or there is one place, nothing is kept free. What reads no feed (orders, shipments, tests of a connection) may always begin.
     """
     places = sum(one.threads for one in presence.living("worker"))
     if places < 2 or Source.select(Source.merchant).where(Source.state == "live").distinct().count() < 2:
         return Run.id.is_null(False)
     other: Any = Run.alias()
+    reads = other.kind << READS_A_FEED
     held = other.select(fn.COUNT(other.id)).where(
-        other.merchant == Run.merchant, other.state == "running", other.lease_until > clock.now(), other.id != Run.id
+        other.merchant == Run.merchant, reads, other.state == "running", other.lease_until > clock.now(), other.id != Run.id
     )
-    return (Run.kind == "connection_check") | (held < places - 1)
+    return Run.kind.not_in(READS_A_FEED) | (held < places - 1)
 
 
 def note_taken(run: Run) -> None:

@@ -156,7 +156,7 @@ def test_a_run_makes_way_only_where_nothing_is_lost_and_somebody_waits(make_sour
 def test_a_merchant_never_holds_every_place_while_others_have_sources(make_source, merchant, other_merchant, config):
     """Two workers of two threads: three of one merchant's five runs at most, and the fourth place is the other's at once."""
     for number in range(5):
-        runs.start(make_source(f"Large {number}", state="live"), "revert")
+        runs.start(make_source(f"Large {number}", state="live"), "dry_run")
     presence.RunningProcess.delete().execute()
     row = {"kind": "worker", "host": "a", "threads": 2, "version": "1"}
     RunningProcess.insert_many([{**row, "name": f"worker:a:{pid}:x", "pid": pid} for pid in (1, 2)]).execute()
@@ -166,6 +166,7 @@ def test_a_merchant_never_holds_every_place_while_others_have_sources(make_sourc
     small = make_source("Small", of=other_merchant, state="live")
     held = [run for _ in range(4) if (run := runs.claim())]
     assert [run.merchant_id for run in held] == [merchant.id] * 3
-    waiting = runs.start(small, "revert")
+    waiting = runs.start(small, "dry_run")
     assert runs.claim().id == waiting.id
-    assert runs.start(make_source("One more", state="live"), "connection_check").id == runs.claim().id
+    for kind in ("connection_check", "send_orders", "get_shipments"):
+        assert runs.start(make_source(kind, state="live"), kind).id == runs.claim().id
