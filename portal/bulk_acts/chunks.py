@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from portal import clock, failpoints, runs
+from portal import clock, failpoints, runs, turns
 from portal.errors import Later, Problem
 from portal.inventory import stale
 from portal.leases import Work
-from portal.models import BulkAct, BulkItem, Source, bulk
+from portal.models import BulkAct, BulkItem, Run, Source, bulk
 from portal.models.database import is_postgres
 
 CHUNK = 1_000
@@ -58,13 +58,19 @@ def hold(ids: Sequence[int], sources: Iterable[int] = ()) -> list[int]:
     found = {one for (one,) in bulk.run(f"SELECT DISTINCT source_id FROM inventory_item WHERE id {bulk.any_of()}", (chosen,)).fetchall()}
     held = sorted(found | set(sources))
     for source_id in held:
-        if (writer := runs.writer_of(source_id)) is not None:
+        if (writer := runs.writer_of(source_id) or _begun(source_id)) is not None:
             name = Source.get_by_id(source_id).name
             words = Problem("source_busy", f"It waits for run {writer.number:,} of {name}", "It goes on by itself once that has ended.")
             raise Later(words, clock.now() + WAIT)
     if is_postgres():
         bulk.run("SELECT id FROM inventory_item WHERE id = ANY(?) ORDER BY id FOR UPDATE", (chosen,)).fetchall()
     return held
+
+
+def _begun(source_id: int) -> Run | None:
+    """The run that gave its worker away with a plan of the source half carried out: its numbers hold only for the items it planned with."""
+    planned = Run.stage << ("plan", "guard", *turns.RESUMED_FOR_FREE)
+    return Run.get_or_none(Run.source == source_id, Run.state == "queued", Run.attempt > 0, Run.kind << runs.WRITERS, planned)
 
 
 def mark(act: BulkAct, ids: Sequence[int], sources: Iterable[int]) -> None:

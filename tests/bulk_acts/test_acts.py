@@ -234,6 +234,25 @@ def test_it_waits_for_a_feed_of_the_source_and_goes_on(feed: Feed, merchant: Mer
     assert BulkAct.get_by_id(act.id).counts["done"] == 6 and not feed.items()
 
 
+def test_it_waits_for_a_sync_that_gave_way_with_its_plan_half_done(feed: Feed, merchant: Merchant, monkeypatch: Any) -> None:
+    act = acted(choosing.searched(merchant, "delete", Asked(), WHO))
+    run, gave = feed.start(rows_of(6)), list[bool]()
+    monkeypatch.setattr("portal.turns.should_make_way", lambda run, _: run.stage == "apply" and not gave and not gave.append(True))
+    claimed = runs.claim()
+    assert claimed.id == run.id
+    runs.perform(claimed, HANDLERS)
+    assert Run.get_by_id(run.id).state == "queued" and gave
+    Run.update(due_at=clock.now() + timedelta(hours=1)).where(Run.id == run.id).execute()
+    act = undone(act)
+    assert act.state == "undoing" and "waits for run" in Run.get_by_id(act.run_id).problem["headline"]
+    Run.update(due_at=clock.now()).where(Run.id << (run.id, act.run_id)).execute()
+    done()
+    Run.update(due_at=clock.now()).where(Run.id == act.run_id).execute()
+    done()
+    assert Run.get_by_id(run.id).state == "finished" and len(feed.items()) == 6
+    assert BulkAct.get_by_id(act.id).counts["kept"] == 6, "the file had brought them again"
+
+
 def test_stopped_half_way_it_is_gone_on_with_or_left(feed: Feed, merchant: Merchant, monkeypatch: Any) -> None:
     monkeypatch.setattr(chunks, "CHUNK", 2)
     stop_after(monkeypatch, 2)
