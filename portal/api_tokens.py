@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from portal import audit, clock
 from portal.errors import Invalid, NotFound
-from portal.models import ApiToken, Merchant, Source, database
+from portal.models import ApiToken, Merchant, Source, User, database
 
 SCOPES = {
     "orders:read": "Read orders",
@@ -85,6 +85,19 @@ def revoke(token: ApiToken, who: str) -> None:
         changed = ApiToken.update(revoked_at=clock.now()).where(ApiToken.id == token.id, ApiToken.revoked_at.is_null()).execute()
         if changed:
             audit.write(token.merchant, who, "api_token.revoke", "api_token", token.public_id, before={"name": token.name})
+
+
+def of_person(user: User) -> list[ApiToken]:
+    """Tokens that open something and were made by the person."""
+    return [one for one in listing(user.merchant) if one.made_by == user.email and is_live(one)]
+
+
+def revoke_of(user: User, who: str) -> int:
+    """End all that the person made; how many."""
+    ended = of_person(user)
+    for token in ended:
+        revoke(token, who)
+    return len(ended)
 
 
 def of_secret(secret: str) -> ApiToken | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import IntegrityError, fn
 
-from portal import accounts, audit, clock, passwords, person_links, plans, roles
+from portal import accounts, api_tokens, audit, clock, passwords, person_links, plans, roles
 from portal.errors import Forbidden, Invalid, NotFound, Refused
 from portal.models import AuditLine, Authenticator, Merchant, Passkey, PersonLink, Session, User, database
 
@@ -136,7 +136,10 @@ def accept(token: str, password: str, address: str, browser: str) -> str:
 
 
 def change_role(actor: User, user: User, role: str, address: str = "") -> None:
-    """Give `user` another role and end their sessions. Raises Forbidden, Refused, Invalid."""
+    """Give `user` another role and end their sessions; tokens that they made end with the right to make them.
+
+    Raises Forbidden, Refused, Invalid.
+    """
     with database.atomic():
         actor, now = _both(actor, user)
         _check_role(actor, role)
@@ -144,13 +147,15 @@ def change_role(actor: User, user: User, role: str, address: str = "") -> None:
             return
         User.update(role=role, version=User.version + 1).where(User.id == now.id).execute()
         _end_sessions(now)
+        if not roles.may(role, "credentials"):
+            api_tokens.revoke_of(now, actor.email)
         _check_owner_left(now.merchant)
         told: dict[str, Any] = {"before": {"role": now.role}, "after": {"role": role}}
         audit.write(now.merchant, actor.email, "user.role", "user", now.public_id, address=address, **told)
 
 
 def set_disabled(actor: User, user: User, disabled: bool, address: str = "") -> None:
-    """End somebody's access and sessions, which frees the seat, or give it back. Raises Forbidden, Refused."""
+    """End somebody's access, sessions and API tokens, which frees the seat, or give the access back. Raises Forbidden, Refused."""
     with database.atomic():
         actor, now = _both(actor, user)
         if (now.disabled_at is not None) is disabled:
@@ -160,6 +165,8 @@ def set_disabled(actor: User, user: User, disabled: bool, address: str = "") -> 
         User.update(disabled_at=clock.now() if disabled else None, version=User.version + 1).where(User.id == now.id).execute()
         _end_sessions(now)
         person_links.end_open(now)
+        if disabled:
+            api_tokens.revoke_of(now, actor.email)
         _check_owner_left(now.merchant)
         told: dict[str, Any] = {"before": {"disabled": not disabled}, "after": {"disabled": disabled}}
         audit.write(

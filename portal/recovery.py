@@ -8,7 +8,7 @@ from peewee import IntegrityError
 
 from portal import accounts, audit, passwords, person_links
 from portal.errors import Invalid, NotFound, Refused
-from portal.models import Session, User, database
+from portal.models import ApiToken, Session, User, database
 
 NO_MAIL = "This installation sends no e-mail (SMTP_HOST)."
 
@@ -68,6 +68,7 @@ def confirm_email(token: str, address: str) -> User:
             User.update(email=link.email, version=User.version + 1).where(User.id == user.id).execute()
             Session.delete().where(Session.user == user).execute()
             person_links.end_open(user)
+            ApiToken.update(made_by=link.email).where(ApiToken.merchant == user.merchant_id, ApiToken.made_by == before).execute()
             person_links.post("changed", merchant=user.merchant, user=user, email=link.email, by=before)
             told: dict[str, Any] = {"before": {"email": before}, "after": {"email": link.email}}
             audit.write(user.merchant, before, "user.email", "user", user.public_id, address=address, **told)

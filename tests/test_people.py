@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from portal import accounts, audit, clock, people, person_links, plans, recovery, roles, two_step
+from portal import accounts, api_tokens, audit, clock, people, person_links, plans, recovery, roles, two_step
 from portal import config as settings
 from portal.errors import Forbidden, Invalid, NotFound, Refused
 from portal.models import AuditLine, Merchant, PersonLink, Session, SignInAttempt, User, database
@@ -214,7 +214,9 @@ def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told(owner
     assert b"To: new@harbor.example" in letter and b"to new@harbor.example" in notice.replace(b"=\r\n", b"")
     assert User.get_by_id(owner.id).email == "owner@harbor.example"
     session = accounts.open_session(owner)
+    api_tokens.make(owner.merchant, "Till", ["orders:read"], None, "30", owner.email)
     recovery.confirm_email(token_in(letter), "10.0.0.9")
+    assert len(api_tokens.of_person(User.get_by_id(owner.id))) == 1, "they stay this person's, to be ended with their access"
     assert accounts.session_for(session) is None and accounts.sign_in("new@harbor.example", PASSWORD, "", "")
     line = AuditLine.get(AuditLine.action == "user.email")
     assert (line.before, line.after) == ({"email": "owner@harbor.example"}, {"email": "new@harbor.example"})

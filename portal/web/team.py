@@ -9,7 +9,7 @@ from htmx_flask import request
 from wtforms import RadioField, StringField
 
 import tasks
-from portal import people, person_links, roles
+from portal import api_tokens, people, person_links, roles
 from portal.errors import Forbidden, Invalid, Refused
 from portal.web import guards
 from portal.web.addresses import external
@@ -119,7 +119,7 @@ def save_role(user_id: str) -> Response:
 def access(user_id: str) -> Response:
     """What ending or giving back somebody's access means."""
     user = people.find(g.merchant, user_id)
-    return render("team/access.html", user=user, problem="", own=user.id == g.user.id)
+    return _access_page(user, "", 200)
 
 
 @blueprint.post("/<user_id>/access")
@@ -132,7 +132,7 @@ def save_access(user_id: str) -> Response:
     try:
         people.set_disabled(g.user, user, disable, request.remote_addr or "")
     except (Refused, Forbidden) as error:
-        return render("team/access.html", status=422, user=user, problem=str(error), own=user.id == g.user.id)
+        return _access_page(user, str(error), 422)
     words = "is signed out everywhere and cannot sign in" if disable else "can sign in again"
     return saved(url_for("team.index"), f"{user.email} {words}.")
 
@@ -141,5 +141,11 @@ def _invite_page(form: Any, status: int) -> Response:
     return render("team/invite.html", "team/_invite.html", status, form=form, hints=ROLE_HINTS, mails=person_links.can_mail())
 
 
+def _access_page(user: Any, problem: str, status: int) -> Response:
+    told = {"own": user.id == g.user.id, "tokens": len(api_tokens.of_person(user))}
+    return render("team/access.html", status=status, user=user, problem=problem, **told)
+
+
 def _role_page(user: Any, form: Any, status: int) -> Response:
-    return render("team/role.html", "team/_role.html", status, user=user, form=form, hints=ROLE_HINTS, own=user.id == g.user.id)
+    told = {"own": user.id == g.user.id, "tokens": len(api_tokens.of_person(user))}
+    return render("team/role.html", "team/_role.html", status, user=user, form=form, hints=ROLE_HINTS, **told)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portal import accounts, clock, people, person_links
+from portal import accounts, api_tokens, clock, people, person_links
 from portal.models import AuditLine, PersonLink, Session, User
 from tests.conftest import PASSWORD
 from tests.test_people import ANOTHER, mails, token_in
@@ -50,6 +50,23 @@ def test_one_does_not_touch_oneself_and_admins_do_not_touch_owners(client: Any, 
         assert answer.status_code in (403, 422) and User.get_by_id(whom.id).role == "owner"
         answer = browser.send_form(f"/team/{whom.public_id}/access", {"do": "disable"})
         assert answer.status_code == 422 and User.get_by_id(whom.id).disabled_at is None
+
+
+@pytest.mark.parametrize("act", ["disabled", "operator", "owner"])
+def test_tokens_of_somebody_end_with_their_access_or_their_right(client: Any, owner: User, member: User, act: str) -> None:
+    theirs, secret = api_tokens.make(owner.merchant, "Till", ["orders:read"], None, "30", member.email)
+    kept, _ = api_tokens.make(owner.merchant, "Ours", ["orders:read"], None, "30", owner.email)
+    assert "API token that they made ends" in client.get(f"/team/{member.public_id}/access").text
+    assert "They made 1 API token" in client.get(f"/team/{member.public_id}/role").text
+    if act == "disabled":
+        assert client.send_form(f"/team/{member.public_id}/access").status_code == 303
+    else:
+        assert client.send_form(f"/team/{member.public_id}/role", {"role": act}).status_code == 303
+    assert (api_tokens.of_secret(secret) is None) == (act != "owner") and api_tokens.is_live(
+        api_tokens.find(owner.merchant, kept.public_id)
+    )
+    lines = list(AuditLine.select().where(AuditLine.action == "api_token.revoke"))
+    assert [(line.who, line.object_id) for line in lines] == ([(owner.email, theirs.public_id)] if act != "owner" else [])
 
 
 def test_changing_people_asks_for_the_password_again(client: Any, member: User, monkeypatch: pytest.MonkeyPatch) -> None:
