@@ -189,7 +189,8 @@ def _settled(product: Product, act: str) -> None:
         raise Refused(f"{_lines(waiting)} for {product.sku} and found no source yet. Settle that first. Nothing was {act}.")
     if listings := offered(product):
         words = f"{listings:,} listings of {product.sku} are" if listings != 1 else f"1 listing of {product.sku} is"
-        raise Refused(f"{words} not ended. End that on the channel first, so that no shop sells what is gone. Nothing was {act}.")
+        raise Refused(f"{words} not ended. End that on the channel, and let the shop fetch its 0 units once: "
+                      f"what merely disappears from a file a shop may go on selling. Nothing was {act}.")  # fmt: skip
 
 
 def _erase(product: Product, who: str, action: str, after: Any = None) -> None:

@@ -6,8 +6,10 @@ listings of the chunk ─▶ items behind them that count ─▶ sums ─▶ rul
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
+from portal import clock
 from portal.fields import MONEY_SCALE
 from portal.inventory import counted
 from portal.listings import rules as listing_rules
@@ -17,7 +19,9 @@ from portal.models import Channel, bulk
 
 CHUNK = 2_000
 OFFERED = ("live", "paused")
-"""States of listings that a shop is told of; an ended one is not offered."""
+"""States of listings that a shop is told of; an ended one only for so long as its 0 units may be news to a shop."""
+DAYS_AFTER_END = 7
+"""How long an ended listing stays in the file with 0 units: a shop that fetches keeps selling what merely disappears."""
 
 
 class Offer(NamedTuple):
@@ -60,11 +64,16 @@ class Offer(NamedTuple):
 
 
 def offers(channel: Channel, states: Collection[str] = OFFERED, changed: bool = False, after: str = "") -> Iterator[Offer]:
-    """Every listing of those states by Listing SKU, in bounded memory. `changed`: only those of which the store was told otherwise."""
+    """Every listing of those states by Listing SKU, in bounded memory, and those that ended within DAYS_AFTER_END, which have 0 units.
+
+    `changed`: only those of which the store was told otherwise.
+    """
     rules = listing_rules.of(channel)
     marks = ", ".join("?" for _ in states)
-    which = f"l.channel_id = ? AND l.sku > ? AND l.state IN ({marks}) ORDER BY l.sku LIMIT {CHUNK}"
-    while found := of_chunk(rules, f"SELECT l.id FROM listing l WHERE {which}", [channel.id, after, *states]):
+    told = f"(l.state IN ({marks}) OR (l.state = 'ended' AND l.changed_at > ?))"
+    which = f"l.channel_id = ? AND l.sku > ? AND {told} ORDER BY l.sku LIMIT {CHUNK}"
+    ended = clock.now() - timedelta(days=DAYS_AFTER_END)
+    while found := of_chunk(rules, f"SELECT l.id FROM listing l WHERE {which}", [channel.id, after, *states, ended]):
         yield from (one for one in found if one.differs or not changed)
         if len(found) < CHUNK:
             return

@@ -45,7 +45,8 @@ class Listing(Table):
     """A product on a channel. `sku`: the Listing SKU. A product is on a channel once.
 
     `title`, `price` (ten-thousandths of the channel's currency), `buffer` and `cap` (units): its own, NULL where the channel's rule
-    counts. `state`: live, paused (offered with 0 units) or ended (not offered). `batch`: what made it, None for a person.
+    counts. `state`: live, paused (offered with 0 units) or ended (0 units for 7 days, then none).
+    `batch`: what made it, None for a person.
     `their_id`: what the store calls it; `pushed_price`, `pushed_quantity`: what the store was told last, at `pushed_at`.
     """
 

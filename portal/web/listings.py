@@ -22,7 +22,8 @@ blueprint = Blueprint("listings", __name__)
 LOOKS = {"live": "ok", "paused": "paused", "ended": "stopped"}
 ACTS = {"live": "Make live", "paused": "Pause", "ended": "End"}
 TOLD = {
-    "live": "It is live.", "paused": "It is paused: the channel is told 0 units.", "ended": "It is ended: it is not offered any more.",
+    "live": "It is live.", "paused": "It is paused: the channel is told 0 units.",
+    "ended": "It is ended: the channel is told 0 units for 7 days, then it leaves the file.",
 }  # fmt: skip
 
 

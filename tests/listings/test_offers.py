@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -174,8 +175,10 @@ def test_offers_are_read_a_chunk_at_a_time_and_only_what_differs_on_demand(
         listed(other, made.product)
     monkeypatch.setattr(offers, "CHUNK", 2)
     assert [(one.sku, one.quantity, one.price) for one in offers.offers(channel)] == [
-        (f"P-{n}", n, 19_900) for n in (0, 1, 2, 4, 5, 6)
-    ]  # fmt: skip
+        (f"P-{n}", 0 if n == 3 else n, 19_900) for n in range(7)
+    ], "what just ended is told with 0 units"  # fmt: skip
+    Listing.update(changed_at=clock.now() - timedelta(days=8)).where(Listing.state == "ended").execute()
+    assert [one.sku for one in offers.offers(channel)] == [f"P-{n}" for n in (0, 1, 2, 4, 5, 6)]
     Listing.update(pushed_price=19_900, pushed_quantity=5).where(Listing.channel == channel).execute()
     assert [one.sku for one in offers.offers(channel, changed=True)] == ["P-0", "P-1", "P-2", "P-4", "P-6"]
     channel = ruled(channel, markup="1.9", ending="-1")
