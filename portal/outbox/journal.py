@@ -126,6 +126,13 @@ def references_of(source: str) -> set[str]:
         return set(_read().references.get(source, ()))
 
 
+def held() -> tuple[set[str], set[str]]:
+    """Public ids of all submissions that left, and of the sources they left for."""
+    with _lock:
+        known = _read()
+        return set(known.left), set(known.source_of.values())
+
+
 def _append(*lines: dict[str, Any], durable: bool = True) -> None:
     place = path()
     place.parent.mkdir(parents=True, exist_ok=True)

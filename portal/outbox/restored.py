@@ -1,24 +1,28 @@
-"""After a restore without the journal: whatever was not known to have left may have done so since, so it opens as Check needed.
+"""After a restore without the whole journal: whatever was not known to have left may have done so since, so it opens as Check needed.
 
 A line is written for each, as if it had left: the rules that compare journal and database then never send it by themselves.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from peewee import fn
 
-from portal.models import FulfillmentRequest, Source, Submission, SubmissionMember
+from portal.models import FulfillmentRequest, Source, Submission, SubmissionMember, SubmissionPart
 from portal.models.fields import new_public_id
 from portal.outbox import journal
 from portal.requests.states import ENDED
 
 OPEN = ("waiting", "claimed", "uploading", "uploaded")
+LAST = 500
+"""So many submissions that left last must stand in the journal before it is believed of what left afterwards."""
 UNSENT = ("", "rejected", "cancelled")
 
 
 def note_doubts() -> int:
-    """Note everything that may have left after the backup; how many. Nothing where the journal outlived the database: it knows."""
-    if journal.path().exists():
+    """Note everything that may have left after the backup; how many. Nothing where the whole journal outlived the database: it knows."""
+    if _journal_is_whole():
         return 0
     told: list[tuple[Submission, str, list[str]]] = []
     for submission in Submission.select(Submission, Source).join(Source).where(Submission.state << OPEN, Submission.kind == "orders"):
@@ -31,6 +35,22 @@ def note_doubts() -> int:
     journal.leaving_all(told)
     journal.forget()
     return len({one.public_id for one, _, _ in told})
+
+
+def _journal_is_whole() -> bool:
+    """Whether the journal here is of this installation, and holds what left last before the backup.
+
+    An empty one, one of another installation, or one of several machines lacks some of it, so it may lack as much of what left afterwards.
+    """
+    journal.forget()
+    held, sources = journal.held()
+    if not Source.select(Source.id).where(Source.public_id << sources).exists():
+        return False
+    rendered = SubmissionPart.select(SubmissionPart.id).where(SubmissionPart.submission == Submission.id)  # a noted doubt has no bytes
+    left: Any = Submission.select(Submission.public_id).where(
+        Submission.left_at.is_null(False), Submission.kind == "orders", fn.EXISTS(rendered)
+    )
+    return all(name in held for (name,) in left.order_by(Submission.left_at.desc()).limit(LAST).tuples())
 
 
 def _members(submission: Submission) -> list[str]:

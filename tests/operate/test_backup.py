@@ -29,12 +29,13 @@ from portal.models import (
     SendingStop,
     Session,
     Submission,
+    SubmissionPart,
     connect,
     database,
 )
 from portal.models.database import is_postgres
 from portal.operation import backup, checks, restoring
-from portal.outbox import journal, stops
+from portal.outbox import journal, restored, stops
 from tests.conftest import PASSWORD, Databases, close_database
 from tests.outgoing import send, turn_on, wants
 from tests.stocked import stock_up
@@ -258,3 +259,27 @@ def test_a_restore_that_dies_sends_nothing_and_cannot_be_switched_on(filled, con
         with pytest.raises(Exception, match="restore again"):
             stops.start_everything("test")
         assert SendingStop.select().count() == 1
+
+
+@pytest.mark.one_database
+def test_a_journal_is_believed_only_where_it_holds_what_left_before_the_backup(make_source):
+    """An empty one, one of elsewhere and one that lacks a submission change nothing: what may have left is in doubt."""
+    source = stock_up(make_source(), {})
+    turn_on(source, leave_by="email", email_to="desk@harbor.example")
+    wants(source, "PO-1", "PO-2")
+    mine = {"merchant": source.merchant_id, "source": source.id, "transport": "email", "witness": "none", "state": "sent", "tries": 1}
+    first, second = (Submission.create(**mine, reference=name, left_at=restoring.clock.now()) for name in "ab")
+    for one in (first, second):
+        SubmissionPart.create(submission=one, place=0, content=b"a", size=1, sha256="")
+    place = journal.path()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(b"")
+    assert restored.note_doubts() == 2
+    place.unlink()
+    journal.leaving(first, "another-source", ["X-1#0"], "")
+    assert restored.note_doubts() == 2
+    place.unlink()
+    journal.leaving(first, source.public_id, ["X-1#0"], "")
+    assert restored.note_doubts() == 2
+    journal.leaving(second, source.public_id, ["X-2#0"], "")
+    assert restored.note_doubts() == 0
