@@ -17,6 +17,7 @@ OUTCOMES = {
     "not_sent": "Did not arrive", "unknown": "No whole answer came",
 }  # fmt: skip
 ACTS = {"look": "Looked in the store", "send": "Told the store", "correct": "Corrected in the store"}
+STANDS_THERE = "It was taken back here, and the store may still show it. Take it out there."
 
 
 def put_in_line(shipment: Shipment, order: Order | None) -> None:
@@ -41,6 +42,5 @@ def taken_back(shipment: Shipment) -> None:
     if ChannelNotice.update(state="dropped", said=words).where(mine, ChannelNotice.state << ("waiting", "failed")).execute():
         Shipment.update(channel_state="", channel_said=words).where(Shipment.id == shipment.id).execute()
     elif ChannelNotice.select().where(mine, ChannelNotice.state << ("told", "sending", "unknown")).exists():
-        words = "It was taken back here, and the store may still show it. Take it out there."
-        ChannelNotice.update(said=words).where(mine).execute()
-        Shipment.update(channel_state="failed", channel_said=words).where(Shipment.id == shipment.id).execute()
+        ChannelNotice.update(said=STANDS_THERE).where(mine).execute()
+        Shipment.update(channel_state="failed", channel_said=STANDS_THERE).where(Shipment.id == shipment.id).execute()

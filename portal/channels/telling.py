@@ -13,6 +13,7 @@ from itertools import takewhile
 from typing import Any
 
 from portal import channels, clock, connection_parts, connections, failpoints, runs
+from portal.channels import notices
 from portal.connectors import stores
 from portal.connectors.sending import Sent, TooLate
 from portal.connectors.stores import Parcel, Store, Told
@@ -69,25 +70,30 @@ def _one(work: Work, channel: Channel, store: Store, row: ChannelNotice) -> str:
     """Do what is next for one notice; the state it ends in. Raises SupplierError where all others would fare the same."""
     shipment = Shipment.get_by_id(row.shipment_id)
     order = shipment.request.order if shipment.request else None
-    if order is None or shipment.state != "matched":
+    back = _was_taken_back(shipment)
+    if order is None or (shipment.state != "matched" and not (back and row.state in DOUBTED)):
         return _settle(work, row, "dropped", "The shipment was taken back or corrected away.")
     try:
         known = store.trackings(order.reference)
     except SupplierError as error:
         _attempt(work, row, "look", "absent", f"We could not look: {error.problem.headline}.")
         raise
-    parcel = _parcel(channel, shipment)
     numbers: dict[str, list[Told]] = {}
     for one in known:
         numbers.setdefault(carriers.plain(one.number), []).append(one)
     here = numbers.get(shipment.tracking_key, [])
+    parcel = _parcel(channel, shipment)
     left = _left(parcel, here)
-    if here and not left:
+    if here and (back or not left):
         _attempt(work, row, "look", "found", f"The store has {shipment.tracking_number}.")
+        if back:
+            return _settle(work, row, "told", "", their_id=here[0].their_id[:120], told_at=clock.now())
         return _told(work, store, row, order, here[0].their_id, parcel.lines)
     if row.state in DOUBTED and row.left_at is not None and clock.now() < row.left_at + SETTLE:
         _attempt(work, row, "look", "absent", "Not there yet. We look once more before anything is sent again.")
         return _later(work, row, "unknown", row.left_at + SETTLE, row.said)
+    if back:
+        return _settle(work, row, "dropped", "It was taken back, and the store does not have it.")
     old = _replaced(shipment, numbers)
     if isinstance(old, ChannelNotice):
         return _later(
@@ -217,10 +223,21 @@ def _told(work: Work, store: Store, row: ChannelNotice, order: Order, their_id: 
 
 def _settle(work: Work, row: ChannelNotice, state: str, said: str, **columns: Any) -> str:
     with work.transaction():
-        ChannelNotice.update(state=state, said=said, **columns).where(ChannelNotice.id == row.id).execute()
         shown = {"told": "told", "failed": "failed", "dropped": ""}.get(state, "waiting")
+        if _was_taken_back(Shipment.get_by_id(row.shipment_id)):
+            if state == "failed":
+                state, shown, said = "dropped", "", f"It was taken back, and the store did not take it: {said}"
+            elif state != "dropped":
+                shown, said = "failed", notices.STANDS_THERE
+        ChannelNotice.update(state=state, said=said, **columns).where(ChannelNotice.id == row.id).execute()
         Shipment.update(channel_state=shown, channel_said=said[:300]).where(Shipment.id == row.shipment_id).execute()
     return state
+
+
+def _was_taken_back(shipment: Shipment) -> bool:
+    """By a person, not corrected to another number: then that one's notice takes it out of the store."""
+    corrected = Shipment.select().where(Shipment.corrects == shipment.id, Shipment.state == "matched")
+    return shipment.state == "voided" and not corrected.exists()
 
 
 def _later(work: Work, row: ChannelNotice, state: str, due: Any, said: str) -> str:

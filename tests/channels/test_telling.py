@@ -211,6 +211,23 @@ def test_a_shipment_taken_back_is_not_told_and_one_that_was_is_said(sold: Any, r
     assert shop.numbers == [FEDEX] and "the store may still show it" in said(other)
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_shipment_taken_back_while_its_end_is_unknown_is_looked_for(arrived: bool, sold: Any, run_work: Any) -> None:
+    shop, channel, request = sold("bigcommerce")
+    shop.swallow, shop.refuse = int(arrived), int(not arrived)
+    parcel = ship(request, UPS, ("LAMP-1", 1))
+    tell(channel, run_work)
+    shipments.void(parcel, WHO)
+    ChannelNotice.update(due_at=clock.now()).execute()  # too early to say
+    if not arrived:
+        telling.start_due()
+        run_work()
+        assert of(parcel) == ("unknown", "failed") and "may still show it" in said(parcel)
+    tell(channel, run_work)
+    assert of(parcel) == (("told", "failed") if arrived else ("dropped", "")) and acts(parcel)[-1][0] == "look"
+    assert shop.numbers == ([UPS] if arrived else []) and ("may still show it" in said(parcel)) == arrived
+
+
 def test_a_store_that_is_away_keeps_everything_in_line(sold: Any, run_work: Any) -> None:
     shop, channel, request = sold("bigcommerce")
     parcel = ship(request, UPS, ("LAMP-1", 1))
