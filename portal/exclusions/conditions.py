@@ -13,6 +13,7 @@ Column = Callable[[str], str]
 """The SQL of a column's value, by its name."""
 
 Sql = tuple[str, list[Any]]
+_BEYOND = 2**63 - 1
 _CATEGORIES = ("category_1", "category_2", "category_3")
 _SIGNS = {"less": "<", "most": "<=", "same": "=", "least": ">=", "more": ">"}
 
@@ -31,18 +32,32 @@ def fits(rule: Exclusion, column: Column = of_item(), source: str = "i.source_id
 
 
 def first(rules: Iterable[Exclusion], column: Column = of_item(), source: str = "i.source_id", known: int | None = None) -> Sql:  # noqa: B008
-    """The id of the first rule that means the item, NULL where none does."""
-    parts, values = [], list[Any]()
-    for rule in rules:
-        sql, more = fits(rule, column, source, known)
-        parts.append(f"WHEN {sql} THEN CAST({int(rule.id)} AS bigint)")
-        values += more
-    return (f"CASE {' '.join(parts)} ELSE NULL END", values) if parts else ("CAST(NULL AS bigint)", [])
+    """The id of the first rule that means the item, NULL where none does. However many lists there are, they are looked up at once."""
+    some = list(rules)
+    lists, parts, values = [one.id for one in some if one.kind == "skus"], [], list[Any]()
+    for rule in some:
+        if rule.kind != "skus":
+            sql, more = fits(rule, column, source, known)
+            parts.append(f"WHEN {sql} THEN CAST({int(rule.id)} AS bigint)")
+            values += more
+    own = f"CASE {' '.join(parts)} ELSE NULL END" if parts else "CAST(NULL AS bigint)"
+    if not lists:
+        return own, values
+    listed = f"(SELECT min(e.exclusion_id) FROM exclusion_sku e WHERE {_on_list(lists, column, source)})"
+    if not parts:
+        return listed, []
+    least = "LEAST(" if is_postgres() else "min("  # SQLite's is NULL where either is
+    either = f"{least}coalesce({own}, {_BEYOND}), coalesce({listed}, {_BEYOND}))"
+    return f"NULLIF({either}, {_BEYOND})", values
 
 
 def any_fits(rules: Iterable[Exclusion], column: Column = of_item(), source: str = "i.source_id", known: int | None = None) -> Sql:  # noqa: B008
     """Whether any rule means the item."""
-    found = [fits(rule, column, source, known) for rule in rules]
+    some = list(rules)
+    lists = [one.id for one in some if one.kind == "skus"]
+    found = [fits(rule, column, source, known) for rule in some if rule.kind != "skus"]
+    if lists:
+        found.append((f"EXISTS (SELECT 1 FROM exclusion_sku e WHERE {_on_list(lists, column, source)})", []))
     return f"({' OR '.join(sql for sql, _ in found) or '1 = 0'})", [value for _, values in found for value in values]
 
 
@@ -59,8 +74,13 @@ def columns_of(rules: Iterable[Exclusion]) -> Collection[str]:
 
 
 def _listed(rule: Exclusion, column: Column, source: str) -> Sql:
-    there = f"e.exclusion_id = {int(rule.id)} AND e.source_id = {source} AND e.sku = {column('sku')}"
-    return f"EXISTS (SELECT 1 FROM exclusion_sku e WHERE {there})", []
+    return f"EXISTS (SELECT 1 FROM exclusion_sku e WHERE {_on_list([rule.id], column, source)})", []
+
+
+def _on_list(lists: Iterable[int], column: Column, source: str) -> str:
+    """SQL: the lines `e` of these lists that name the item. A line names its source, so the list's own source says no more."""
+    ids = ", ".join(str(int(one)) for one in lists)
+    return f"e.source_id = {source} AND e.sku = {column('sku')} AND e.exclusion_id IN ({ids})"
 
 
 def _of_definition(definition: Mapping[str, Any], column: Column) -> Sql:

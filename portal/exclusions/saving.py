@@ -128,8 +128,19 @@ def run_state(rule: Exclusion) -> str:
 
 
 def _list_of(merchant: Merchant, source: Source | None, name: str, who: str) -> Exclusion:
-    named = rules.name_of(name or f"SKUs chosen {clock.now():%d %b %Y, %H:%M}")
+    named = _free_name(merchant, rules.name_of(name or f"SKUs chosen {clock.now():%d %b %Y, %H:%M}"))
     return _made(merchant, source, named, "skus", {}, who)
+
+
+def _free_name(merchant: Merchant, name: str) -> str:
+    """The name, or the first of it with a number behind that no rule has: items show it."""
+    rows: Any = Exclusion.select(Exclusion.name).where(Exclusion.merchant == merchant, Exclusion.state != "deleted").tuples()
+    taken, named, number = {one.casefold() for (one,) in rows}, name, 1
+    while named.casefold() in taken:
+        number += 1
+        ending = f" ({number})"
+        named = name[: rules.LONGEST_NAME - len(ending)] + ending
+    return named
 
 
 def _listed(made: Exclusion, who: str) -> Exclusion:
@@ -147,8 +158,8 @@ def _read(merchant: Merchant, rule: Exclusion | None, name: str, typed: Mapping[
         others = [one for one in listing(merchant) if rule is None or one.id != rule.id]
         if any(one.name.casefold() == named.casefold() for one in others):
             errors["name"] = f"You have a rule called “{named}” already. Items show the name, so use another."
-        if rule is None and len(others) >= MOST_RULES:
-            errors["name"] = f"You have {MOST_RULES} rules, which is the most. Change one, or delete one first."
+        if rule is None and sum(one.kind == "rule" for one in others) >= MOST_RULES:
+            errors["name"] = f"You have {MOST_RULES} rules with conditions, which is the most. Change one, or delete one first."
     except Invalid as refused:
         errors |= refused.errors
     if rule is None or rule.kind != "skus":

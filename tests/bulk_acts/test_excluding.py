@@ -11,7 +11,8 @@ from portal import plans
 from portal.bulk_acts import acts, choosing
 from portal.bulk_acts.choosing import Asked
 from portal.exclusions import saving
-from portal.models import BulkAct, Exclusion, InventoryItem, Merchant, Run, Source
+from portal.inventory.counted import EXCLUDED
+from portal.models import BulkAct, Exclusion, ExclusionSku, InventoryItem, Merchant, Run, Source
 from tests.catalogue.stock import done
 from tests.feed_of import Feed, rows_of
 
@@ -98,3 +99,22 @@ def test_what_waits_for_room_comes_in_where_some_go(feed: Feed, merchant: Mercha
     assert act.counts["let_in"] == 1 and not InventoryItem.select().where(InventoryItem.kept_out == 2).exists()
     undone(act)
     assert feed.items()["SKU-00002"].kept_out == 2, "it waits, as any new item does"
+
+
+def test_more_lists_than_an_expression_may_be_deep(feed: Feed, merchant: Merchant) -> None:
+    rule = saving.create(merchant, None, "Cheap", {"groups": [{"conditions": [{"field": "sku", "op": "is", "value": "SKU-00007"}]}]}, WHO)
+    lists = [{"merchant": merchant, "name": f"List {n}", "kind": "skus", "definition": {}} for n in range(1_001)]
+    for some in range(0, len(lists), 50):
+        Exclusion.insert_many(lists[some : some + 50]).execute()
+    ids = [one.id for one in Exclusion.select().where(Exclusion.kind == "skus").order_by(Exclusion.id)]
+    named = [(ids[5], "SKU-00006"), (ids[900], "SKU-00006"), (ids[1_000], "SKU-00007"), (ids[1_000], "SKU-00001")]
+    for number, sku in named:
+        ExclusionSku.create(exclusion=number, source_id=feed.source.id, sku=sku)
+    assert synced(feed, 8).state == "finished"
+    kept = {one.sku: one.exclusion_id for one in InventoryItem.select().where(InventoryItem.kept_out == EXCLUDED)}
+    assert kept | {"SKU-00006": ids[5], "SKU-00007": rule.id} == kept, "the first of the rules that mean it"
+    saving.create(merchant, None, "Another", {"groups": [{"conditions": [{"field": "cost", "op": "less", "value": "0"}]}]}, WHO)
+    done()
+    assert feed.items()["SKU-00001"].exclusion_id == ids[1_000]
+    names = {saving.exclude_skus(merchant, feed.source, [sku], WHO).name for sku in ("A", "B", "C")}
+    assert len(names) == 3, "pressed three times in one minute"
