@@ -27,7 +27,7 @@ can_mail = wishes.can_mail
 
 LASTS = {
     "invite": timedelta(hours=2), "reset": timedelta(hours=1), "email": timedelta(hours=2), "notice": timedelta(days=1),
-    "changed": timedelta(days=1), "step": timedelta(minutes=5),
+    "changed": timedelta(days=1), "two_step": timedelta(days=1), "step": timedelta(minutes=5),
 }  # fmt: skip
 TRIES = 4
 MOST_AT_ONCE = 100
@@ -37,6 +37,7 @@ SUBJECTS = {
     "invite": "You are invited to {workspace} on Quayside", "reset": "A new password for Quayside",
     "email": "Confirm your new address for Quayside", "notice": "The address of your Quayside sign-in is being changed",
     "changed": "The address of your Quayside sign-in was changed",
+    "two_step": "Your two-step sign-in to Quayside was changed",
 }  # fmt: skip
 BODIES = {
     "invite": "{by} invites you to {workspace}. Choose a password here:\n\n{link}\n\nThe link works once, for 2 hours. If you do not know "
@@ -49,9 +50,16 @@ BODIES = {
     "confirmed. If it was not you, change your password now and tell an owner of {workspace}:\n\n{link}",
     "changed": "Your sign-in to {workspace} has the address {other} now; this one opens nothing any more. If it was not you, tell an owner "
     "of {workspace} at once: they can end the access of {other}.",
+    "two_step": "Of your sign-in to {workspace}, {step}. If it was not you, change your password now and tell an owner of {workspace}:"
+    "\n\n{link}",
 }  # fmt: skip
-NOTICES = frozenset({"notice", "changed"})
+NOTICES = frozenset({"notice", "changed", "two_step"})
 """Only words, no link that works once. They go to `made_by`, as it was then: not to an address that was changed meanwhile."""
+STEPS = {
+    "app on": "an app of codes was set up as the second step, with new recovery codes", "app off": "the app of codes was turned off",
+    "codes": "new recovery codes were made in place of the former ones",
+}  # fmt: skip
+"""`role` of a "two_step" notice -> what was done."""
 PATHS = {"invite": "/invitation/", "reset": "/reset/", "email": "/new-address/"}
 
 
@@ -164,7 +172,14 @@ def _message(row: PersonLink, token: str) -> bytes:
     settings, now = config.current(), clock.now()
     workspace = row.merchant.name if row.merchant else ""
     link = f"{root()}{PATHS[row.kind]}{token}" if row.kind in PATHS else f"{root()}/profile"
-    words = {"workspace": workspace, "by": row.made_by, "email": row.email, "other": row.email, "link": link}
+    words = {
+        "workspace": workspace,
+        "by": row.made_by,
+        "email": row.email,
+        "other": row.email,
+        "link": link,
+        "step": STEPS.get(row.role, ""),
+    }
     made = EmailMessage(policy=SMTP)
     made["From"] = Address(display_name="Quayside", addr_spec=settings.smtp_from)
     made["To"] = Address(addr_spec=row.made_by if row.kind in NOTICES else row.email)

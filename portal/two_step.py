@@ -10,7 +10,7 @@ from typing import Any
 
 import pyotp
 
-from portal import accounts, audit, clock, vault
+from portal import accounts, audit, clock, person_links, vault
 from portal.errors import Invalid, Refused
 from portal.models import Authenticator, Merchant, Passkey, PersonLink, RecoveryCode, Session, User, database
 from portal.person_links import LASTS, hashed
@@ -48,27 +48,37 @@ def must_set_up(user: User) -> bool:
     return bool(user.merchant.two_step_required) and not ways(user)
 
 
-def enable(user: User, key: str, code: str, keep: Session, address: str) -> list[str]:
-    """Use an app from now on; new recovery codes, to be shown once. Other sessions end. Raises Invalid."""
+def enable(user: User, key: str, code: str, keep: Session, address: str, current: str = "") -> list[str]:
+    """Use an app from now on; new recovery codes, to be shown once. Other sessions end.
+
+    Who has a second step proves it by `current`: a session left open must not swap the app. Raises Invalid, Refused.
+    """
     step = _step_of(key, code) if is_key(key) else None
     if step is None:
         raise Invalid({"code": WRONG})
+    _prove(user, current, address)
     with database.atomic():
         Authenticator.delete().where(Authenticator.user == user).execute()
         Authenticator.create(user=user, sealed=vault.seal(user.merchant, user.public_id, FIELD, key), last_step=step, made_at=clock.now())
         Session.delete().where(Session.user == user, Session.id != keep.id).execute()
         audit.write(user.merchant, user.email, "two_step.code_on", "user", user.public_id, after={"key": "changed"}, address=address)
-        return new_recovery_codes(user, address)
+        _tell(user, "app on")
+        return _new_recovery_codes(user, address)
 
 
-def disable(user: User, address: str) -> None:
-    """Forget the app. Recovery codes go with the last second step. Raises Refused where the workspace requires one."""
+def disable(user: User, current: str, address: str) -> None:
+    """Forget the app, proved by `current`. Recovery codes go with the last second step.
+
+    Raises Invalid, Refused: also where the workspace requires a second step.
+    """
+    if user.merchant.two_step_required and "passkey" not in ways(user):
+        raise Refused("This workspace requires a second step. Set up another app in its place.")
+    _prove(user, current, address)
     with database.atomic():
-        if user.merchant.two_step_required and "passkey" not in ways(user):
-            raise Refused("This workspace requires a second step. Add a passkey first, or set up another app in its place.")
         Authenticator.delete().where(Authenticator.user == user).execute()
         forget_codes_without_steps(user)
         audit.write(user.merchant, user.email, "two_step.code_off", "user", user.public_id, address=address)
+        _tell(user, "app off")
 
 
 def forget_codes_without_steps(user: User) -> None:
@@ -77,7 +87,31 @@ def forget_codes_without_steps(user: User) -> None:
         RecoveryCode.delete().where(RecoveryCode.user == user).execute()
 
 
-def new_recovery_codes(user: User, address: str) -> list[str]:
+def renew_codes(user: User, current: str, address: str) -> list[str]:
+    """Ten new recovery codes, proved by `current`. Raises Invalid, Refused."""
+    if not ways(user):
+        raise Refused("Set up two-step sign-in first; recovery codes stand in for it.")
+    _prove(user, current, address)
+    with database.atomic():
+        _tell(user, "codes")
+        return _new_recovery_codes(user, address)
+
+
+def _prove(user: User, current: str, address: str) -> None:
+    """Take a code from who has a second step. Raises Invalid, outside a transaction, so that wrong ones stay counted."""
+    if ways(user):
+        try:
+            check(user, current, address)
+        except Refused as wrong:
+            raise Invalid({"current": str(wrong)}) from wrong
+
+
+def _tell(user: User, what: str) -> None:
+    if person_links.can_mail():
+        person_links.post("two_step", merchant=user.merchant, user=user, role=what, by=user.email)
+
+
+def _new_recovery_codes(user: User, address: str) -> list[str]:
     """Ten new codes in place of all before, to be shown once; only their hashes are kept."""
     made = ["-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(3)) for _ in range(CODES)]
     with database.atomic():

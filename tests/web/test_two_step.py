@@ -9,9 +9,12 @@ from typing import Any
 import pyotp
 import pytest
 
-from portal import accounts, clock, two_step, vault
-from portal.models import AuditLine, Authenticator, RecoveryCode, Session, User
+from portal import accounts, clock, person_links, two_step, vault
+from portal.models import AuditLine, Authenticator, RecoveryCode, Session, SignInAttempt, User
 from tests.conftest import PASSWORD
+from tests.test_people import mails
+
+__all__ = ["mails"]  # a fixture
 
 
 def code(key: str, steps: int = 0) -> str:
@@ -58,8 +61,8 @@ def test_a_recovery_code_signs_in_once_and_only_its_hash_is_kept(app: Any, clien
     assert enter(app.test_client(), codes[0].upper().replace("-", " ")).status_code == 303
     assert enter(app.test_client(), codes[0]).status_code == 422
     assert "9 of 10" in client.get("/profile/two-step").text
-    fresh = client.send_form("/profile/two-step/codes", page="/profile/two-step")
-    assert fresh.status_code == 200 and codes[1] not in fresh.text and enter(app.test_client(), codes[1]).status_code == 422
+    fresh = client.send_form("/profile/two-step/codes", {"codes-current": codes[1]}, page="/profile/two-step")
+    assert fresh.status_code == 200 and codes[2] not in fresh.text and enter(app.test_client(), codes[2]).status_code == 422
     assert {"two_step.code_on", "two_step.recovery_used", "session.refused"} <= {line.action for line in AuditLine.select()}
 
 
@@ -89,7 +92,7 @@ def test_what_is_required_is_set_up_before_anything_else(app: Any, client: Any, 
     team = client.get("/team")
     sent = client.form_values(team.text, "/profile/two-step/required")
     assert client.post("/profile/two-step/required", data=sent).status_code == 409, "an owner begins with themselves"
-    set_up(client)
+    key, _ = set_up(client)
     assert client.send_form("/profile/two-step/required", page="/team").status_code == 303
     assert "/profile/two-step/required" not in member_client.get("/profile/two-step").text
     for path in ("/sources", "/orders/new", "/profile"):
@@ -100,8 +103,28 @@ def test_what_is_required_is_set_up_before_anything_else(app: Any, client: Any, 
     refused = member_client.send_form("/profile/two-step/app/end", page="/profile/two-step")
     assert refused.status_code == 409 and two_step.ways(User.get(User.role == "admin"))
     assert client.send_form("/profile/two-step/required", page="/team").status_code == 303
-    assert client.send_form("/profile/two-step/app/end", page="/profile/two-step").status_code == 303
+    assert client.send_form("/profile/two-step/app/end", {"off-current": code(key)}, page="/profile/two-step").status_code == 303
     assert not two_step.ways(owner) and not RecoveryCode.select().where(RecoveryCode.user == owner).exists()
+
+
+def test_an_open_session_alone_neither_swaps_nor_ends_the_second_step(client: Any, owner: User, mails: Any) -> None:
+    key, codes = set_up(client)
+    sealed, other = Authenticator.get().sealed, two_step.new_key()
+    for typed in ("", "000000"):
+        swap = client.send_form("/profile/two-step/app", {"key": other, "code": code(other), "current": typed})
+        renew = client.send_form("/profile/two-step/codes", {"codes-current": typed}, page="/profile/two-step")
+        off = client.send_form("/profile/two-step/app/end", {"off-current": typed}, page="/profile/two-step")
+        for answer, field in ((swap, "current"), (renew, "codes-current"), (off, "off-current")):
+            assert answer.status_code == 422 and f'id="{field}-error"' in answer.text, field
+        SignInAttempt.delete().execute()
+    assert Authenticator.get().sealed == sealed and two_step.codes_left(owner) == 10
+    swap = client.send_form("/profile/two-step/app", {"key": other, "code": code(other, -1), "current": code(key)})
+    assert swap.status_code == 200 and Authenticator.get().sealed != sealed
+    fresh = re.findall(r"\b[a-z0-9]{5}-[a-z0-9]{5}-[a-z0-9]{5}\b", swap.text)
+    assert client.send_form("/profile/two-step/app/end", {"off-current": fresh[0]}, page="/profile/two-step").status_code == 303
+    person_links.send_due()
+    told = b"".join(mails.accepted).replace(b"=\n", b"").replace(b"=\r\n", b"")
+    assert told.count(b"To: owner@harbor.example") == 3 and b"was turned off" in told and told.count(b"was set up as the second") == 2
 
 
 @pytest.mark.parametrize("key", ["", "short", "1" * 32, "A" * 33])
