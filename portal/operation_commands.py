@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+import psycopg
 
 from portal import config, parts, vault
 from portal.commands import as_json, refuse, tell, told_plainly
@@ -70,6 +71,11 @@ def restore(folder: Path, only_check: bool, scratch_url: str, key: Path | None, 
         proof = restoring.check(chosen, scratch_url) if only_check else restoring.restore(chosen, key)
     except (Refused, vault.VaultError) as problem:
         refuse(str(problem), json_only)
+        return
+    except psycopg.Error as problem:
+        why = str(problem).strip().splitlines()[0]
+        then = "look at its address and its role's rights, then try again" + ("" if only_check else ", into an empty place")
+        refuse(f"The database did not take the backup: {why}. What to do: {then}.", json_only)
         return
     told = {**asdict(proof), "good": proof.good}
     what = "can be restored" if only_check else "was restored"

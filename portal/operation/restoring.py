@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
@@ -178,12 +178,19 @@ def _scratch(told: dict[str, Any], given: str) -> Iterator[str]:
             line.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     except psycopg.Error as problem:
         words = str(problem).strip().splitlines()[0]
-        raise Refused(f"A scratch database could not be made ({words}). Give the address of an empty one: --scratch-url.") from problem
+        role = "Let its role make one (ALTER ROLE quayside CREATEDB), or give the address of an empty one: --scratch-url."
+        raise Refused(f"A scratch database could not be made ({words}). {role}") from problem
     try:
-        yield urlunsplit(urlsplit(own)._replace(path=f"/{name}"))
+        yield _beside(own, name)
     finally:
         with psycopg.connect(own, autocommit=True) as line:
             line.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _beside(url: str, name: str) -> str:
+    """The address of another database of the same server, which may be named by a host or by the folder of a socket."""
+    found = urlsplit(url)
+    return f"{found.scheme}://{found.netloc}/{name}" + (f"?{found.query}" if found.query else "")
 
 
 @contextmanager

@@ -13,9 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from click.testing import CliRunner
 
-from portal import accounts, audit, documents, vault
+from portal import accounts, audit, documents, operation_commands, vault
 from portal import config as settings
 from portal.config import Config
 from portal.models import (
@@ -283,3 +285,22 @@ def test_a_journal_is_believed_only_where_it_holds_what_left_before_the_backup(m
     assert restored.note_doubts() == 2
     journal.leaving(second, source.public_id, ["X-2#0"], "")
     assert restored.note_doubts() == 0
+
+
+@pytest.mark.parametrize("url", ["postgresql:///quayside?host=/var/run/postgresql&user=quayside", "postgresql://a:b@db:5432/quayside"])
+def test_the_scratch_database_is_beside_the_own_by_socket_or_host(url):
+    from psycopg.conninfo import conninfo_to_dict
+
+    own, scratch = conninfo_to_dict(url), conninfo_to_dict(restoring._beside(url, "scratch"))
+    assert scratch == {**own, "dbname": "scratch"}
+
+
+@pytest.mark.one_database
+def test_a_database_that_refuses_the_backup_is_told_in_a_sentence(filled, tmp_path, monkeypatch):
+    def refused(*_args: Any) -> None:
+        raise psycopg.OperationalError("permission denied")
+
+    made = backup.make(tmp_path / "backups")
+    monkeypatch.setattr(restoring, "check", refused)
+    done = CliRunner().invoke(operation_commands.restore, [str(made.folder), "--check"])
+    assert done.exit_code == 4 and "did not take the backup: permission denied" in done.output
