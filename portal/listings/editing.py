@@ -84,7 +84,7 @@ def judged(listing: Listing, values: Mapping[str, str]) -> dict[str, Any]:
         errors["title"] = f"Use at most {LONGEST_TITLE} characters, without line breaks."
     columns: dict[str, Any] = {"sku": sku, "title": title or None}
     try:
-        columns["price"] = listing_rules.money(values.get("price", ""))
+        columns["price"] = listing_rules.money(values.get("price", ""), listing.channel.currency)
     except ValueError as problem:
         errors["price"] = str(problem)
     for name in ("buffer", "cap"):

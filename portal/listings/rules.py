@@ -11,7 +11,7 @@ from typing import Any
 from portal import audit, clock
 from portal.errors import Invalid, Stale
 from portal.fields import LARGEST_QUANTITY, MONEY_SCALE
-from portal.models import Channel, database
+from portal.models import Channel, Listing, database
 from portal.sku_mapping import ALLOWED, ALLOWED_WORDS
 
 FACTOR_SCALE = 1_000_000
@@ -179,7 +179,7 @@ def _number(found: Mapping[str, str], errors: dict[str, str], name: str, places:
     return value
 
 
-def money(text: str) -> int | None:
+def money(text: str, currency: str) -> int | None:
     """A price that a person typed, in ten-thousandths; None for an empty one. Raises ValueError with a sentence."""
     text = text.strip().replace(" ", "")
     if not text:
@@ -190,19 +190,32 @@ def money(text: str) -> int | None:
         value = int(Decimal(text.replace(",", ".")) * MONEY_SCALE)
     except InvalidOperation as error:
         raise ValueError("Enter a price such as 19.99, without thousands signs.") from error
+    if currency in WHOLE_ONLY and value % MONEY_SCALE:
+        raise ValueError(f"Enter a whole price: {currency} has no cents.")
     if not MONEY_SCALE // 100 <= value <= MOST_PRICE:
         raise ValueError(f"Enter a price from 0.01 to {MOST_PRICE // MONEY_SCALE:,}.")
     return value
 
 
 def save(channel: Channel, rules: Rules, version: int, who: str) -> None:
-    """Keep the rules. They count at once for everything that a listing does not say itself. Raises Stale."""
+    """Keep the rules. They count at once for everything that a listing does not say itself. Raises Stale.
+
+    Raises Invalid for another currency while listings have their own prices: those would be read in it, and nothing is converted.
+    """
     before = of(channel)
+    if rules.currency != before.currency and (own := own_prices(channel)):
+        words = f"{own:,} listings have their own prices" if own != 1 else "1 listing has its own price"
+        raise Invalid({"currency": f"{words} in {before.currency}, which would be read as {rules.currency}. Clear them first."})
     told = {"price": asdict(rules.price), "quantity": asdict(rules.quantity), "sku": asdict(rules.sku)}
     keep(channel, version, who, currency=rules.currency, listings=told)
     audit.write(
         channel.merchant, who, "channel.listing_rules", "channel", channel.public_id, before=asdict(before), after=asdict(rules)
     )  # fmt: skip
+
+
+def own_prices(channel: Channel) -> int:
+    """Listings of the channel that have their own price."""
+    return int(Listing.select().where(Listing.channel == channel.id, Listing.price.is_null(False)).count())
 
 
 def keep(channel: Channel, version: int, who: str, currency: str = "", **settings: Any) -> None:

@@ -90,5 +90,5 @@ def _looked(channel: Any, form: Any) -> dict[str, Any]:
 def _page(channel: Any, form: Any, status: int = 200) -> Response:
     return render(
         "listings/rules.html", "listings/_rules.html", status, channel=channel, form=form, tab="rules", kinds=channels.NAMES,
-        **_looked(channel, form),
+        own_prices=listing_rules.own_prices(channel) if form.currency.errors else 0, **_looked(channel, form),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from portal.listings import editing, links, offers
 from portal.models import Channel, FeedLink, Listing, Product
 from portal.web import channel_files
 from tests.catalogue.stock import done
-from tests.listings.goods import WHO, goods, listed, ruled, shop
+from tests.listings.goods import RULES, WHO, goods, listed, ruled, shop
 from tests.web.walk import everything
 
 pytestmark = pytest.mark.one_database  # tests/listings go over both
@@ -234,3 +234,16 @@ def test_a_price_that_overflows_is_said_and_never_offered(client: Any, north: An
     page = client.get(f"/channels/{channel.public_id}/listings/{one.public_id}").text
     assert "taken for a mistake and not offered" in page and [(o.price, o.quantity) for o in offers.offers(channel)] == [(None, 0)]
     assert editing.count(channel) == 1
+
+
+def test_own_prices_are_not_read_in_another_currency(client: Any, north: Any, merchant: Any) -> None:
+    channel = shop(merchant)
+    one = listed(channel, goods(merchant, "P-1", (north, {"quantity": 5, "cost": 10_000})), price=199_900)
+    here = f"/channels/{channel.public_id}/listings"
+    answer = client.send_form(f"{here}/rules", {**RULES, "longest": "40", "currency": "JPY", "version": str(channel.version)})
+    assert answer.status_code == 422 and "1 listing has its own price in USD" in answer.text and f"{here}?show=own_price" in answer.text
+    assert Channel.get_by_id(channel.id).currency == "USD"
+    Listing.update(price=None).execute()
+    channel = ruled(channel, currency="JPY")
+    answer = client.send_form(f"{here}/{one.public_id}", {"sku": "P-1", "price": "19.99", "version": "1"})
+    assert answer.status_code == 422 and "JPY has no cents" in answer.text
