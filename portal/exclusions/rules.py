@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from portal.errors import Invalid
@@ -35,6 +35,7 @@ MATCHES = {"all": "all of these", "any": "any of these"}
 JOINS = {"all": "and", "any": "or"}
 MOST_GROUPS, MOST_CONDITIONS = 5, 10
 LONGEST_NAME = 80
+LONGEST_AMOUNT = 30
 SCALE = 10_000
 _TOP = 2**53
 
@@ -149,9 +150,9 @@ def _text(text: str, op: str) -> str:
 
 def _money(text: str) -> int:
     try:
-        amount = Decimal(text) * SCALE
-        exact = int(amount)
-    except (InvalidOperation, ValueError, OverflowError):
+        amount = Decimal(text if len(text) <= LONGEST_AMOUNT else "") * SCALE
+        exact = int(amount) if amount.adjusted() <= LONGEST_AMOUNT else _TOP
+    except (ArithmeticError, ValueError):
         raise ValueError("Enter an amount such as 4.99, without a currency. It is compared in each source’s own currency.") from None
     if amount != exact or abs(exact) >= _TOP:
         raise ValueError("Enter an amount with at most 4 digits behind the point.")

@@ -98,7 +98,7 @@ def test_money_is_exact_and_what_cannot_be_read_is_said():
         ("cost", "less", "4.99999", "at most 4 digits"), ("cost", "less", "USD 5", "an amount"), ("cost", "less", "NaN", "amount"),
         ("quantity", "less", "1.5", "whole number"), ("brand", "is", " ", "Enter what"), ("brand", "less", "5", "cannot be asked"),
         ("brand", "fits", "*a" * 9, "at most 8 stars"), ("custom", "is", "x", "your own field"), ("no", "is", "x", "Choose a field"),
-        ("cost", "less", "1e400", "amount"),
+        ("cost", "less", "1e400", "amount"), ("cost", "less", "1e999999", "amount"), ("cost", "less", "1" * 31, "amount"),
     ):  # fmt: skip
         with pytest.raises(Invalid) as refused:
             rules.read(typed(field, op, value))
