@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 
 from portal import audit, clock
 from portal.billing import money, offers, provider
@@ -171,12 +172,16 @@ def csv(found: Sequence[Standing]) -> Iterator[str]:
     yield csv_line(["Number", "Issued", "Due", "State", "Currency", "Line", "Amount", "Net", "Tax", "Total", "Takes back"])
     for one in found:
         invoice = one.invoice
-        sums = [money.told(value, invoice.currency).replace(",", "") for value in (invoice.net, invoice.tax, invoice.total)]
+        sums = [_number(value, invoice.currency) for value in (invoice.net, invoice.tax, invoice.total)]
         corrects = invoice.corrects.name if invoice.corrects_id else ""
         head = [invoice.name, invoice.issued_on, invoice.due_on, WORDS[one.state], invoice.currency]
         for each in invoice.lines:
-            amount = money.told(each["amount"], invoice.currency).replace(",", "")
-            yield csv_line([*head, each["words"], amount, *sums, corrects])
+            yield csv_line([*head, each["words"], _number(each["amount"], invoice.currency), *sums, corrects])
+
+
+def _number(amount: int, currency: str) -> Decimal:
+    """Of a credit it begins with a minus, which in a text would be made safe with an apostrophe."""
+    return Decimal(money.told(amount, currency).replace(",", ""))
 
 
 def _months(merchant: Merchant, day: date) -> Iterator[date]:

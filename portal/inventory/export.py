@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from peewee import JOIN
@@ -27,7 +28,7 @@ def cell_for_people(value: Any) -> str:
     """
     if value is None:
         return ""
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return str(value)
     text = str(value).replace("\0", "")
     return "'" + text if text.lstrip(" ").startswith(RISKY) else text

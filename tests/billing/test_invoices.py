@@ -187,6 +187,7 @@ def test_the_pdf_and_the_csv_say_what_was_issued(on: Any, merchant: Merchant) ->
     lines = list(invoices.csv(invoices.listing(merchant)))
     assert len(lines) == 5 and lines[3].startswith("INV-00001,2026-11-01,2026-11-15,Taken back,USD,Set-up größer,1000.00")
     assert "'=1+1" in lines[4]
+    assert lines[1].endswith("Set-up größer,-1000.00,-1000.50,-190.10,-1190.60,INV-00001\r\n"), "amounts stay numbers"
     invoices.save_details(merchant, "山田", "", "", "", WHO)
     with pytest.raises(Refused, match="cannot show"):
         sheet.pdf(invoices.issue_lines(merchant, "USD", [("Set-up", "1.00")], WHO))
