@@ -50,12 +50,17 @@ def doctor(json_only: bool) -> None:
 @click.option("--with-key", is_flag=True, help="Put the key file in as well: whoever has that backup can open every credential.")
 @as_json
 def backup(place: Path, keep: int | None, without_files: bool, with_key: bool, json_only: bool) -> None:
-    """Back up database and raw files below PLACE while the portal runs. The key file stays out of it: keep that elsewhere."""
+    """Back up database and raw files below PLACE while the portal runs. The key file stays out of it: keep that elsewhere.
+
+    Exit code 1: it was made, but a raw file is damaged.
+    """
     with told_plainly(json_only):
         made = backups.make(place, with_key, keep, not without_files)
     words = f"{made.folder}: {made.rows:,} rows and {made.raw_files:,} raw files, {made.bytes / 1e6:,.1f} MB."
     words += "" if with_key else f" The key is not in it: keep {config.current().secret_key_file} elsewhere."
+    words += "".join(f"\nDamaged: the raw file {name} is not what was read; it was backed up as it is." for name in made.damaged)
     tell(asdict(made), words, json_only)
+    sys.exit(DAMAGED if made.damaged else 0)
 
 
 @click.command("restore")

@@ -26,13 +26,17 @@ PREFIX, PART = "quayside-", ".part"
 
 @dataclass(frozen=True)
 class Made:
-    """A finished backup. `bytes` of all its files; `missing`: raw files that the database names and nobody has any more."""
+    """A finished backup. `bytes` of all its files; `missing`: raw files that the database names and nobody has any more.
+
+    `damaged`: raw files that are not what the database says they were, by their names; they are in it as they are.
+    """
 
     folder: Path
     bytes: int
     rows: int
     raw_files: int
     missing: int
+    damaged: list[str]
 
 
 def make(place: Path, with_key: bool = False, keep: int | None = None, with_files: bool = True) -> Made:
@@ -50,12 +54,12 @@ def make(place: Path, with_key: bool = False, keep: int | None = None, with_file
         raise Refused(f"{place} cannot be written: {problem.strerror}. No backup was made.") from problem
     try:
         told = snapshot.take(settings.database_url, part)
-        files, missing = _raw_files(told, part, newest(place)) if with_files else ({}, 0)
+        files, missing, damaged = _raw_files(told, part, newest(place)) if with_files else ({}, 0, [])
         if with_key:
             shutil.copyfile(settings.secret_key_file, part / KEY)
         manifest = {
             "form": FORM, "version": VERSION, "made_at": clock.now().isoformat(), **told, "keys": vault.current().key_ids,
-            "raw_files": {"kept": len(files), "missing": missing, "left_out": not with_files},
+            "raw_files": {"kept": len(files), "missing": missing, "damaged": damaged, "left_out": not with_files},
             "files": {**_hashes(part, files), **files},
         }  # fmt: skip
         _write(part / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
@@ -65,10 +69,12 @@ def make(place: Path, with_key: bool = False, keep: int | None = None, with_file
         shutil.rmtree(part, ignore_errors=True)
         raise
     size = sum(one["bytes"] for one in manifest["files"].values())
-    notes.write(notes.BACKUP, folder=str(folder), bytes=size, rows=sum(told["tables"].values()), raw_files=len(files), missing=missing)
+    rows, count = sum(told["tables"].values()), len(files)
+    facts = {"bytes": size, "rows": rows, "raw_files": count, "missing": missing, "damaged": damaged[:20]}
+    notes.write(notes.BACKUP, folder=str(folder), **facts)
     for old in all_in(place)[keep:] if keep else []:
         shutil.rmtree(old)
-    return Made(folder, size, sum(told["tables"].values()), len(files), missing)
+    return Made(folder, size, rows, count, missing, damaged)
 
 
 def all_in(place: Path) -> list[Path]:
@@ -94,9 +100,24 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 
 def damage(folder: Path, told: Mapping[str, Any]) -> list[str]:
-    """A sentence for each file of the backup that is not there or not as it was written."""
+    """A sentence for each file of the database in the backup that is not there or not as it was written."""
+    return _damage(folder, {name: was for name, was in told["files"].items() if not is_raw(name)})
+
+
+def raw_damage(folder: Path, told: Mapping[str, Any]) -> list[str]:
+    """The same of its raw files, and a sentence for each that was damaged already when it was backed up."""
+    before = [f"{FILES}/{name} was damaged already when it was backed up" for name in told["raw_files"].get("damaged", ())]
+    return before + _damage(folder, {name: was for name, was in told["files"].items() if is_raw(name)})
+
+
+def is_raw(name: str) -> bool:
+    """Whether a file of a backup is a raw file."""
+    return name.startswith(f"{FILES}/")
+
+
+def _damage(folder: Path, files: Mapping[str, Any]) -> list[str]:
     found = []
-    for name, was in told["files"].items():
+    for name, was in files.items():
         path = folder / name
         if not path.is_file():
             found.append(f"{name} is missing")
@@ -111,18 +132,26 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _raw_files(told: dict[str, Any], part: Path, before: Path | None) -> tuple[dict[str, dict[str, Any]], int]:
-    """Bring the raw files in; {path in the backup: {"bytes", "sha256"}} and how many are gone. One that the backup before has is linked."""
+def _raw_files(told: dict[str, Any], part: Path, before: Path | None) -> tuple[dict[str, dict[str, Any]], int, list[str]]:
+    """Bring the raw files in; {path in the backup: {"bytes", "sha256"}}, how many are gone, and which are not what they were.
+
+    One that the backup before has whole is linked. The hash is of what is in the backup.
+    """
     kept: dict[str, dict[str, Any]] = {}
-    missing = 0
+    missing, damaged = 0, []
     for name, sha256, public_id in snapshot.stored_names(told, part):
         target = part / FILES / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _linked(before, name, sha256, target) and not _copied(name, public_id, target):
-            missing += 1
-            continue
-        kept[f"{FILES}/{name}"] = {"bytes": target.stat().st_size, "sha256": sha256}
-    return kept, missing
+        is_now = sha256
+        if not _linked(before, name, sha256, target):
+            if not _copied(name, public_id, target):
+                missing += 1
+                continue
+            is_now = digest(target)
+        if is_now != sha256:
+            damaged.append(name)
+        kept[f"{FILES}/{name}"] = {"bytes": target.stat().st_size, "sha256": is_now}
+    return kept, missing, damaged
 
 
 def _linked(before: Path | None, name: str, sha256: str, target: Path) -> bool:

@@ -196,6 +196,9 @@ def backup() -> Line:
     old = clock.now() - note.at > timedelta(hours=BACKUP_HOURS)
     said = f"{_ago(note.at)}, {note.facts.get('bytes', 0) / 1e6:,.1f} MB in {note.facts.get('folder', '')}"
     fix = "It is older than a day: see what became of its timer, and make one now" if old else ""
+    if damaged := note.facts.get("damaged"):
+        fix = f"A raw file is not what was read: {damaged[0]}. Look at the disk, and bring it from an older backup"
+        return Line("backup", "Last backup", BAD, said, fix, {"at": note.at.isoformat(), **note.facts})
     return Line("backup", "Last backup", WARN if old else OK, said, fix, {"at": note.at.isoformat(), **note.facts}, command if old else "")
 
 

@@ -59,9 +59,10 @@ def check(folder: Path, scratch_url: str = "") -> Proof:
     Raises Refused where there is nothing to check or no place for it.
     """
     began, told, here = time.monotonic(), backup.manifest_of(folder), database.obj
-    proof = Proof(folder, told["made_at"], raw_files=told["raw_files"]["kept"], problems=backup.damage(folder, told))
+    lost, raw = backup.damage(folder, told), backup.raw_damage(folder, told)
+    proof = Proof(folder, told["made_at"], raw_files=told["raw_files"]["kept"], problems=lost + raw)
     try:
-        if proof.good:
+        if not lost:
             with _scratch(told, scratch_url) as url:
                 snapshot.load(url, folder, told)
                 with _connected():
@@ -79,7 +80,8 @@ def check(folder: Path, scratch_url: str = "") -> Proof:
 def restore(folder: Path, key: Path | None = None) -> Proof:
     """Restore into this installation's empty place: database, raw files, and the key where it is given or in the backup.
 
-    Raises Refused where anything is there already, the backup is damaged, or the key does not open it.
+    Raises Refused where anything is there already, its database is damaged, or the key does not open it. Damaged raw files are named: the
+    rest of a backup is worth more than none.
     """
     began, settings, told = time.monotonic(), config.current(), backup.manifest_of(folder)
     if problems := backup.damage(folder, told):
@@ -88,7 +90,7 @@ def restore(folder: Path, key: Path | None = None) -> Proof:
         raise Refused(f"{settings.spool_dir} holds files already. Nothing was restored. Move them away first.")
     snapshot.refuse_unfit(settings.database_url, told)
     keys = _key_in_place(folder, key)
-    proof = Proof(folder, told["made_at"], raw_files=told["raw_files"]["kept"])
+    proof = Proof(folder, told["made_at"], raw_files=told["raw_files"]["kept"], problems=backup.raw_damage(folder, told))
     _bring_raw_files(folder, told)
     snapshot.load(settings.database_url, folder, told, _at_once(told))
     with _connected():
@@ -111,7 +113,7 @@ def _bring_raw_files(folder: Path, told: dict[str, Any]) -> None:
         return
     shutil.copytree(folder / backup.FILES, config.current().spool_dir, dirs_exist_ok=True)
     for name in told["files"]:
-        if name.startswith(f"{backup.FILES}/"):
+        if backup.is_raw(name) and (folder / name).is_file():
             raw_files.keep(name.removeprefix(f"{backup.FILES}/"))
 
 

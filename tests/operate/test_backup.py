@@ -304,3 +304,25 @@ def test_a_database_that_refuses_the_backup_is_told_in_a_sentence(filled, tmp_pa
     monkeypatch.setattr(restoring, "check", refused)
     done = CliRunner().invoke(operation_commands.restore, [str(made.folder), "--check"])
     assert done.exit_code == 4 and "did not take the backup: permission denied" in done.output
+
+
+@pytest.mark.one_database
+def test_a_raw_file_that_rotted_is_named_and_does_not_keep_the_rest_from_coming_back(filled, config, elsewhere, tmp_path):
+    (raw,) = [path for path in config.spool_dir.rglob("*") if path.is_file()]
+    raw.write_bytes(raw.read_bytes()[:-3])
+    done = CliRunner().invoke(operation_commands.backup, [str(tmp_path / "backups")])
+    assert done.exit_code == 1 and "Damaged: the raw file" in done.output
+    database.connect(reuse_if_open=True)
+    assert checks.backup().state == "bad" and raw.name in checks.backup().fix
+    folder = backup.newest(tmp_path / "backups")
+    assert backup.damage(folder, backup.manifest_of(folder)) == []
+    kept_key = Path(shutil.copy(config.secret_key_file, tmp_path / "kept.key"))
+    proof = restoring.check(folder)
+    assert not proof.good and proof.rows > 300
+    (folder / "files").joinpath(raw.relative_to(config.spool_dir)).unlink()
+    elsewhere()
+    proof = restoring.restore(folder, kept_key)
+    assert proof.rows > 300 and [problem.partition(" ")[2] for problem in proof.problems] == [
+        "was damaged already when it was backed up",
+        "is missing",
+    ]
