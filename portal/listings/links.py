@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import secrets
 import shutil
 import time
@@ -21,6 +22,8 @@ from portal import audit, clock, config, vault
 from portal.errors import NotFound, Refused
 from portal.listings import export
 from portal.models import Channel, FeedLink, Merchant, database
+
+log = logging.getLogger(__name__)
 
 FORMS: Mapping[str, tuple[str, str, Callable[[Channel], Iterator[str]]]] = {
     "csv": ("CSV", "text/csv; charset=utf-8", export.csv_lines),
@@ -125,17 +128,36 @@ def current(channel: Channel, form: str) -> Published:
 
 
 def keep_ready() -> int:
-    """Make anew the files that take long, of links that were polled today, before they are old; how many. The clock calls it."""
+    """Make anew the files that take long, of links that were polled today, before they are old; how many. The clock calls it.
+
+    It waits for nobody: a file that another process makes is passed over. A file that fails is logged, and the others are made.
+    """
     count, soon = 0, clock.now() + timedelta(minutes=1)
     asked = FeedLink.select(FeedLink, Channel, Merchant).join(Channel).join(Merchant).where(Channel.state == "open")
     for link in asked.where(FeedLink.polled_at > clock.now() - timedelta(days=1)):
         for form in FORMS:
-            folder = _folder(link.channel)
-            known = _known(folder, form)
-            if known is not None and known.took >= SLOW and known.fresh_until <= soon:
-                _renewed(link.channel, form, folder, soon)
-                count += 1
+            try:
+                count += _kept_ready(link.channel, form, soon)
+            except Exception:
+                log.exception("the %s file of channel %s was not made ahead", form, link.channel.public_id)
     return count
+
+
+def _kept_ready(channel: Channel, form: str, soon: datetime) -> bool:
+    folder = _folder(channel)
+    known = _known(folder, form)
+    if known is None or known.took < SLOW or known.fresh_until > soon:
+        return False
+    with (folder / f"{form}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False  # who has it makes the file
+        known = _known(folder, form)
+        if known is None or known.fresh_until <= soon:
+            _made(channel, form, folder, known)
+            return True
+    return False
 
 
 def _renewed(channel: Channel, form: str, folder: Path, until: datetime) -> Published:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 from dataclasses import replace
@@ -159,7 +160,7 @@ def test_a_shop_polls_and_is_told_only_what_changed(client: Any, anonymous: Any,
 
 
 def test_a_file_that_takes_long_is_made_before_it_is_asked_for(
-    client: Any, anonymous: Any, north: Any, merchant: Any, monkeypatch: Any
+    client: Any, anonymous: Any, north: Any, merchant: Any, monkeypatch: Any, caplog: Any
 ) -> None:  # fmt: skip
     channel, feed = linked(client, merchant, north)
     monkeypatch.setattr(links, "SLOW", 0.0)
@@ -167,9 +168,18 @@ def test_a_file_that_takes_long_is_made_before_it_is_asked_for(
     anonymous.get(f"{feed}.csv")
     assert links.keep_ready() == 0, "it is fresh"
     ruled(channel, markup="2", ending="-1")
+    later = shop(merchant, name="Later")
+    links.make(later, WHO)
+    links.current(later, "csv")
+    FeedLink.update(polled_at=clock.now()).execute()
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now + timedelta(seconds=90))
+    (links._folder(channel) / "json.note").write_text("no note")
+    with (links._folder(channel) / "csv.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert links.keep_ready() == 1, "neither one that another process makes nor a broken one holds up the others"
     assert links.keep_ready() == 1 and links.keep_ready() == 0
+    assert caplog.text.count("was not made ahead") == 3
     assert rows(anonymous.get(f"{feed}.csv"))[0]["Price"] == "2.00"
     made = links.current(channel, "csv")
     assert made.fresh_until == made.made_at + links.FRESH
