@@ -6,9 +6,9 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from portal import accounts, audit, passwords, person_links
+from portal import accounts, audit, clock, passwords, person_links
 from portal.errors import Invalid, NotFound, Refused
-from portal.models import ApiToken, Session, User, database
+from portal.models import AlertMessage, ApiToken, PersonLink, Session, User, database
 
 NO_MAIL = "This installation sends no e-mail (SMTP_HOST)."
 
@@ -76,6 +76,15 @@ def confirm_email(token: str, address: str) -> User:
         raise Refused("Somebody signs in with this address already. Your former address stays.") from taken
     user.email = link.email
     return user
+
+
+def after_restore() -> None:
+    """End what a backup brought back of links and e-mails: a link that was used or taken back since would work again, an invitation or an
+    alert would be sent a second time. Inside the caller's transaction.
+    """  # fmt: skip
+    PersonLink.delete().execute()
+    ended = {"state": "dropped", "ended_at": clock.now(), "said": "It waited when the database was restored from a backup."}
+    AlertMessage.update(**ended).where(AlertMessage.state == "waiting").execute()
 
 
 def end_others(user: User, keep: Session, address: str) -> int:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from portal import audit, clock, config, raw_files, vault
+from portal import audit, clock, config, raw_files, recovery, vault
 from portal.errors import Refused
 from portal.models import Merchant, OperatorNote, Session, database
 from portal.operation import backup, notes, snapshot
@@ -99,6 +99,7 @@ def restore(folder: Path, key: Path | None = None) -> Proof:
         doubts = restored.note_doubts()
         stops.restored(WHY.format(at=proof.made_at[:16].replace("T", " ")))
         Session.delete().execute()  # one that was ended since would be open again
+        recovery.after_restore()
         OperatorNote.delete().execute()
         notes.write(notes.RESTORE, folder=str(folder), made_at=proof.made_at, doubts=doubts)
         for merchant in Merchant.select():

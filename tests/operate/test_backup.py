@@ -17,16 +17,19 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from portal import accounts, audit, documents, operation_commands, vault
+from portal import accounts, audit, documents, operation_commands, people, person_links, vault
 from portal import config as settings
 from portal.config import Config
+from portal.errors import NotFound
 from portal.models import (
+    AlertMessage,
     AuditLine,
     Document,
     FulfillmentRequest,
     InventoryItem,
     Merchant,
     OperatorNote,
+    PersonLink,
     SealedSecret,
     SendingStop,
     Session,
@@ -79,6 +82,9 @@ def elsewhere(config: Config, databases: Databases, tmp_path: Path) -> Callable[
 
 
 def test_what_was_backed_up_comes_back_as_it_was_and_nobody_is_signed_in(filled, owner, config, elsewhere, tmp_path):
+    invitation = people.invite(owner, "new@harbor.example", "reader")
+    AlertMessage.create(merchant=owner.merchant, key="fired-1", user=owner, kind="fired")
+    AlertMessage.create(merchant=owner.merchant, key="fired-2", user=owner, kind="fired", state="sent", said="250 taken")
     made = backup.make(tmp_path / "backups")
     assert made.raw_files == 1 and made.missing == 0
     text = "".join(path.read_text("latin-1") for path in made.folder.rglob("*") if path.is_file())
@@ -98,6 +104,12 @@ def test_what_was_backed_up_comes_back_as_it_was_and_nobody_is_signed_in(filled,
         assert vault.unseal(merchant, sealed.source.public_id, sealed.field, sealed.sealed).reveal() == SECRET
         assert documents.path_of(document).read_bytes() == b"sku,qty\nA-1,5\n"
         assert Session.select().count() == 0
+        with pytest.raises(NotFound):
+            person_links.open_link("invite", invitation)
+        assert [(one.key, one.state) for one in AlertMessage.select().order_by(AlertMessage.key)] == [
+            ("fired-1", "dropped"), ("fired-2", "sent")
+        ]  # fmt: skip
+        assert not PersonLink.select().exists()
         assert "restored from the backup" in SendingStop.get().why
         assert audit.verify(merchant) == [] and AuditLine.select().where(AuditLine.action == "installation.restore").exists()
         assert InventoryItem.create(merchant=merchant, source=sealed.source_id, sku="new", **ITEM).id > max(len(before), 300)
