@@ -17,6 +17,7 @@ from peewee import InterfaceError, OperationalError
 from portal import accounts, config, create_app, launcher, logs, migrations, open_installation, tracing, vault
 from portal.config import Config
 from portal.errors import Invalid, Refused
+from portal.models import database
 from portal.operation import secure
 
 PROGRAM = Path(__file__).resolve().parents[1] / "app.py"
@@ -91,6 +92,7 @@ def run_worker(settings: Config) -> int:
     tracing.begin_reporting(settings, "worker")
     open_installation(settings)
     secure.require(settings, serves=False)
+    require_up_to_date(settings)
     return worker.main(settings)
 
 
@@ -101,10 +103,21 @@ def run_scheduler(settings: Config) -> int:
     tracing.begin_reporting(settings, "scheduler")
     open_installation(settings)
     secure.require(settings, serves=False)
+    require_up_to_date(settings)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     return keeper.main(settings, ending)
+
+
+def require_up_to_date(settings: Config) -> None:
+    """In production raise Refused while the database lacks scripts of this version: runs would fail at what is not there yet."""
+    if not settings.production:  # `make run` has brought it up to date before it starts the others
+        return
+    with database.connection_context():
+        pending = migrations.pending()
+    if pending:
+        raise Refused(f"The database is not up to date: {len(pending)} scripts are still to run. Run: flask --app app migrate")
 
 
 def run_demo(settings: Config) -> int:

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 import yaml
 
-from portal import commands, config, vault
+from portal import commands, config, parts, vault
 from portal.commands import COMMANDS
+from portal.errors import Refused
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +126,17 @@ def test_a_password_that_everybody_tries_is_refused_without_being_said(tmp_path)
     (sentence,) = secure.refusals(made)
     assert "DATABASE_URL" in sentence and "postgres" not in sentence
     assert secure.refusals(config.read({**SAFE, "DATA_DIR": str(tmp_path)})) == []
+
+
+@pytest.mark.parametrize("run", [parts.run_worker, parts.run_scheduler])
+def test_no_part_begins_in_production_on_a_database_that_lacks_scripts(run, tmp_path):
+    with pytest.raises(Refused, match="not up to date: .* flask --app app migrate"):
+        run(config.read({**SAFE, "DATA_DIR": str(tmp_path)}))
+
+
+@pytest.mark.parametrize("name", ["quayside-web.service", "quayside-worker@.service", "quayside-scheduler.service"])
+def test_each_part_brings_the_database_up_to_date_before_it_begins(name):
+    assert re.search(r"^ExecStartPre=\S+ --app app migrate$", (DEPLOY / "systemd" / name).read_text(), re.M)
 
 
 def test_the_production_verbs_serve_work_and_end(production, tmp_path):
