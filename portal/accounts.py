@@ -99,11 +99,12 @@ def check_password(email: str, password: str, address: str) -> User:
     Unknown email, wrong password and disabled user differ neither in words nor in time.
     """
     email = email.replace("\x00", "").strip().lower()
-    refuse_guessing("email", email, address)
+    tried = count_try("email", email, address)
     user = User.select(User, Merchant).join(Merchant).where(User.email == email).first()
     if not passwords.matches(user.password_hash if user else None, password) or user.disabled_at is not None:
-        note_failure("email", email, address, user)
+        note_refusal(user, address)
         raise Refused(NO_MATCH)
+    take_back(tried)
     SignInAttempt.delete().where(SignInAttempt.key == _key("email", email)).execute()
     if passwords.outdated(user.password_hash):
         User.update(password_hash=passwords.hashed(password)).where(User.id == user.id).execute()
@@ -160,10 +161,11 @@ def proved_recently(session: Session) -> bool:
 def prove(session: Session, password: str, address: str = "") -> None:
     """Take the password again before something delicate. Raises Refused; wrong tries count like those of signing in."""
     user = session.user
-    refuse_guessing("person", user.public_id, address)
+    tried = count_try("person", user.public_id, address)
     if not passwords.matches(user.password_hash, password):
-        note_failure("person", user.public_id, address, user)
+        note_refusal(user, address)
         raise Refused("That is not your password. Type it again.")
+    take_back(tried)
     moment = clock.now()
     Session.update(proved_at=moment).where(Session.id == session.id).execute()
     session.proved_at = moment
@@ -171,10 +173,11 @@ def prove(session: Session, password: str, address: str = "") -> None:
 
 def change_password(user: User, current: str, new: str, session: Session | None = None, address: str = "") -> None:
     """Give the user a new password and end all of their other sessions. Raises Invalid (`current`, `new`) or Refused."""
-    refuse_guessing("person", user.public_id, address)
+    tried = count_try("person", user.public_id, address)
     if not passwords.matches(user.password_hash, current):
-        note_failure("person", user.public_id, address, user)
+        note_refusal(user, address)
         raise Invalid({"current": "That is not your current password."})
+    take_back(tried)
     if problem := passwords.problem_with(new, (user.email,)):
         raise Invalid({"new": problem})
     store_password(user, new, user.email, keep=session, address=address)
@@ -263,17 +266,32 @@ def _checked_email(email: str, errors: dict[str, str]) -> str:
         return email
 
 
-def count_try(kind: str, name: str, address: str) -> None:
-    """Count a try of `kind` for `name` and for the address, whether right or wrong. Raises Refused when there were too many."""
-    refuse_guessing(kind, name, address)
+def count_try(kind: str, name: str, address: str) -> list[int]:
+    """Count a try of `kind` for `name` and for the address, before it is judged, so that many at once are no more than one by one.
+
+    Give the answer to `take_back` when the try was right. `kind` "email" counts tries from outside, "person" those inside a session:
+    guessing outside cannot lock a person in. Raises Refused when there were too many.
+    """
+    _refuse_more_than(kind, name, address, own=0)
     keys = [_key(kind, name)] + ([_key("address", address)] if address else [])
-    SignInAttempt.insert_many([{"key": key, "at": clock.now()} for key in keys]).execute()
+    tried = [int(SignInAttempt.create(key=key, at=clock.now()).id) for key in keys]
+    try:
+        _refuse_more_than(kind, name, address, own=1)
+    except Refused:
+        take_back(tried)
+        raise
+    return tried
 
 
-def refuse_guessing(kind: str, name: str, address: str) -> None:
-    """`kind` "email" counts tries from outside, "person" those inside a session: guessing outside cannot lock a person in."""
+def take_back(tried: list[int]) -> None:
+    """Count this try no more: it was right."""
+    SignInAttempt.delete().where(SignInAttempt.id << tried).execute()
+
+
+def _refuse_more_than(kind: str, name: str, address: str, own: int) -> None:
     since = clock.now() - ATTEMPT_WINDOW
-    if _tries(kind, name, since) >= TRIES_PER_EMAIL or (address and _tries("address", address, since) >= TRIES_PER_ADDRESS):
+    before = _tries(kind, name, since) - own
+    if before >= TRIES_PER_EMAIL or (address and _tries("address", address, since) - own >= TRIES_PER_ADDRESS):
         raise Refused(TOO_MANY)
 
 
@@ -281,10 +299,8 @@ def _tries(kind: str, value: str, since: datetime) -> int:
     return int(SignInAttempt.select().where(SignInAttempt.key == _key(kind, value), SignInAttempt.at > since).count())
 
 
-def note_failure(kind: str, name: str, address: str, user: User | None) -> None:
-    """Count a wrong try, and say so in the audit log where it is known whose it was."""
-    keys = [_key(kind, name)] + ([_key("address", address)] if address else [])
-    SignInAttempt.insert_many([{"key": key, "at": clock.now()} for key in keys]).execute()
+def note_refusal(user: User | None, address: str) -> None:
+    """Say of a wrong try in the audit log, where it is known whose it was."""
     if user is not None:
         audit.write(user.merchant, user.email, "session.refused", "user", user.public_id, address=address)
 

@@ -130,10 +130,11 @@ def codes_left(user: User) -> int:
 
 def check(user: User, typed: str, address: str) -> None:
     """Take a code of the app, or a recovery code, once. Raises Refused; wrong ones count, the same for both kinds."""
-    accounts.refuse_guessing("second", user.public_id, address)
+    tried = accounts.count_try("second", user.public_id, address)
     if not (_take_code(user, typed) or _take_recovery(user, typed, address)):
-        accounts.note_failure("second", user.public_id, address, user)
+        accounts.note_refusal(user, address)
         raise Refused(WRONG)
+    accounts.take_back(tried)
 
 
 def require(actor: User, required: bool, address: str) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from portal import accounts, audit, clock
+from portal import accounts, audit, clock, passwords
 from portal import config as settings
 from portal.errors import Invalid, NotFound, Refused
-from portal.models import AuditLine, Merchant, Session, SignInAttempt, User
+from portal.models import AuditLine, Merchant, Session, SignInAttempt, User, database
 
 PASSWORD = "kites over the harbour"
 ANOTHER = "seven lanterns at dusk"
@@ -47,6 +50,31 @@ def test_the_sixth_try_waits_even_with_the_right_password(owner, monkeypatch, em
     monkeypatch.setattr(clock, "now", lambda: later)
     if email == owner.email:
         assert accounts.sign_in(email, PASSWORD, "10.0.0.2", "")
+
+
+def test_tries_at_once_are_no_more_than_one_by_one(owner, monkeypatch):
+    judged, all_in = [], threading.Barrier(9)
+
+    def slow(_hash, typed):
+        judged.append(typed)
+        time.sleep(0.3)  # a hash is slow: the others arrive meanwhile
+        return False
+
+    def guess(n):
+        with database.connection_context():
+            all_in.wait(10)
+            with pytest.raises(Refused):
+                accounts.check_password(owner.email, f"guess {n}", "10.0.0.1")
+
+    monkeypatch.setattr(passwords, "matches", slow)
+    with ThreadPoolExecutor(9) as pool:
+        list(pool.map(guess, range(9)))
+    assert len(judged) <= accounts.TRIES_PER_EMAIL
+    monkeypatch.undo()
+    SignInAttempt.delete().execute()
+    for _ in range(accounts.TRIES_PER_EMAIL * 2):
+        accounts.check_password(owner.email, PASSWORD, "10.0.0.1")
+    assert not SignInAttempt.select().exists(), "right ones do not count"
 
 
 def test_one_address_cannot_try_many_emails(owner):

@@ -77,7 +77,7 @@ class Session(Table):
 
 
 class SignInAttempt(Table):
-    """One failed sign-in, counted per email and per address (`key` is a hash of either)."""
+    """One try to sign in that was wrong or is being judged, counted per email and per address (`key` is a hash of either)."""
 
     id = BigAutoField()
     key = CharField(max_length=64, index=True)
