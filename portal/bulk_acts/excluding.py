@@ -67,9 +67,9 @@ def include(work: Work, act: BulkAct) -> dict[str, int]:
     """Take the SKUs off every list, and judge the items anew; {"done", "already" (not excluded), "ruled" (by another rule), "gone"}."""
 
     def do(ids: Sequence[int]) -> Mapping[str, int]:
+        room.lock(room.RULES, act.merchant_id)  # before the items, as feeds do: else each waits for the other
         chunks.hold(ids)
         here, out = chunks.there(act, ids), chunks.there(act, ids, f"i.kept_out = {EXCLUDED}")
-        room.lock(room.RULES, act.merchant_id)
         listed = f"""SELECT e.exclusion_id, e.source_id, e.sku, i.id FROM exclusion_sku e
             JOIN inventory_item i ON i.source_id = e.source_id AND i.sku = e.sku WHERE i.id {bulk.any_of()} AND {_LISTS}"""
         rows = bulk.run(listed, (bulk.as_list(out), act.merchant_id)).fetchall()
@@ -95,9 +95,9 @@ def undo_include(work: Work, act: BulkAct) -> dict[str, int]:
     """Put the SKUs on their lists again, where those are still there; {"back", "kept", "lost"}."""
 
     def do(ids: Sequence[int]) -> Mapping[str, int]:
+        room.lock(room.RULES, act.merchant_id)
         chunks.hold(ids)
         here = chunks.there(act, ids, "i.kept_out <> 1")
-        room.lock(room.RULES, act.merchant_id)
         back: list[int] = []
         for item in InventoryItem.select(InventoryItem.id, InventoryItem.source, InventoryItem.sku).where(InventoryItem.id << here):
             back += [item.id] if _list_again(act, item) else []

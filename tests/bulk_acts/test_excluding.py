@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from portal import plans
-from portal.bulk_acts import acts, choosing
+from portal.bulk_acts import acts, choosing, chunks
 from portal.bulk_acts.choosing import Asked
-from portal.exclusions import saving
+from portal.exclusions import room, saving
 from portal.inventory.counted import EXCLUDED
 from portal.models import BulkAct, Exclusion, ExclusionSku, InventoryItem, Merchant, Run, Source
 from tests.catalogue.stock import done
@@ -118,3 +118,15 @@ def test_more_lists_than_an_expression_may_be_deep(feed: Feed, merchant: Merchan
     assert feed.items()["SKU-00001"].exclusion_id == ids[1_000]
     names = {saving.exclude_skus(merchant, feed.source, [sku], WHO).name for sku in ("A", "B", "C")}
     assert len(names) == 3, "pressed three times in one minute"
+
+
+def test_the_rules_are_held_before_the_items_as_a_feed_holds_them(feed: Feed, merchant: Merchant, monkeypatch: Any) -> None:
+    held, lock, hold = list[str](), room.lock, chunks.hold
+    monkeypatch.setattr(room, "lock", lambda space, *a, **k: (held.append("rules"), lock(space, *a, **k))[1])
+    monkeypatch.setattr(chunks, "hold", lambda *a: (held.append("items"), hold(*a))[1])
+    acted(choosing.searched(merchant, "exclude", Asked("SKU-00001"), WHO))
+    held.clear()
+    act = acted(choosing.ticked(merchant, "include", [feed.items()["SKU-00001"].public_id], WHO))
+    assert act.counts["done"] == 1 and held[:2] == ["rules", "items"]
+    held.clear()
+    assert undone(act).counts["back"] == 1 and held[:2] == ["rules", "items"]
