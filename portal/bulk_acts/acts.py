@@ -187,7 +187,8 @@ def _carry(work: Work, act: BulkAct, step: str) -> dict[str, int]:
 
 def _added(act: BulkAct, told: Mapping[str, int]) -> dict[str, int]:
     """The act's counts with those of a run: what came back by an earlier undo came back too."""
-    counts = {**act.counts, **told}
+    counts: dict[str, int] = {name: number for name, number in act.counts.items() if name != "no_room"}
+    counts |= told
     return counts | {"back": act.counts.get("back", 0) + told["back"]} if "back" in told else counts
 
 

@@ -16,7 +16,7 @@ class BulkAct(Table):
     `act`: a key of portal.bulk_acts.acts.ACTS. `asked`: {"q", "stock", "source": public id} of the search, {} where items were ticked.
     `options`: what was chosen beside the act. `state`: gathering, ready, doing, done, undoing, undone or left. `run_id`: its latest run;
     `runs`: all that carried it out. `chosen_at`: items that came later are none of it.
-    `counts`: "chosen", then "done", "already", "gone", "held", "ruled", "back", "kept" and "let_in".
+    `counts`: "chosen", then "done", "already", "gone", "held", "ruled", "back", "kept", "let_in" and "no_room".
     """
 
     id = BigAutoField()

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, stream_with_context, url_for
 from htmx_flask import request
 
 import tasks
-from portal import run_report, runs
+from portal import plans, run_report, runs
 from portal.bulk_acts import acts, choosing, consequences, excluding
 from portal.bulk_acts.choosing import Asked
 from portal.catalogue import matching
@@ -107,7 +107,9 @@ def confirm_undo(act_id: str) -> Response:
     act = acts.find(g.merchant, act_id)
     if not acts.may_undo(act):
         raise Refused("There is nothing to undo: it was not done, was undone already, or is too old.")
-    return render("bulk_acts/undo.html", act=act, undo=UNDO[act.act], did=DID[act.act])
+    return render(
+        "bulk_acts/undo.html", act=act, undo=UNDO[act.act], did=DID[act.act], limited=plans.limits(g.merchant.id)["skus"] is not None
+    )
 
 
 @blueprint.post("/inventory/acts/<act_id>/undo")
@@ -152,7 +154,9 @@ def _page(act: Any, problem: str = "", status: int = 200) -> Response:
     run = acts.run_of(act)
     moving = act.state in acts.STATES.values() and run is not None and run.state in run_report.UNFINISHED
     ready = act.state == "ready"
-    counts = dict.fromkeys(("chosen", "done", "already", "gone", "held", "ruled", "back", "kept", "lost", "let_in"), 0) | act.counts
+    counts = (
+        dict.fromkeys(("chosen", "done", "already", "gone", "held", "ruled", "back", "kept", "lost", "let_in", "no_room"), 0) | act.counts
+    )
     made = acts.linking_of(act) if act.act in acts.LINKINGS else None
     return render(
         "bulk_acts/show.html", "bulk_acts/_show.html", status, act=act, label=acts.ACTS[act.act].label, counts=counts, run=run,
