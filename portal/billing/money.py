@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -21,7 +21,7 @@ _AMOUNT = re.compile(r"(\d{1,12})(?:\.(\d{1,3}))?")
 
 @dataclass(frozen=True)
 class Stay:
-    """Days on a plan: from `since` to the day before `until`. `price` of a whole month, in the smallest unit."""
+    """Days on a plan: from `since` into the day `until`, at whose end it is held no more. `price` of a month, in the smallest unit."""
 
     name: str
     price: int
@@ -81,17 +81,42 @@ def month_of(day: date) -> tuple[date, date]:
 
 
 def lines(stays: Iterable[Stay], first: date) -> list[Line]:
-    """What the month that begins on `first` costs: each plan for its days, in their order. A day is of the plan held at its end."""
+    """What the month that begins on `first` costs: each plan for its days, in their order.
+
+    A day is of the dearest plan that was held on it, of those in the currency of the one held at its end. The lines of a currency add up
+    to what its days cost together, rounded once.
+    """
     begin, end = month_of(first)
-    days, made = (end - begin).days, []
-    for stay in sorted(stays, key=lambda one: one.since):
-        since, until = max(stay.since, begin), min(stay.until, end)
-        held = (until - since).days
-        if held <= 0:
-            continue
-        month = f"{begin:%B %Y}"
+    days, month, made = (end - begin).days, f"{begin:%B %Y}", list[Line]()
+    before: dict[str, int] = {}
+    for stay, since, held in _runs(sorted(stays, key=lambda one: one.since), begin, days):
         words = f"{stay.name}, {month}"
         if held < days:
-            words = f"{stay.name}, {since.day} to {(until - timedelta(days=1)).day} {month} ({held} of {days} days)"
-        made.append(Line(words, share(stay.price, held, days), stay.currency))
+            words = f"{stay.name}, {since.day} to {since.day + held - 1} {month} ({held} of {days} days)"
+        known = before.get(stay.currency, 0)
+        before[stay.currency] = known + stay.price * held
+        made.append(Line(words, share(before[stay.currency], 1, days) - share(known, 1, days), stay.currency))
     return made
+
+
+def _runs(stays: Sequence[Stay], begin: date, days: int) -> Iterator[tuple[Stay, date, int]]:
+    """(stay, first day, number of days) of days in a row that are of the same name and price."""
+    run: tuple[Stay, date, int] | None = None
+    for day in (begin + timedelta(days=number) for number in range(days)):
+        stay = _dearest(stays, day)
+        if run is not None and stay is not None and (stay.name, stay.price, stay.currency) == (run[0].name, run[0].price, run[0].currency):
+            run = (run[0], run[1], run[2] + 1)
+            continue
+        if run is not None:
+            yield run
+        run = (stay, day, 1) if stay is not None else None
+    if run is not None:
+        yield run
+
+
+def _dearest(stays: Sequence[Stay], day: date) -> Stay | None:
+    last = next((one for one in reversed(stays) if one.since <= day < one.until), None)
+    if last is None:
+        return None
+    held = [one for one in stays if one.since <= day <= one.until and one.currency == last.currency and one.price > last.price]
+    return max(held, key=lambda one: one.price, default=last)

@@ -1,6 +1,6 @@
 """Plans of an installation, which of them a merchant holds, and changing it: at once, or by asking an operator.
 
-a day belongs to the plan that is held at its end; what a plan holds is portal.plans' to keep
+a day costs the dearest plan that is held on it; what a plan holds is portal.plans' to keep
 """
 
 from __future__ import annotations
@@ -167,7 +167,12 @@ def _move(merchant: Merchant, plan: BillingPlan, who: str) -> PlanPeriod:
     day = today().isoformat()
     if is_postgres():  # two who change it at once do so one after the other; SQLite has one writer anyway
         database.execute_sql("SELECT id FROM merchant WHERE id = %s FOR NO KEY UPDATE", (merchant.id,))
+    now = held(merchant)
+    if now is not None and (now.plan_id, now.name, now.price, now.currency) == (plan.id, plan.name, plan.price, plan.currency):
+        return now
     PlanPeriod.update(until=day).where(PlanPeriod.merchant == merchant.id, PlanPeriod.until == "").execute()
-    PlanPeriod.delete().where(PlanPeriod.merchant == merchant.id, PlanPeriod.since == day, PlanPeriod.until == day).execute()
+    dearer = (PlanPeriod.currency == plan.currency) & (PlanPeriod.price > plan.price)
+    short = (PlanPeriod.merchant == merchant.id) & (PlanPeriod.since == day) & (PlanPeriod.until == day)
+    PlanPeriod.delete().where(short, ~dearer).execute()
     columns = {"name": plan.name, "price": plan.price, "currency": plan.currency}
     return PlanPeriod.create(merchant=merchant, plan=plan, since=day, by=who, at=clock.now(), **columns)

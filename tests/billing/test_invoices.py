@@ -68,6 +68,19 @@ def test_a_month_that_is_over_is_invoiced_once_each_plan_for_its_days(on: Any, m
     assert [one.month for one in invoices.issue_due()] == ["2026-12", "2027-01"], "what was missed is made up"
 
 
+def test_the_same_plan_again_changes_nothing_and_up_and_down_on_one_day_is_not_free(on: Any, merchant: Merchant, starter: Any) -> None:
+    big = offers.save("big", "Big", "990.00", "USD", {}, "immediate")
+    for day in range(1, 31):
+        on(f"2026-11-{day:02}")
+        offers.assign(merchant, starter, "the operator")
+    assert PlanPeriod.select().count() == 1
+    for plan in (big, starter, big, starter):
+        assert offers.choose(merchant, plan, WHO)
+    on("2026-12-01")
+    invoices.issue_due(merchant)
+    assert [one["amount"] for one in Invoice.get().lines] == [2803, 3300] and offers.held(merchant).name == "Starter"
+
+
 def test_a_new_price_counts_from_its_day_and_a_plan_of_another_currency_is_invoiced_apart(
     on: Any, merchant: Merchant, starter: Any
 ) -> None:
@@ -82,7 +95,7 @@ def test_a_new_price_counts_from_its_day_and_a_plan_of_another_currency_is_invoi
     assert PlanPeriod.select().count() == 3, "a plan of no whole day leaves nothing"
     on("2026-12-01")
     invoices.issue_due(merchant)
-    assert {(one.currency, one.total) for one in Invoice.select()} == {("USD", 967 + 1967), ("JPY", 2000)}
+    assert {(one.currency, one.total) for one in Invoice.select()} == {("USD", 2933), ("JPY", 2000)}
 
 
 def test_an_issued_invoice_is_not_changed_by_anybody(on: Any, merchant: Merchant) -> None:

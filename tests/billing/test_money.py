@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -50,8 +51,20 @@ def test_a_month_is_shared_by_its_days_and_the_words_say_how() -> None:
 
 
 @given(st.integers(0, 10**7), st.lists(st.integers(1, 27), unique=True, max_size=5), st.sampled_from([date(2026, 2, 1), date(2026, 11, 1)]))
-def test_stays_on_one_price_add_up_to_the_month_but_for_half_a_unit_each(price: int, cuts: list[int], first: date) -> None:
+def test_stays_on_one_price_add_up_to_the_month(price: int, cuts: list[int], first: date) -> None:
     edges = [date(2020, 1, 1), *(first + timedelta(days=cut) for cut in sorted(cuts)), date.max]
-    stays = [Stay("Plan", price, "USD", since, until) for since, until in zip(edges, edges[1:], strict=False)]
-    found = money.lines(stays, first)
-    assert 2 * abs(sum(one.amount for one in found) - price) <= len(found)
+    stays = [Stay(f"Plan {n}", price, "USD", since, until) for n, (since, until) in enumerate(zip(edges, edges[1:], strict=False))]
+    assert sum(one.amount for one in money.lines(stays, first)) == price
+    assert money.lines([replace(one, name="Plan") for one in stays], first) == money.lines(
+        [Stay("Plan", price, "USD", *edges[:: len(edges) - 1])], first
+    )
+
+
+def test_a_day_costs_the_dearest_plan_that_was_held_on_it() -> None:
+    day, later = date(2026, 11, 10), date(2026, 11, 20)
+    stays = [
+        Stay("Free", 0, "USD", date(2026, 1, 1), day), Stay("Big", 3000, "USD", day, day), Stay("Free", 0, "USD", day, later),
+        Stay("Yen", 9000, "JPY", later, later), Stay("Free", 0, "USD", later, date.max),
+    ]  # fmt: skip
+    found = money.lines(stays, date(2026, 11, 1))
+    assert [(one.words, one.amount) for one in found if one.amount] == [("Big, 10 to 10 November 2026 (1 of 30 days)", 100)]
