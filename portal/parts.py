@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from peewee import InterfaceError, OperationalError
 
@@ -67,18 +68,23 @@ def run_all(settings: Config) -> int:
     return 0
 
 
-def run_web(settings: Config) -> int:
-    """Serve the pages; on SIGTERM or SIGINT finish the requests in hand first."""
+def web_server(settings: Config, app: Any) -> Any:
+    """The server of the pages, listening. What a proxy says of who asks reaches `app` only where PROXIES says that there is one."""
     from waitress import create_server
 
+    return create_server(
+        app, host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None, clear_untrusted_proxy_headers=not settings.proxies,
+        max_request_body_size=settings.max_feed_bytes + 1_000_000, url_scheme="https" if settings.production else "http",
+    )  # fmt: skip
+
+
+def run_web(settings: Config) -> int:
+    """Serve the pages; on SIGTERM or SIGINT finish the requests in hand first."""
     tracing.begin_reporting(settings, "web")
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     try:
-        server = create_server(
-            create_app(settings), host=settings.host, port=settings.port, threads=WEB_THREADS, ident=None,
-            max_request_body_size=settings.max_feed_bytes + 1_000_000, url_scheme="https" if settings.production else "http",
-        )  # fmt: skip
+        server = web_server(settings, create_app(settings))
     except OSError as problem:
         return refuse(_listening_words(settings, problem), CANNOT_LISTEN)
     server.run()

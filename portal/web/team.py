@@ -15,6 +15,7 @@ from portal.web import guards
 from portal.web.addresses import external
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved
+from portal.web.rights import RIGHT_OF
 
 blueprint = Blueprint("team", __name__, url_prefix="/team")
 ROLE_CHOICES = {name: role.word for name, role in roles.ROLES.items()}
@@ -48,8 +49,10 @@ def index() -> Response:
 @blueprint.get("/roles")
 @guards.signed_in
 def roles_table() -> Response:
-    """The table of what each role may do, from the same table that guards every page."""
-    return render("team/roles.html", roles=roles.ROLES, rights=roles.RIGHTS, has=roles.may)
+    """The table of what each role may do, from the table that guards every page: rights that a page asks for."""
+    named = {right for line in RIGHT_OF.values() for right in ((line,) if isinstance(line, str) else line)}
+    rights = {right: words for right, words in roles.RIGHTS.items() if right in named}
+    return render("team/roles.html", roles=roles.ROLES, rights=rights, has=roles.may)
 
 
 @blueprint.get("/invitations/new")

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -49,6 +50,35 @@ def test_the_compose_file_is_tidy_and_each_name_in_it_is_there():
             assert service["command"][0] in VERBS, name
             assert set(service["environment"]) <= KNOWN, name
     assert {"web", "worker", "scheduler", "postgres", "redis"} <= set(told["services"])
+
+
+def test_nginx_writes_down_no_address_that_holds_a_token(app):
+    told = (DEPLOY / "nginx.conf").read_text()
+    found = re.search(r"location ~ (\S+) \{\s*access_log off;\s*error_log /dev/null crit;\s*proxy_pass http://127.0.0.1:8000;", told)
+    assert found and "$http_referer" not in told and "proxy_set_header" in told.partition("location /")[0]
+    addresses = [rule.rule for rule in app.url_map.iter_rules() if "token>" in rule.rule]
+    assert len(addresses) >= 6
+    assert [one for one in addresses if not re.match(found[1], one)] == []
+    assert "access_log off" in told.partition("listen 80;")[2]
+
+
+@pytest.mark.parametrize(("proxies", "seen"), [("1", "203.0.113.9"), ("0", "")])
+def test_what_a_proxy_says_of_who_asks_counts_only_where_there_is_one(proxies, seen, tmp_path):
+    def echo(environ, start):
+        start("200 OK", [("Content-Type", "text/plain")])
+        return [environ.get("HTTP_X_FORWARDED_FOR", "").encode()]
+
+    told = config.read({"DATA_DIR": str(tmp_path), "PROXIES": proxies, "PORT": str(free_port()), "HOST": "127.0.0.1"})
+    server = parts.web_server(told, echo)
+    serving = threading.Thread(target=server.run, daemon=True)
+    serving.start()
+    try:
+        asked = urllib.request.Request(f"http://127.0.0.1:{told.port}/", headers={"X-Forwarded-For": "203.0.113.9"})
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert answer.read().decode() == seen
+    finally:
+        server.close()
+        serving.join(10)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
