@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from peewee import IntegrityError, fn
@@ -15,6 +15,8 @@ from portal.models import AuditLine, Authenticator, Merchant, Passkey, PersonLin
 NAMED = 3  # people whom a refusal names
 REMEMBERED = 20  # lines of the log that are looked at before the same refusal is written again
 MOST_INVITATIONS = 50
+MOST_TO_ONE = 5  # within a day
+MOST_A_DAY = 100
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def invite(actor: User, email: str, role: str, address: str = "") -> str:
             PersonLink.merchant == merchant, PersonLink.kind == "invite", PersonLink.email == email, PersonLink.used_at.is_null()
         ).execute()
         _check_seat(merchant)
+        _check_pace(merchant, email)
         told: dict[str, Any] = {"merchant": merchant, "email": email, "role": role, "by": actor.email}
         token = ""
         if person_links.can_mail():
@@ -227,6 +230,15 @@ def _check_seat(merchant: Merchant) -> None:
     if most is not None and used >= most:
         words = f"Your plan holds {most:,} people, and there are {used:,} with open invitations."
         raise Refused(f"{words} Disable somebody, take an invitation back, or change the plan. Nothing was changed.")
+
+
+def _check_pace(merchant: Merchant, email: str) -> None:
+    """An invitation is an e-mail to a stranger: so many to one address and of a workspace within a day, ended ones too."""
+    made = PersonLink.select().where(PersonLink.kind == "invite", PersonLink.made_at > clock.now() - timedelta(days=1))
+    if made.where(PersonLink.email == email, PersonLink.merchant == merchant).count() >= MOST_TO_ONE:
+        raise Refused(f"{email} was invited {MOST_TO_ONE} times within a day. Wait until tomorrow. Nothing was sent.")
+    if made.where(PersonLink.merchant == merchant).count() >= MOST_A_DAY:
+        raise Refused(f"This workspace made {MOST_A_DAY} invitations within a day. Wait until tomorrow. Nothing was sent.")
 
 
 def _role_of(email: str, merchant: Merchant) -> str:

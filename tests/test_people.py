@@ -82,6 +82,21 @@ def test_an_invitation_ends_after_two_hours_when_taken_back_and_when_sent_anew(o
         person_links.open_link("invite", third)
 
 
+def test_nobody_is_flooded_with_invitations(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(people.MOST_TO_ONE):
+        people.invite(owner, "new@harbor.example", "reader")
+        people.take_back(owner, people.invitations(owner.merchant)[0].public_id)
+    with pytest.raises(Refused, match="invited 5 times within a day"):
+        people.invite(owner, "new@harbor.example", "reader")
+    monkeypatch.setattr(people, "MOST_A_DAY", people.MOST_TO_ONE + 1)
+    people.invite(owner, "other@harbor.example", "reader")
+    with pytest.raises(Refused, match="within a day"):
+        people.invite(owner, "third@harbor.example", "reader")
+    later = clock.now() + timedelta(days=1, minutes=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert people.invite(owner, "new@harbor.example", "reader")
+
+
 def test_an_inviter_who_lost_the_right_lets_nobody_in(owner: User, admin: User) -> None:
     token = people.invite(admin, "new@harbor.example", "operator")
     people.change_role(owner, admin, "operator")
