@@ -136,6 +136,7 @@ def go_on(act_id: str) -> Response:
             runs.request_stop(run, g.user.email)
         words = "Stop requested. What is done stays; the rest is left as it is."
     elif request.form.get("act") == "give_up":
+        _allow(act.act)
         acts.give_up(act, g.user.email)
     else:
         _allow(act.act)

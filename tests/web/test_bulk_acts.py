@@ -142,6 +142,8 @@ def test_who_may_not_delete_is_not_offered_it_and_a_reader_chooses_nothing(app: 
     assert answer.status_code == 403 and "not part of your role" in answer.text and not BulkAct.select().exists()
     where, _ = walked(client, client.send_form("/inventory/acts", {"act": "delete", "all": "1"}, page="/inventory"))
     assert "Owners and admins can do this" in desk.get(where).text and "bulk-do" not in desk.get(where).text
+    left = desk.post(f"{where}/go-on", data=desk.form_values(page, "/inventory/acts") | {"act": "give_up"})
+    assert left.status_code == 403 and "not part of your role" in left.text
     page = looker.get("/inventory").text
     assert "pick-all" not in page and 'class="form-check-input' not in page
     assert "bulk-do" not in looker.get(where).text and looker.get("/inventory/matching").status_code == 200
