@@ -1,12 +1,14 @@
 """Inventory Exclusion: the rules, making one with a live count and a preview, what each keeps out, pausing and deleting it.
 
-The form is read by GET until it is saved, so that its preview has an address and it works without JavaScript.
+What is looked at before it is saved is read by GET, so that a preview has an address and it works without JavaScript.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, g, url_for
 from htmx_flask import request
@@ -17,12 +19,26 @@ from portal.errors import Invalid, Refused, Stale
 from portal.exclusions import preview, rules, saving
 from portal.inventory import counted
 from portal.web import guards
-from portal.web.render import render, saved
+from portal.web.render import go, render, saved
 from portal.web.typed import TypedErrors, whole_number
 
 blueprint = Blueprint("exclusions", __name__)
 ASK_AGAIN = "2s"
+TOKENS = ("csrf_token", "form_token")
 PARTS = ("field", "op", "value", "name")
+
+
+def _looking(view: Callable[..., Any]) -> Callable[..., Any]:
+    """The form is one; sent with `act` it is looked at, by its own address, and nothing is saved."""
+
+    @wraps(view)
+    def looked(**values: Any) -> Any:
+        if not request.form.get("act"):
+            return view(**values)
+        typed = {name: value for name, value in request.form.items() if name not in TOKENS}
+        return go(f"{request.path}?{urlencode(typed)}")
+
+    return looked
 
 
 @blueprint.get("/exclusions")
@@ -45,6 +61,7 @@ def new() -> Response:
 
 @blueprint.post("/exclusions/new")
 @guards.signed_in
+@_looking
 @guards.once
 def create() -> Response:
     """Save a rule; a run applies it."""
@@ -91,6 +108,7 @@ def edit(exclusion_id: str) -> Response:
 
 @blueprint.post("/exclusions/<exclusion_id>/edit")
 @guards.signed_in
+@_looking
 @guards.once
 def change(exclusion_id: str) -> Response:
     """Save what was changed."""

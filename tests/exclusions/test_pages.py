@@ -104,6 +104,11 @@ def test_a_rule_is_filled_in_looked_at_saved_edited_paused_and_deleted(client, m
     said = f"Excluded by rule “Under 5” since run {run.number}"
     assert said in client.get(f"/inventory/{item.public_id}").text
     assert said in client.get(f"/inventory/{item.public_id}/explanation/cost").text
+    looked = client.send_form(f"{here}/edit", {**CHEAP, "g0c0.value": "3", "act": "preview", "version": "1"})
+    assert looked.status_code == 303 and "token" not in looked.headers["Location"] and "g0c0.value=3" in looked.headers["Location"]
+    page = client.get(looked.headers["Location"]).text
+    assert 'id="rule-save" form="rule-form"' in page and page.count('name="g0c0.value"') == 1, "what stands in the form is what is saved"
+    assert saving.find(merchant, rule.public_id).version == 1
     look = client.get(f"{here}/edit", query_string={**CHEAP, "g0c0.value": "3", "act": "preview", "version": "1"}).text
     assert "<b>2 items</b> would come back" in look
     assert client.send_form(f"{here}/edit", {**CHEAP, "g0c0.value": "3", "version": "1"}, page=f"{here}/edit{LOOK}").status_code == 303
