@@ -255,17 +255,21 @@ def _apply(work: Work, linking: Linking) -> dict[str, int]:
 
 def _undo(work: Work, linking: Linking) -> dict[str, int]:
     first, last = (int(one) for one in bulk.one(
-        "SELECT coalesce(min(item_id), 0), coalesce(max(item_id), -1) FROM product_link WHERE linking_id = ?", [linking.id]
+        "SELECT coalesce(min(item_id), 0), coalesce(max(item_id), -1) FROM (SELECT item_id FROM product_link WHERE linking_id = ? "
+        "UNION ALL SELECT item_id FROM link_moved WHERE linking_id = ?) t", [linking.id, linking.id]
     ))  # fmt: skip
     work.stage("undo", "items")
+    without = int(work.checkpoint.get("without", 0))
     at, gone, back = first - 1, int(work.checkpoint.get("taken_back", 0)), int(work.checkpoint.get("moved_back", 0))
     while at < last:
         end = min(at + matching.SPAN, last)
         with work.transaction():
+            moving.hand_on(linking, at, end)
             back += moving.give_back(linking, at, end)
+            without += moving.without(linking, at, end)
             done = bulk.run("DELETE FROM product_link WHERE linking_id = ? AND item_id > ? AND item_id <= ?", [linking.id, at, end])
             gone += done.rowcount
-            work.save_checkpoint(taken_back=gone, moved_back=back)
+            work.save_checkpoint(taken_back=gone, moved_back=back, without=without)
         at = end
         work.progress(gone + back)
         bulk.pause()
@@ -275,7 +279,8 @@ def _undo(work: Work, linking: Linking) -> dict[str, int]:
     told = "SELECT count(DISTINCT p.id) FROM product p JOIN listing t ON t.product_id = p.id WHERE p.linking_id = ?"
     listed = int(bulk.one(f"{told} AND NOT EXISTS (SELECT 1 FROM product_link l WHERE l.product_id = p.id)", [linking.id])[0])
     gone_before = max(0, links - gone - back - kept)
-    return {"taken_back": gone, "moved_back": back, "unmade": removed, "kept": kept, "gone": gone_before, "listed": listed}
+    told_back = {"taken_back": gone, "moved_back": back, "without": without, "unmade": removed}
+    return {**told_back, "kept": kept, "gone": gone_before, "listed": listed}
 
 
 def _moved_since(linking: Linking) -> int:

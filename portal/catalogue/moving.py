@@ -45,7 +45,8 @@ def move(linking: Linking, after: int, until: int) -> int:
 def give_back(linking: Linking, after: int, until: int) -> int:
     """What was moved and is still so gets its former link, in the transaction that is open; how many.
 
-    Not where that product is gone, or the linking that had made that link is undone by now: such an item is left without one.
+    Not where that product is gone, or has another item of the source since, or the linking that had made that link is undone by now:
+    such an item is left without one (`without`).
     """
     done = bulk.run(
         """
@@ -55,7 +56,33 @@ def give_back(linking: Linking, after: int, until: int) -> int:
         WHERE m.linking_id = ? AND m.item_id > ? AND m.item_id <= ? AND product_link.item_id = m.item_id
         AND product_link.linking_id = m.linking_id AND EXISTS (SELECT 1 FROM product p WHERE p.id = m.product_id)
         AND NOT EXISTS (SELECT 1 FROM linking g WHERE g.id = m.former_id AND g.state = 'undone')
+        AND NOT EXISTS (
+            SELECT 1 FROM product_link o WHERE o.product_id = m.product_id AND o.source_id = m.source_id AND o.item_id <> m.item_id
+            AND o.at > product_link.at AND (o.linking_id IS NULL OR o.linking_id <> m.linking_id))
         """,
         [linking.id, after, until],
     )
     return int(done.rowcount)
+
+
+def hand_on(linking: Linking, after: int, until: int) -> None:
+    """What undoing a later move gives back is the link before this linking's, in the transaction that is open."""
+    bulk.run(
+        """
+        UPDATE link_moved SET product_id = m.product_id, source_id = m.source_id, former_id = m.former_id, rule = m.rule, place = m.place,
+            told = m.told, at = m.at, by = m.by
+        FROM link_moved m
+        WHERE m.linking_id = ? AND m.item_id > ? AND m.item_id <= ? AND link_moved.item_id = m.item_id
+        AND link_moved.former_id = m.linking_id
+        """,
+        [linking.id, after, until],
+    )
+
+
+def without(linking: Linking, after: int, until: int) -> int:
+    """How many that were moved could not be given back, and lose their product as this linking is undone."""
+    told = """
+        SELECT count(*) FROM product_link l JOIN link_moved m ON m.linking_id = l.linking_id AND m.item_id = l.item_id
+        WHERE l.linking_id = ? AND l.item_id > ? AND l.item_id <= ?
+    """
+    return int(bulk.one(told, [linking.id, after, until])[0])

@@ -29,8 +29,8 @@ class Linking(Table):
     `state`: looking, ready, applying, applied, undoing, undone, stopped or failed. `run_id`: its latest run.
     `after_item_id`: only items that came behind that one; 0 for all. `bulk_act_id`: only the items of that act.
     `counts`: {verdict of candidates: items}, "unmatched", "linked" before, then "applied", "moved", "created" (products),
-    "joined" (items put to those), "left", "passed_over", "taken_back", "moved_back", "unmade", "kept", "gone", "listed" and "resumed" (by
-    itself).
+    "joined" (items put to those), "left", "passed_over", "taken_back", "moved_back", "without", "unmade", "kept", "gone", "listed" and
+    "resumed" (by itself).
     `include`: the verdicts that a person took beside `confident`. `create_rest`: whether the unmatched become products.
     `master_from`: what their Master SKU is made of, a key of portal.catalogue.keys.MASTERS; "" as each source says.
     """

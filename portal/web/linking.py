@@ -29,7 +29,10 @@ class NewItemsForm(LedgerForm):
 
 
 TABS = {**judging.VERDICTS, "unmatched": "Not matched", "damaged": "Damaged codes"}
-DONE = ("applied", "moved", "created", "left", "passed_over", "joined", "taken_back", "moved_back", "unmade", "kept", "gone", "listed")
+DONE = (
+    "applied", "moved", "created", "left", "passed_over", "joined", "taken_back", "moved_back", "without", "unmade", "kept", "gone",
+    "listed",
+)  # fmt: skip
 ASK_AGAIN = "2s"
 
 

@@ -82,6 +82,34 @@ def test_what_is_given_back_depends_on_what_is_still_there(north: Source, mercha
     assert links() == {"2": "R0"}, "its former product is gone, and what a person moved since stays"
 
 
+def test_undone_in_their_own_order_the_last_link_that_stands_is_given_back(north: Source, merchant: Merchant) -> None:
+    for n in range(3):
+        product(merchant, f"P{n}", UPC[n])
+    one, made = item(north, "a"), []
+    for n in range(3):
+        InventoryItem.update(upc=UPC[n]).where(InventoryItem.id == one.id).execute()
+        made.append(applied(looked(merchant, rules=("gtin",)), "conflict"))
+    assert links() == {"a": "P2"}
+    assert undone(made[1]).counts["gone"] == 1 and links() == {"a": "P2"}
+    told = undone(made[2]).counts
+    assert links() == {"a": "P0"} and (told["moved_back"], told["without"]) == (1, 0), "the first linking stands"
+    assert ProductLink.get().linking_id == made[0].id
+
+
+def test_what_would_meet_another_item_of_its_source_is_left_without_a_product(north: Source, merchant: Merchant) -> None:
+    product(merchant, "FROM", UPC[0])
+    product(merchant, "TO", UPC[1])
+    one = item(north, "a", upc=UPC[0])
+    applied(looked(merchant, rules=("gtin",)))
+    InventoryItem.update(upc=UPC[1]).where(InventoryItem.id == one.id).execute()
+    moved = applied(looked(merchant, rules=("gtin",)), "conflict")
+    item(north, "b", upc=UPC[0])
+    applied(looked(merchant, rules=("gtin",)))
+    assert links() == {"a": "TO", "b": "FROM"}
+    told = undone(moved).counts
+    assert links() == {"b": "FROM"} and (told["moved_back"], told["taken_back"], told["without"]) == (0, 1, 1)
+
+
 def test_a_link_that_a_person_made_since_the_look_is_not_moved(north: Source, merchant: Merchant) -> None:
     old, _ = product(merchant, "OLD"), product(merchant, "RIGHT", UPC[0])
     one, two = item(north, "1", upc=UPC[0]), item(north, "2")
