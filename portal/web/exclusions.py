@@ -19,7 +19,7 @@ from portal.errors import Invalid, Refused, Stale
 from portal.exclusions import preview, rules, saving
 from portal.inventory import counted
 from portal.web import guards
-from portal.web.render import go, render, saved
+from portal.web.render import go, render, saved, wants_fragment
 from portal.web.typed import TypedErrors, whole_number
 
 blueprint = Blueprint("exclusions", __name__)
@@ -77,7 +77,9 @@ def create() -> Response:
 @blueprint.get("/exclusions/count")
 @guards.signed_in
 def count() -> Response:
-    """How many items the rule that is being filled in would keep out: a line for the form."""
+    """How many items the rule that is being filled in would keep out: a line for the form, and the form itself for who is no htmx."""
+    if not wants_fragment():
+        return go(f"{url_for('exclusions.new')}?{urlencode(request.args)}")
     return render("exclusions/_count.html", told=_count(request.args), asked=True)
 
 

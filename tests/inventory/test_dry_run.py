@@ -25,7 +25,7 @@ from tests.test_acceptance_dry_run import changed, equal, set_aside
 from tests.web.walk import everything
 
 WHO = "ana@harbor.example"
-ITS_OWN = {"Run", "RunMessage", "PlanRow", "SetAsideRow", "Document", "RunFile", "AuditLine"}
+ITS_OWN = {"Run", "RunMessage", "PlanRow", "SetAsideRow", "Document", "RunFile", "AuditLine", "MerchantTurn"}
 
 file = st.lists(row, min_size=3, max_size=12)
 act = st.one_of(
