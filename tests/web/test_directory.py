@@ -50,7 +50,7 @@ def test_an_entry_made_from_documentation_takes_what_its_sample_has(client: Any,
 
 @pytest.mark.parametrize("asked, count, kept, gone", [
     ("kind=stores", "11 of ", "Stores and platforms", "part-suppliers"),
-    ("supports=shipments", "10 of ", "with Get Shipments", "part-warehouses"),
+    ("supports=shipments", "12 of ", "with Get Shipments", "part-warehouses"),
     ("kind=files&method=File+link", "3 of ", "under “Connect something else by a file”", "part-apis"),
     ("kind=nonsense&supports=inventory&method=x", " entries", "part-stores", "Show all"),
 ])  # fmt: skip
