@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from portal import config, directory, vault
 from portal.connection_values import server_of
-from portal.connectors.network import Guard
-from portal.errors import NotFound
+from portal.connectors.network import Guard, is_public
+from portal.errors import NotFound, SupplierError
 from portal.models import Connection, OauthGrant, SealedSecret, Source
 from portal.records import Secret
 from portal.sources import CHANNEL_LINE
@@ -15,6 +16,7 @@ from portal.suppliers import Supplier
 from portal.suppliers.channels import as_channel
 
 LOOPBACK = "127.0.0.1"
+LONGEST_LINK = 1_000  # characters
 UNTESTED: dict[str, Any] = {
     "state": "untested",
     "checks": [],
@@ -78,3 +80,21 @@ def guard() -> Guard:
     settings = config.current()
     demo = [(LOOPBACK, settings.demo_sftp_port), (LOOPBACK, settings.demo_http_port)] if settings.demo else []
     return Guard.from_config(settings.egress_allow, demo)
+
+
+def link_problem(text: str, in_it: str = "") -> str:
+    """What is wrong with a link that we are to send to, in a sentence; "" for nothing. `in_it`: why it must not be read on the way."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or len(text) > LONGEST_LINK or not text.isprintable():
+        return "Enter the whole address, beginning with https://."
+    try:
+        target = guard().resolve(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    except SupplierError as error:
+        return f"{error.problem.headline}. {error.problem.body}"
+    if parts.scheme == "http" and any(is_public(one) for one in target.addresses):
+        return f"{in_it}, so it needs https:// outside of your own network." if in_it else "It needs https:// outside of your own network."
+    return ""

@@ -13,12 +13,9 @@ import orjson
 from portal import audit, clock, connection_parts, sources, vault
 from portal.alerts.rules import LEVELS, QUIET_CHOICES, QUIET_HOURS, RULES
 from portal.connectors.hook_out import BRAND, Poster
-from portal.connectors.network import is_public
 from portal.errors import Invalid, Refused, Stale, SupplierError
 from portal.models import AlertSettings, Merchant, database
 from portal.records import Secret
-
-LONGEST = 1_000
 
 
 def of(merchant: Merchant) -> AlertSettings:
@@ -64,7 +61,7 @@ def save_hook(merchant: Merchant, url: str, level: str, version: int, who: str) 
     url, errors = url.strip(), {}
     if level not in LEVELS:
         errors["hook_level"] = "Choose the least level."
-    if url and (words := _problem(url)):
+    if url and (words := connection_parts.link_problem(url)):
         errors["hook_url"] = words
     if errors:
         raise Invalid(errors)
@@ -94,7 +91,7 @@ def poster(merchant: Merchant, test: bool = False) -> Poster:
     url, secret = of(merchant).hook_url, secret_of(merchant)
     if not url or secret is None:
         raise Refused("The webhook has no address or no secret yet. Nothing was posted.")
-    plain = urlsplit(url).scheme == "http"  # only ever to what the operator opened: see `_problem`
+    plain = urlsplit(url).scheme == "http"  # only ever to what the operator opened: see `link_problem`
     return Poster(connection_parts.guard(), url, secret, merchant.public_id, lambda _: None, test=test, plain_ok=plain)
 
 
@@ -119,20 +116,3 @@ def _save(merchant: Merchant, version: int, who: str, action: str, before: Any, 
             fresh = of(merchant)
             raise Stale(fresh.changed_by, fresh.changed_at)
         audit.write(merchant, who, action, "merchant", merchant.public_id, before=before, after=after)
-
-
-def _problem(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.username is None and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or len(url) > LONGEST or not url.isprintable():
-        return "Enter the whole address, beginning with https://."
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        target = connection_parts.guard().resolve(parts.hostname or "", port)
-    except SupplierError as error:
-        return f"{error.problem.headline}. {error.problem.body}"
-    open_to_all = any(is_public(one) for one in target.addresses)
-    return "It needs https:// outside of your own network." if parts.scheme == "http" and open_to_all else ""

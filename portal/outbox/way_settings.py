@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from portal import audit, clock, connection_parts, connections, order_setup, sources
-from portal.connectors.network import is_public
-from portal.errors import Invalid, Stale, SupplierError
+from portal.errors import Invalid, Stale
 from portal.models import Integration, Source, database
 from portal.outbox import messages, ways, witnesses
 
@@ -23,6 +21,7 @@ WITNESSES = {
 }
 ATTACHED = {"file": "The order file", "sheet": "A PDF to read and print", "both": "The order file and the PDF"}
 LONGEST, MOST_HOURS = 1_000, 2_000
+IN_IT = "Customers' addresses are in it"
 
 
 def of(source: Source) -> tuple[Integration, dict[str, Any]]:
@@ -61,7 +60,7 @@ def errors_of(source: Source, integration: Integration, values: Mapping[str, Any
         errors["email_to"] = "Enter one or more e-mail addresses, separated by commas, such as orders@supplier.example."
     if str(values["email_attach"] or "file") not in ATTACHED:
         errors["email_attach"] = "Choose what is attached."
-    if leave_by == "webhook" and (words := _link_problem(str(values["webhook_url"] or ""))):
+    if leave_by == "webhook" and (words := connection_parts.link_problem(str(values["webhook_url"] or ""), IN_IT)):
         errors["webhook_url"] = words
     if str(values["witness"] or "rename") not in witnesses.FILES:
         errors["witness"] = "Choose what their server can do."
@@ -84,28 +83,10 @@ def _test_problem(source: Source, integration: Integration, values: Mapping[str,
         return "This is where real orders go. A test must go somewhere else."
     if leave_by == "email" and not _are_addresses(place):
         return "Enter an e-mail address of your own."
-    return _link_problem(place) if leave_by == "webhook" else ""
+    return connection_parts.link_problem(place, IN_IT) if leave_by == "webhook" else ""
 
 
 def _are_addresses(text: str) -> bool:
     found = messages.addresses(text)
     good = all("@" in one[1:-1] and " " not in one and one.isascii() and one.isprintable() for one in found)
     return bool(found) and good and len(text) <= LONGEST and len(found) == text.count(",") + 1
-
-
-def _link_problem(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.username is None and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or len(text) > LONGEST or not text.isprintable():
-        return "Enter the whole address, beginning with https://."
-    if parts.scheme == "https":
-        return ""
-    try:
-        target = connection_parts.guard().resolve(parts.hostname or "", parts.port or 80)
-    except SupplierError as error:
-        return f"{error.problem.headline}. {error.problem.body}"
-    open_to_all = any(is_public(one) for one in target.addresses)
-    return "Customers' addresses are in it, so it needs https:// outside of your own network." if open_to_all else ""
