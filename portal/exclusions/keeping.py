@@ -11,7 +11,6 @@ from typing import Any
 
 from portal import clock
 from portal.exclusions import conditions, room
-from portal.inventory import counted
 from portal.inventory.counted import EXCLUDED, IN, WAITING
 from portal.leases import Work
 from portal.models import Exclusion, PlanLimit, Run, Source, bulk
@@ -97,10 +96,11 @@ class Keeping:
 
     def _let_in_new(self, chosen: str, scope: tuple[Any, ...]) -> None:
         """Of the new ones, as many as there is room for, in their order; none while others wait longer."""
-        mine, whose = f"FROM inventory_item i WHERE {chosen} AND i.kept_out = {WAITING}", self.run.merchant_id
-        free, own = room.left(whose) or 0, int(bulk.one(f"SELECT count(*) {mine}", scope)[0])
-        if free and counted.of_merchant(whose).waiting == own:
-            some = f"SELECT i.id {mine} ORDER BY i.id LIMIT ?"
+        whose = self.run.merchant_id
+        if not room.waits_longest(whose, chosen, scope):  # a look along an index, where counting the room reads all that is out
+            return
+        if free := room.left(whose):
+            some = f"SELECT i.id FROM inventory_item i WHERE {chosen} AND i.kept_out = {WAITING} ORDER BY i.id LIMIT ?"
             bulk.run(f"UPDATE inventory_item SET kept_out = {IN}, kept_out_since = NULL WHERE id IN ({some})", (*scope, free))
 
     def judge(self, chosen: str, scope: Sequence[Any]) -> None:

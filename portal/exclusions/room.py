@@ -7,6 +7,7 @@ or by one of kind "room". Nothing that is in is ever taken out for want of room.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from portal import clock, failpoints, runs
 from portal.inventory import counted
@@ -48,6 +49,13 @@ _WAIT = f"""i.merchant_id = ? AND i.kept_out = {WAITING} AND i.archived_at IS NU
 def anyone_waits(merchant_id: int) -> bool:
     """Whether an item waits for room."""
     return bool(bulk.run(f"SELECT 1 FROM inventory_item i WHERE {_WAIT} LIMIT 1", (merchant_id,)).fetchone())
+
+
+def waits_longest(merchant_id: int, chosen: str, scope: Sequence[Any]) -> bool:
+    """Whether, of all that wait for room, an item `i` of the condition waits longest."""
+    sql = f"SELECT CASE WHEN {chosen} THEN 1 ELSE 0 END FROM inventory_item i WHERE {_WAIT} ORDER BY i.kept_out_since, i.id LIMIT 1"
+    first = bulk.run(sql, (*scope, merchant_id)).fetchone()
+    return bool(first and first[0])
 
 
 def let_in_some(run: Run) -> int:
