@@ -29,7 +29,7 @@ from portal.models.database import is_postgres
 from portal.models.fields import new_public_id
 from tasks.work import HANDLERS
 from tests.bench import catalogue
-from tests.bench.pages import opened, use
+from tests.bench.asking import opened, use
 from tests.conftest import Databases, close_database
 
 ACTS = ("hand-written join", "look", "apply", "look again", "create the rest", "undo")

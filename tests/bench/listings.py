@@ -9,31 +9,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import mock
 from urllib.parse import urlencode
 
-from portal import accounts, channels, clock, create_app, runs
-from portal.listings import browse, export, links, making
+from portal import accounts, channels, clock, runs
+from portal.listings import browse, detail, export, links, making
 from portal.listings import rules as listing_rules
 from portal.models import Channel, Listing, ListingBatch, Merchant, Product, bulk, database
 from tasks.work import HANDLERS
 from tests.bench import catalogue
-from tests.bench.pages import opened, report, seconds, use
-from tests.browserless import Browser
-from tests.conftest import PASSWORD, Databases, close_database
+from tests.bench.asking import Found, arguments, beside_bare, databases_of, report, signed_in, use
+from tests.conftest import PASSWORD, close_database
 
 ACTS = ("look", "apply", "export", "feed", "feed again", "undo")
 RULES = {
@@ -137,35 +132,17 @@ def tell(name: str, url: str, folder: Path) -> None:
     print(f"  {name:26}{found['seconds']:7.1f} s ({found['busy']:.1f} s of it busy){found['peak']:7.0f} MB  {found['told']}", flush=True)
 
 
-def measured(url: str, folder: Path, times: int) -> dict[str, tuple[list[float], list[float]]]:
-    """Seconds of each kind of page, and of the same page with its rows from memory."""
-    app = create_app(use(url, folder))
-    app.testing = True
-    app.test_client_class = Browser
-    client = app.test_client().sign_in("owner@harbor.example", PASSWORD)
-    shop = shop_of()
+def measured(url: str, folder: Path, times: int) -> Found:
+    """Seconds of each kind of page."""
+    client, shop = signed_in(url, folder), shop_of()
     here = f"/channels/{shop.channel.public_id}/listings"
-    found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in [*CASES, "one listing"]}
-    asked = [name for name in found for _ in range(times)]
-    shop.rng.shuffle(asked)
-    client.get(here)
-    for name in asked:
-        if name == "one listing":
-            found[name][0].append(seconds(client, f"{here}/{shop.one().public_id}"))
-            found[name][1].append(seconds(client, "/help"))
-            continue
-        address = f"{here}?{urlencode(CASES[name](shop))}"
-        kept: list[browse.Page] = []
+    addresses = {name: partial(_address, here, case, shop) for name, case in CASES.items()}
+    addresses["one listing"] = lambda: f"{here}/{shop.one().public_id}"
+    return beside_bare(client, addresses, [(browse, "page"), (detail, "explain")], times, shop.rng)
 
-        def keep(*args: Any, kept: list[browse.Page] = kept, real: Any = browse.page, **more: Any) -> browse.Page:
-            kept.append(real(*args, **more))
-            return kept[-1]
 
-        with mock.patch.object(browse, "page", keep):
-            found[name][0].append(seconds(client, address))
-        with mock.patch.object(browse, "page", lambda *_, kept=kept, **__: kept[-1]):
-            found[name][1].append(seconds(client, address))
-    return found
+def _address(here: str, case: Any, shop: Shop) -> str:
+    return f"{here}?{urlencode(case(shop))}"
 
 
 def shop_of() -> Shop:
@@ -179,10 +156,7 @@ def shop_of() -> Shop:
 
 
 def main() -> None:
-    chosen = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    chosen.add_argument("--rows", type=int, default=100_000, help="listings")
-    chosen.add_argument("--times", type=int, default=20, help="how often each kind of page is asked for")
-    chosen.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
+    chosen = arguments(__doc__)
     for name in ("--act", "--url", "--folder"):
         chosen.add_argument(name, default="", help=argparse.SUPPRESS)
     given = chosen.parse_args()
@@ -191,13 +165,8 @@ def main() -> None:
         with database.connection_context():
             print(json.dumps(act(given.act)))
         return
-    folder = Path(tempfile.mkdtemp(prefix="listings"))
-    databases = Databases(folder)
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
-    print(f"{given.rows:,} listings, each kind of page {given.times} times through the test client; {machine}.", flush=True)
-    try:
-        for kind in ["sqlite", "postgres"] if given.database == "both" else [given.database]:
-            url = opened(kind, folder, databases)
+    with databases_of(given, "listings") as each:
+        for kind, url, folder in each:
             use(url, folder)
             with database.connection_context():
                 fill(given.rows)
@@ -208,10 +177,6 @@ def main() -> None:
             report(kind, measured(url, folder, given.times))
             close_database()
             tell(ACTS[-1], url, folder)
-        print("\nof a bare page: as in tests.bench.pages; one listing beside the help page.")
-    finally:
-        databases.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

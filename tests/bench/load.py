@@ -26,7 +26,7 @@ from typing import Any
 
 from portal import accounts, api_tokens, documents, runs, sources
 from portal.models import Integration, InventoryItem, Merchant, Run, database
-from tests.bench import feed_file, merchant, pages
+from tests.bench import asking, feed_file, merchant, pages
 from tests.conftest import PASSWORD, Databases, close_database
 from tests.faults.cluster import SHIP_TO
 from tests.feed_of import Feed, rows_of
@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> int:
         for kind in kinds:
             place = folder / kind
             place.mkdir()
-            url = pages.opened(kind, place, databases)
+            url = asking.opened(kind, place, databases)
             pages.filled(url, place, chosen.items)
             print(
                 f"{kind}, {chosen.people} people, {chosen.rows:,} rows, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
@@ -124,7 +124,7 @@ def main(arguments: list[str]) -> int:
 
 def measured(url: str, place: Path, feed: Path, chosen: Any) -> list[str]:
     """The lines to print of one database."""
-    settings = pages.use(url, place)
+    settings = asking.use(url, place)
     port = free_port()
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment = {**kept, "DATA_DIR": str(settings.data_dir), "DATABASE_URL": url, "DEMO": "0", "PORT": str(port), "WORKERS": "1"}

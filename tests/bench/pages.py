@@ -8,31 +8,21 @@ each time with other words, SKUs or places, in an order drawn by lot. Prints; as
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
 import random
-import shutil
-import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
-from unittest import mock
 from urllib.parse import urlencode
 
-from portal import accounts, create_app, vault
-from portal import config as settings
+from portal import accounts
 from portal.inventory import browse, paging, search_index
-from portal.models import InventoryItem, Merchant, Source, connect, database
+from portal.models import InventoryItem, Merchant, Source, database
 from tests.bench import catalogue
-from tests.browserless import Browser
-from tests.conftest import PASSWORD, Databases, close_database, create_schema
-
-GOAL = 0.150
+from tests.bench.asking import Found, arguments, beside_bare, databases_of, report, signed_in, use
+from tests.conftest import PASSWORD
 
 
 @dataclass(frozen=True)
@@ -102,20 +92,6 @@ CASES: dict[str, Case] = {
 }
 
 
-def opened(kind: str, folder: Path, databases: Databases) -> str:
-    """The address of a new database with all tables, as durable as in use."""
-    if kind == "sqlite":
-        url = f"sqlite:///{folder}/pages.db"
-    else:
-        url = databases.empty_postgres("pages")
-        connect(databases.postgres_uri())
-        database.execute_sql("ALTER SYSTEM RESET ALL")
-        database.execute_sql("SELECT pg_reload_conf()")
-        close_database()
-    create_schema(url)
-    return url
-
-
 def filled(url: str, folder: Path, rows: int) -> None:
     """Put the merchant, its owner and its items into the database, and index them."""
     use(url, folder)
@@ -131,42 +107,6 @@ def filled(url: str, folder: Path, rows: int) -> None:
             database.execute_sql("VACUUM ANALYZE")
 
 
-def use(url: str, folder: Path) -> settings.Config:
-    made = settings.use(settings.read({"DATA_DIR": str(folder), "DATABASE_URL": url, "DEMO": "0"}))
-    vault.use(vault.load(made.secret_key_file))
-    connect(url)
-    return made
-
-
-def measured(url: str, folder: Path, times: int) -> dict[str, tuple[list[float], list[float]]]:
-    """Seconds of each kind of page, and of the same page with its rows from memory."""
-    app = create_app(use(url, folder))
-    app.testing = True
-    app.test_client_class = Browser
-    client = app.test_client().sign_in("owner@harbor.example", PASSWORD)
-    shop = shop_of()
-    asked = [name for name in CASES for _ in range(times)]
-    shop.rng.shuffle(asked)
-    found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in CASES}
-    client.get("/inventory")
-    for name in asked:
-        address = "/inventory?" + urlencode(CASES[name](shop))
-        kept: list[browse.Page] = []
-
-        def keep(*args: Any, kept: list[browse.Page] = kept, real: Any = browse.search, **asked: Any) -> browse.Page:
-            kept.append(real(*args, **asked))
-            return kept[-1]
-
-        with mock.patch.object(browse, "search", keep):
-            found[name][0].append(seconds(client, address))
-        with (
-            mock.patch.object(browse, "search", lambda *_, kept=kept, **__: kept[-1]),
-            mock.patch.object(browse, "is_behind", lambda _: False),
-        ):
-            found[name][1].append(seconds(client, address))
-    return found
-
-
 def shop_of() -> Shop:
     """The merchant that was filled in, with 400 of its items."""
     rng = random.Random(3)
@@ -178,57 +118,23 @@ def shop_of() -> Shop:
     return Shop(merchant, sources, samples, catalogue.words(), rng)
 
 
-def seconds(client: Any, address: str) -> float:
-    began = time.perf_counter()
-    answer = client.get(address)
-    took = time.perf_counter() - began
-    if answer.status_code != 200 or b"out of date" in answer.data:
-        sys.exit(f"{address} answered {answer.status_code}")
-    return took
+def measured(url: str, folder: Path, times: int) -> Found:
+    """Seconds of each kind of page."""
+    client, shop = signed_in(url, folder), shop_of()
+    addresses = {name: partial(_address, case, shop) for name, case in CASES.items()}
+    return beside_bare(client, addresses, [(browse, "search"), (browse, "is_behind")], times, shop.rng)
 
 
-def report(kind: str, found: dict[str, tuple[list[float], list[float]]]) -> None:
-    """One line for each kind of page."""
-    print(f"\n{kind:28}{'p50':>9}{'p95':>9}{'worst':>9}{'of a bare page':>17}")
-    for name, (ours, bare) in found.items():
-        p95, ratio = quantile(ours, 0.95), statistics.median(ours) / statistics.median(bare)
-        mark = "" if p95 < GOAL else "  over the goal"
-        print(f"  {name:26}{1000 * statistics.median(ours):6.0f} ms{1000 * p95:6.0f} ms{1000 * max(ours):6.0f} ms{ratio:16.1f}x{mark}")
-    every = [one for ours, _ in found.values() for one in ours]
-    bare = [one for _, theirs in found.values() for one in theirs]
-    print(f"  {'all of these':26}{1000 * statistics.median(every):6.0f} ms{1000 * quantile(every, 0.95):6.0f} ms{1000 * max(every):6.0f} ms"
-          f"{statistics.median(every) / statistics.median(bare):16.1f}x   bare page: p50 {1000 * statistics.median(bare):.0f} ms, "
-          f"p95 {1000 * quantile(bare, 0.95):.0f} ms", flush=True)  # fmt: skip
-
-
-def quantile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+def _address(case: Case, shop: Shop) -> str:
+    return "/inventory?" + urlencode(case(shop))
 
 
 def main() -> None:
-    chosen = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    chosen.add_argument("--rows", type=int, default=100_000)
-    chosen.add_argument("--times", type=int, default=20, help="how often each kind of page is asked for")
-    chosen.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
-    given = chosen.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="pages"))
-    databases = Databases(folder)
-
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
-    print(f"{given.rows:,} items, each kind of page {given.times} times through the test client; {machine}.", flush=True)
-    try:
-        for kind in ["sqlite", "postgres"] if given.database == "both" else [given.database]:
-            url = opened(kind, folder, databases)
+    given = arguments(__doc__).parse_args()
+    with databases_of(given, "items") as each:
+        for kind, url, folder in each:
             filled(url, folder, given.rows)
             report(kind, measured(url, folder, given.times))
-            close_database()
-        print(
-            "\nof a bare page: median of the page over the median of the same page with its rows from memory, asked for at the same moment."
-        )
-    finally:
-        databases.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -7,29 +7,22 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import random
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
-from unittest import mock
 from urllib.parse import urlencode
 
-from portal import accounts, create_app, runs
+from portal import accounts, runs
 from portal.catalogue import counting, editing, linking, matching, products, samples
 from portal.models import InventoryItem, Linking, Merchant, Product, bulk, database
 from tasks.work import HANDLERS
+from tests.bench.asking import Found, arguments, beside_bare, databases_of, report, signed_in, use
 from tests.bench.linking import fill
-from tests.bench.pages import opened, report, seconds, use
-from tests.browserless import Browser
-from tests.conftest import PASSWORD, Databases, close_database
+from tests.conftest import PASSWORD
 
 KEPT = (
     (products, "page"), (products, "behind"), (products, "units_of"), (counting, "of_merchant"), (counting, "possible"),
@@ -128,62 +121,22 @@ def filled(url: str, folder: Path, rows: int) -> None:
             database.execute_sql("VACUUM ANALYZE")
 
 
-def measured(url: str, folder: Path, times: int) -> dict[str, tuple[list[float], list[float]]]:
-    """Seconds of each kind of page, and of the same page with its rows from memory."""
-    app = create_app(use(url, folder))
-    app.testing = True
-    app.test_client_class = Browser
-    client = app.test_client().sign_in("owner@harbor.example", PASSWORD)
+def measured(url: str, folder: Path, times: int) -> Found:
+    """Seconds of each kind of page."""
+    client = signed_in(url, folder)
     with database.connection_context():
         shop = Shop()
-    asked = [name for name in CASES for _ in range(times)]
-    shop.rng.shuffle(asked)
-    found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in CASES}
-    client.get("/products")
-    for name in asked:
-        address, kept = CASES[name](shop), dict[tuple[Any, str], Any]()
-        with ExitStack() as held:
-            for module, called in KEPT:
-                held.enter_context(mock.patch.object(module, called, _keeping(kept, module, called)))
-            found[name][0].append(seconds(client, address))
-        with ExitStack() as held:
-            for (module, called), answer in kept.items():
-                held.enter_context(mock.patch.object(module, called, lambda *_, answer=answer, **__: answer))
-            found[name][1].append(seconds(client, address))
-    return found
-
-
-def _keeping(kept: dict[tuple[Any, str], Any], module: Any, called: str) -> Callable[..., Any]:
-    real = getattr(module, called)
-
-    def keep(*args: Any, **more: Any) -> Any:
-        kept[module, called] = real(*args, **more)
-        return kept[module, called]
-
-    return keep
+    return beside_bare(client, {name: partial(case, shop) for name, case in CASES.items()}, KEPT, times, shop.rng)
 
 
 def main() -> None:
-    chosen = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    chosen.add_argument("--rows", type=int, default=100_000)
-    chosen.add_argument("--times", type=int, default=20, help="how often each kind of page is asked for")
-    chosen.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
-    given = chosen.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="products"))
-    databases = Databases(folder)
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
-    print(f"{given.rows:,} items, each kind of page {given.times} times through the test client; {machine}.", flush=True)
-    try:
-        for kind in ["sqlite", "postgres"] if given.database == "both" else [given.database]:
-            url = opened(kind, folder, databases)
+    given = arguments(__doc__).parse_args()
+    with databases_of(given, "items") as each:
+        for kind, url, folder in each:
             filled(url, folder, given.rows)
             began = os.getloadavg()[0]
             report(kind, measured(url, folder, given.times))
             print(f"  load {began:.1f} when the pages began, {os.getloadavg()[0]:.1f} at their end")
-            close_database()
-    finally:
-        databases.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
