@@ -1,4 +1,4 @@
-"""An installation that can send e-mail."""
+"""An installation that can send e-mail, and time that passes when it is told to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from portal import config as installation
 from portal.config import Config
+from tests.alerts.noted import Time
 from tests.outbox.mail_server import Mail, mail_server
 from tests.servers import LOOPBACK
 
@@ -24,3 +25,8 @@ def mailing(config: Config) -> Iterator[Mail]:
             )
         )  # fmt: skip
         yield running
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch, db: str) -> Time:
+    return Time(monkeypatch)

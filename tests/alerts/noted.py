@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from portal.alerts import evaluate
+import pytest
+
+from portal import clock
+from portal.alerts import evaluate, leaving
 from portal.models import Alert, AlertMessage, Integration, Run, Source
 
 NOW = datetime(2026, 11, 25, 14)  # a Wednesday
 KIND = "get_inventory_primary"
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def live(source: Source, kind: str = KIND, **columns: Any) -> Integration:
@@ -50,3 +54,23 @@ def only() -> Alert:
 def told() -> list[tuple[str, str]]:
     """(kind, state) of every message."""
     return [(one.kind, one.state) for one in AlertMessage.select().order_by(AlertMessage.id)]
+
+
+class Time:
+    """The clock, which stands still but for what passes."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now = NOW
+        patch.setattr(clock, "now", lambda: self.now)
+
+    def look(self, after: timedelta) -> str:
+        """So long later somebody looks; the state of the one alert."""
+        self.now += after
+        look(self.now)
+        return str(only().state)
+
+    def passes(self, length: timedelta) -> int:
+        """So long later somebody looks and sends; how many messages left."""
+        self.now += length
+        look(self.now)
+        return leaving.send_due(self.now)

@@ -9,32 +9,12 @@ from typing import Any
 
 import pytest
 
-from portal import clock
 from portal.alerts import deciding, evaluate, listing
 from portal.alerts.findings import Finding
 from portal.errors import Invalid, Refused
 from portal.models import Alert, AlertMessage, AnswerProblem, Integration, Merchant, Source, User
-from tests.alerts.noted import NOW, ended, live, look, only, problem, told
+from tests.alerts.noted import HOUR, MINUTE, NOW, Time, ended, live, look, only, problem, told
 from tests.together import eight_at_once
-
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-
-
-class Time:
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.now = NOW
-        patch.setattr(clock, "now", lambda: self.now)
-
-    def look(self, after: timedelta) -> str:
-        """So long later somebody looks; the state of the one alert."""
-        self.now += after
-        look(self.now)
-        return str(only().state)
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch, db: str) -> Time:
-    return Time(monkeypatch)
 
 
 @pytest.fixture

@@ -21,31 +21,12 @@ from portal.alerts import evaluate, leaving, listing, settings, wishes
 from portal.config import Config
 from portal.errors import Invalid, Stale
 from portal.models import Alert, AlertMessage, AlertSettings, AlertWish, AnswerProblem, Merchant, Source, User
-from tests.alerts.noted import NOW, look, only, told
+from tests.alerts.noted import HOUR, MINUTE, NOW, Time, look, only, told
 from tests.conftest import PASSWORD
 from tests.connectors.json_server import JsonAnswers, serving
 from tests.outbox.mail_server import Mail
 from tests.servers import LOOPBACK
 from tests.together import eight_at_once
-
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-
-
-class Time:
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.now = NOW
-        patch.setattr(clock, "now", lambda: self.now)
-
-    def passes(self, length: timedelta) -> int:
-        """So long later somebody looks and sends; how many messages left."""
-        self.now += length
-        look(self.now)
-        return leaving.send_due(self.now)
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch, db: str) -> Time:
-    return Time(monkeypatch)
 
 
 @pytest.fixture

@@ -28,37 +28,12 @@ from portal.models import (
     Source,
 )
 from tasks.work import HANDLERS
+from tests.bulk_acts.doing import WHO, acted, synced, undone
 from tests.catalogue.stock import UPC, done, item, links, product
 from tests.feed_of import Feed, rows_of
 from tests.ordered import ask, place
 
-WHO = "ana@harbor.example"
 MOVED = ("content_hash", "last_run_id", "changed_at")
-
-
-@pytest.fixture
-def feed(make_source: Callable[..., Source]) -> Feed:
-    made = Feed(make_source())
-    synced(made, 6)
-    return made
-
-
-def synced(feed: Feed, count: int) -> Run:
-    run = feed.start(rows_of(count))
-    done()
-    return Run.get_by_id(run.id)
-
-
-def acted(act: BulkAct, **options: Any) -> BulkAct:
-    acts.confirm(act, WHO, **options)
-    done()
-    return BulkAct.get_by_id(act.id)
-
-
-def undone(act: BulkAct) -> BulkAct:
-    acts.undo(act, WHO)
-    done()
-    return BulkAct.get_by_id(act.id)
 
 
 def whole(*skus: str) -> dict[str, dict[str, Any]]:

@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from portal import plans
 from portal.bulk_acts import acts, choosing, chunks
 from portal.bulk_acts.choosing import Asked
 from portal.exclusions import room, saving
 from portal.inventory.counted import EXCLUDED
-from portal.models import BulkAct, Exclusion, ExclusionSku, InventoryItem, Merchant, Run, Source
+from portal.models import Exclusion, ExclusionSku, InventoryItem, Merchant
+from tests.bulk_acts.doing import WHO, acted, synced, undone
 from tests.catalogue.stock import done
-from tests.feed_of import Feed, rows_of
-
-WHO = "ana@harbor.example"
-
-
-@pytest.fixture
-def feed(make_source: Callable[..., Source]) -> Feed:
-    made = Feed(make_source())
-    synced(made, 6)
-    return made
-
-
-def synced(feed: Feed, count: int) -> Run:
-    run = feed.start(rows_of(count))
-    done()
-    return Run.get_by_id(run.id)
-
-
-def acted(act: BulkAct, **options: Any) -> BulkAct:
-    acts.confirm(act, WHO, **options)
-    done()
-    return BulkAct.get_by_id(act.id)
-
-
-def undone(act: BulkAct) -> BulkAct:
-    acts.undo(act, WHO)
-    done()
-    return BulkAct.get_by_id(act.id)
+from tests.feed_of import Feed
 
 
 def out() -> list[str]:

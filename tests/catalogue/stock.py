@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from portal import runs
 from portal.catalogue import keys, linking
 from portal.models import InventoryItem, Linking, Merchant, Product, ProductLink, Source
@@ -44,3 +46,18 @@ def links() -> dict[str, str]:
     """{item's SKU: Master SKU}."""
     rows = ProductLink.select(ProductLink, InventoryItem, Product).join(InventoryItem).switch(ProductLink).join(Product)
     return {one.item.sku: one.product.sku for one in rows}
+
+
+def stopped_once(patch: pytest.MonkeyPatch, act: str) -> list[int]:
+    """Somebody stops the linking while it is at its second piece of an act; [how many looks at it that was still away]."""
+    real, left = linking.Work.progress, [2]
+
+    def stopping(work: Any, *told: Any, **more: Any) -> None:
+        if work.run.settings["act"] == act:
+            left[0] -= 1
+            if left[0] == 0:
+                raise runs.Stopped(work.run.public_id)
+        real(work, *told, **more)
+
+    patch.setattr(linking.Work, "progress", stopping)
+    return left

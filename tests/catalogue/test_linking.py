@@ -15,7 +15,7 @@ from portal import clock, runs
 from portal.catalogue import by_itself, judging, keys, linking, making, matching, products
 from portal.errors import Invalid, Refused
 from portal.models import InventoryItem, LinkCandidate, Linking, LinkUnmatched, Merchant, Product, ProductLink, Run, Source
-from tests.catalogue.stock import UPC, applied, done, item, links, looked, product
+from tests.catalogue.stock import UPC, applied, done, item, links, looked, product, stopped_once
 
 WHO = "ana@harbor.example"
 
@@ -406,16 +406,7 @@ def test_what_is_gone_on_with_tells_the_numbers_of_the_whole(north: Source, merc
         product(merchant, f"P-{n}", UPC[n])
         item(north, f"{n}", upc=UPC[n])
         item(north, f"new{n}")
-    real, left = linking.Work.progress, [2]
-
-    def stopping(work: Any, *told: Any, **more: Any) -> None:
-        if work.run.settings["act"] == act:
-            left[0] -= 1
-            if left[0] == 0:
-                raise linking.runs.Stopped(work.run.public_id)
-        real(work, *told, **more)
-
-    monkeypatch.setattr(linking.Work, "progress", stopping)
+    left = stopped_once(monkeypatch, act)
 
     def through(made: Linking) -> Linking:
         made = Linking.get_by_id(made.id)

@@ -10,7 +10,7 @@ import pytest
 from portal.catalogue import keys, linking, making, matching, products, samples
 from portal.models import InventoryItem, Linking, LinkMoved, Merchant, Product, ProductLink, Source, database
 from portal.models.database import is_postgres
-from tests.catalogue.stock import UPC, applied, done, item, links, looked, product
+from tests.catalogue.stock import UPC, applied, done, item, links, looked, product, stopped_once
 
 WHO = "ana@harbor.example"
 
@@ -210,16 +210,7 @@ def test_moves_that_are_interrupted_end_the_same(north: Source, merchant: Mercha
     for n in range(3):
         product(merchant, f"R{n}", UPC[n])
         elsewhere(item(north, f"{n}", upc=UPC[n]), old)
-    before, real, left = rows(), linking.Work.progress, [2]
-
-    def stopping(work: Any, *told: Any, **more: Any) -> None:
-        if work.run.settings["act"] == act:
-            left[0] -= 1
-            if left[0] == 0:
-                raise linking.runs.Stopped(work.run.public_id)
-        real(work, *told, **more)
-
-    monkeypatch.setattr(linking.Work, "progress", stopping)
+    before, left = rows(), stopped_once(monkeypatch, act)
 
     def through(made: Linking) -> Linking:
         done()
