@@ -134,6 +134,7 @@ class Store:
     downloads: list[dict[str, str]] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
     throttled: int = 0
+    throttled_after: list[int] = field(default_factory=list)  # for each, how many questions were answered before
     operations: dict[str, dict[str, Any]] = field(default_factory=dict)
     results: dict[str, bytes] = field(default_factory=dict)
     orders: list[dict[str, Any]] = field(default_factory=list)
@@ -203,6 +204,7 @@ class Store:
             return 200, {"errors": [{"message": "Query cost is too high", "extensions": {"code": "MAX_COST_EXCEEDED", "cost": cost}}]}
         if cost > self.points:
             self.throttled += 1
+            self.throttled_after.append(len(self.costs))
             return 200, {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}], "extensions": self.status(told)}
         self.points -= cost
         self.costs.append(cost)

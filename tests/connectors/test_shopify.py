@@ -168,7 +168,9 @@ def test_an_empty_bucket_is_waited_for_as_long_as_it_needs(guard: Any, tmp_path:
         shop = Shop(server, guard)
         assert len(shop.fetch(tmp_path)) == 300
     assert sum(server.costs) > 30.0 + 2 * max(server.costs), "the bucket was empty more than once"
-    assert server.throttled <= 1, "only the first question can be surprised (on a slow machine not even that one); the others are paced"
+    first = next(n for n, cost in enumerate(server.costs) if cost > 30.0)
+    # by then a slow machine's bucket may be full again; all the others are paced
+    assert server.throttled_after in ([], [first]), "only the first question that costs much can be surprised"
 
 
 def test_a_bucket_that_stays_empty_ends_the_try(guard: Any, tmp_path: Path) -> None:
