@@ -117,7 +117,7 @@ def release() -> None:
 
 
 def _awaited() -> Iterable[Integration]:
-    on = (Source.state == "live") & (Integration.enabled == True) & (Integration.paused == False)  # noqa: E712
+    on = (Source.state == "live") & Integration.on()
     found: list[Integration] = []
     for kind, read_by in READ_BY.items():
         waits = WebhookDelivery.select(WebhookDelivery.source).where(WebhookDelivery.state == "waiting", WebhookDelivery.kind == kind)

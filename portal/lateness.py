@@ -40,7 +40,7 @@ def periods(integrations: Iterable[int], since: datetime | None = None, most: in
 
 def _watched() -> list[Any]:
     """Every integration of which something is expected, or was when the clock last looked; with its source and merchant."""
-    on = (Integration.enabled == True) & (Integration.paused == False) & (Source.state == "live")  # noqa: E712
+    on = Integration.on() & (Source.state == "live")
     was = Integration.watched_since.is_null(False) | Integration.late_since.is_null(False)
     rows = Integration.select(*_READ, Source.id, Source.state, Merchant.id, Merchant.time_zone).join(Source).join(Merchant)
     return list(rows.where((Integration.kind << list(freshness.FEEDS)) & (on | was)).order_by(Integration.id))

@@ -103,7 +103,7 @@ def _start(integration: Integration, now: datetime) -> bool:
 
 
 def _due(now: datetime) -> Any:
-    on = (Integration.enabled == True) & (Integration.paused == False)  # noqa: E712
+    on = Integration.on()
     due = (Integration.next_run_at <= now) & (Integration.kind << list(SYNC_KINDS)) & (Source.state == "live")
     return Integration.select(Integration, Source, Merchant).join(Source).join(Merchant).where(on & due).order_by(Integration.next_run_at)
 

@@ -107,7 +107,7 @@ def _resting(alerts: Sequence[Any]) -> set[int]:
     live = {one for (one,) in rows}
     of = {one.id: one.facts.get("integration") or one.object_key.removeprefix("integration ") for one in alerts}
     parts = {one: int(part) for one, part in of.items() if str(part).isdigit()}
-    on = (Integration.enabled == True) & (Integration.paused == False) & Integration.removed_at.is_null()  # noqa: E712
+    on = Integration.on() & Integration.removed_at.is_null()
     rows = Integration.select(Integration.id).where(Integration.id << set(parts.values()), on).tuples()
     works = {one for (one,) in rows}
     return {one.id for one in alerts if (one.source_id and one.source_id not in live) or (one.id in parts and parts[one.id] not in works)}

@@ -11,6 +11,8 @@ from portal import spoken
 from portal.alerts.rules import QUIET_HOURS, RULES
 from portal.models import AlertSettings, Source
 
+LIVE = Source.state == "live"
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import fn
 
-from portal.alerts.findings import Finding, Look
+from portal.alerts.findings import LIVE, Finding, Look
 from portal.freshness import FEEDS
 from portal.models import Integration, Merchant, PlanRow, Run, Source
 from portal.sources import INTEGRATION_KINDS
@@ -26,7 +26,7 @@ UNTOUCHED = "Your stock is as it was."
 
 def works() -> Any:
     """Predicate of integrations of which something is expected: on, not paused, of a live source."""
-    return (Integration.enabled == True) & (Integration.paused == False) & Integration.removed_at.is_null() & (Source.state == "live")  # noqa: E712
+    return Integration.on() & Integration.removed_at.is_null() & LIVE
 
 
 def late(look: Look) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import fn
 
-from portal.alerts.findings import Finding, Group, Look, counted
+from portal.alerts.findings import LIVE, Finding, Group, Look, counted
 from portal.models import (
     AnswerProblem,
     Channel,
@@ -26,7 +26,6 @@ from portal.models import (
 
 UNSENT = ("unprocessed", "processing", "failed", "too_long", "duplicate")
 EXPECTED, UNSHIPPED = ("processed", "acknowledged"), ("awaiting", "partial")
-LIVE = Source.state == "live"
 _WHOSE = (Source.id, Source.name, Source.merchant, Merchant.time_zone)
 TOLD_FOR = timedelta(days=1)
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from portal.alerts.findings import Finding, Look, counted
+from portal.alerts.findings import LIVE, Finding, Look, counted
 from portal.models import Circuit, Connection, Merchant, OauthGrant, Source, User
 from portal.operation import notes
 
-LIVE = Source.state == "live"
 _WHOSE = (Source.id, Source.name, Source.merchant, Merchant.time_zone)
 
 

@@ -177,7 +177,7 @@ def _write(work: Work, after: int, last: int, chosen: Silence, mine: str) -> int
 
 
 def _watched() -> list[Any]:
-    on = (Integration.enabled == True) & (Integration.paused == False) & (Source.state == "live")  # noqa: E712
+    on = Integration.on() & (Source.state == "live")
     silent = (Integration.kind << stale.KINDS) & Integration.last_accepted_at.is_null(False)
     with database.atomic():
         rows = Integration.select(Integration, Source, Merchant).join(Source).join(Merchant, JOIN.INNER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from peewee import SQL, BigAutoField, BigIntegerField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
 
 from portal.clock import now
@@ -155,6 +157,11 @@ class Integration(Table):
 
     class Meta:
         indexes = ((("source", "kind"), True),)
+
+    @classmethod
+    def on(cls) -> Any:
+        """Predicate: turned on and not paused."""
+        return (cls.enabled == True) & (cls.paused == False)  # noqa: E712
 
 
 class LatePeriod(Table):

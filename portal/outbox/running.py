@@ -167,8 +167,7 @@ def _with_something_due() -> list[Integration]:
     if not ids | new:
         return []
     rows = Integration.select(Integration, Source).join(Source).where(
-        Integration.kind == KIND, Integration.enabled == True, Integration.paused == False,  # noqa: E712
-        Source.state == "live", Integration.source << (ids | new),
+        Integration.kind == KIND, Integration.on(), Source.state == "live", Integration.source << (ids | new),
     )  # fmt: skip
     return [
         one
