@@ -152,7 +152,7 @@ def _empty_touched() -> None:
             database.execute_sql(f'DELETE FROM "{name}"')
         database.execute_sql(
             """SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences
-            WHERE schemaname = 'public' AND last_value IS NOT NULL"""
+            WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename NOT LIKE 'schema_migration%%'"""
         )
     for name, rows in filled:
         if rows == MANY_ROWS:

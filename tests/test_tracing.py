@@ -31,7 +31,7 @@ def sentry(monkeypatch):
     tracing._sentry("https://key@sentry.example/1", "worker", transport=Kept)
     yield sent
     sentry_sdk.get_client().close()
-    sentry_sdk.init(dsn=None)
+    sentry_sdk.init(dsn=None, default_integrations=False, auto_enabling_integrations=False)  # else it patches Flask for all tests to come
 
 
 def fail_with(password: str) -> None:

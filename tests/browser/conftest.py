@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,19 @@ def _keep(page: Page, folder: Path) -> None:
 def sideways(page: Page) -> int:
     """Pixels that the page is wider than its window; 0 is right."""
     return int(page.evaluate("Math.max(0, document.documentElement.scrollWidth - window.innerWidth)"))
+
+
+WAYS = (("light", 1280), ("dark", 1280), ("light", 390), ("light", 320))
+
+
+def each_way(page: Page, ways: Sequence[tuple[str, int]] = WAYS) -> Iterator[str]:
+    """The page as it is now in other colours and widths, one after the other, and as it was in the end; the name of each."""
+    for scheme, width in ways:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no colour is on its way to another
+        page.set_viewport_size({"width": width, "height": 800})
+        yield f"{scheme}-{width}"
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def focused(page: Page) -> str:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from portal import mappings, setup_steps
 from portal.models import Source
-from tests.browser.conftest import axe_problems, focused, keyboard_on, sideways
+from tests.browser.conftest import axe_problems, each_way, focused, keyboard_on, sideways
 from tests.test_sku_mapping import stock
 from tests.web.setting_up import STOCK, integration, path, select, upload
 
@@ -37,17 +37,14 @@ def at_orders(client: Any, make_source: Callable[..., Source]) -> Source:
     return source
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 320)])
-def test_every_state_is_accessible_and_fits(
-    open_page: Callable[..., Page], mapped: Source, at_orders: Source, make_source: Any, scheme: str, width: int
-) -> None:
+def test_every_state_is_accessible_and_fits(page: Page, mapped: Source, at_orders: Source, make_source: Any) -> None:
     stock(make_source("Harbor"), "NW-10442")
-    page = open_page(scheme=scheme, width=width)
 
     def look(where: str) -> None:
-        assert axe_problems(page) == [], where
-        assert sideways(page) == 0, where
-        assert page.locator("main .btn-primary:visible").count() == 1, where
+        for way in each_way(page):
+            assert axe_problems(page) == [], (where, way)
+            assert sideways(page) == 0, (where, way)
+            assert page.locator("main .btn-primary:visible").count() == 1, (where, way)
 
     page.goto(path(mapped, "/mapping/inventory"))
     look("editor")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import axe_problems, focused, sideways
+from tests.browser.conftest import axe_problems, each_way, focused, sideways
 from tests.web.test_tenants import ENTRIES
 from tests.web.walk import address, belongings, methods, rules
 
@@ -34,39 +34,41 @@ def visit(page: Page, path: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(open_page: Callable[..., Page], site: Any, merchant: Any, scheme: str) -> None:
-    page = open_page(scheme=scheme)
-    for path in screens(site.app, merchant):
-        if visit(page, path):
-            assert axe_problems(page) == [], path
-    stranger = open_page(scheme=scheme, signed_in=False)
-    stranger.goto("/sign-in?ended=1")
-    assert axe_problems(stranger) == []
-
-
-def test_every_screen_fits_320_px_also_with_text_at_200_percent(open_page: Callable[..., Page], site: Any, merchant: Any) -> None:
-    page = open_page(width=320, height=640)
-    for path in screens(site.app, merchant):
-        if visit(page, path):
-            assert sideways(page) == 0, path
-            page.evaluate("document.documentElement.style.fontSize = '200%'")
-            assert sideways(page) == 0, f"{path} with large text"
-
-
 LOST = """[...document.querySelectorAll('[hx-target]')].map(e => e.getAttribute('hx-target')).filter(at => at != 'this')
     .filter(at => !document.querySelector(at))"""
 """Targets that are not on the page: a form with such a one does nothing when it is sent."""
 
+PARTS = 3
 
-def test_each_screen_has_one_heading_one_primary_act_and_what_its_buttons_swap(page: Page, site: Any, merchant: Any) -> None:
-    for path in screens(site.app, merchant):
-        if not visit(page, path):
-            continue
-        assert page.locator("h1").count() == 1 and page.locator("main").count() == 1, path
-        assert page.locator("main .btn-primary:visible").count() <= 1, path
-        assert page.title().endswith(" – Quayside") and len(page.title()) > 12, path
-        assert page.evaluate(LOST) == [], path
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_each_screen(open_page: Callable[..., Page], site: Any, merchant: Any, part: int) -> None:
+    """Opened once: its heading, its one primary act, what its buttons swap; axe in light and dark; 320 px, also with text at 200 %."""
+    page = open_page()
+    for path in screens(site.app, merchant)[part::PARTS]:
+        if visit(page, path):
+            is_whole(page, path)
+            for way in each_way(page, [("light", 1280), ("dark", 1280)]):
+                assert axe_problems(page) == [], f"{path} {way}"
+            page.set_viewport_size({"width": 320, "height": 640})
+            assert sideways(page) == 0, path
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            assert sideways(page) == 0, f"{path} with large text"
+            page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def is_whole(page: Page, path: str) -> None:
+    assert page.locator("h1").count() == 1 and page.locator("main").count() == 1, path
+    assert page.locator("main .btn-primary:visible").count() <= 1, path
+    assert page.title().endswith(" – Quayside") and len(page.title()) > 12, path
+    assert page.evaluate(LOST) == [], path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_where_one_signs_in(open_page: Callable[..., Page], site: Any, scheme: str) -> None:
+    stranger = open_page(scheme=scheme, signed_in=False)
+    stranger.goto("/sign-in?ended=1")
+    assert axe_problems(stranger) == []
 
 
 def test_the_keyboard_reaches_the_content_first_and_is_always_seen(page: Page, site: Any) -> None:
