@@ -51,6 +51,20 @@ def test_the_journey_from_no_product_to_linked_and_back(client: Any, north: Any,
     assert "3 links taken back, 2 products removed" in client.get(here).text and links() == {}
 
 
+def test_a_first_look_offers_to_make_products_and_its_heading_follows_it(client: Any, north: Any, merchant: Any) -> None:
+    item(north, "NEW")
+    here = client.send_form("/products/linking", page="/products/linking").headers["Location"]
+    assert "Looking for products" in client.get(here).text
+    done()
+    part = client.get(here, headers={"HX-Request": "true"}).text
+    assert '<h1 id="heading" hx-swap-oob="innerHTML">What would be linked</h1>' in part
+    assert "Make the products" in part and 'value="1" checked' in part and "Link 0 items" not in part
+    assert "hx-swap-oob" not in client.get(here).text
+    client.send_form(f"{here}/apply", page=here)
+    done()
+    assert "1 product made" in client.get(here).text
+
+
 def test_an_item_is_linked_moved_and_taken_off_by_hand(client: Any, north: Any, merchant: Any) -> None:
     one, two = item(north, "1", title="Kettle", brand="Emaco", mpn="K1", upc=UPC[0]), item(north, "2")
     page = f"/inventory/{one.public_id}/product"
