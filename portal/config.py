@@ -48,7 +48,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("SMTP_PASSWORD_FILE", "", "File that holds that user's password."),
     Variable("SMTP_FROM", "", "Address that orders and alerts come from, such as orders@shop.example."),
     Variable("KEEP_FILES_DAYS", "30", "Days that fetched files are kept."),
-    Variable("WORKERS", "2", "Runs that one worker process does side by side."),
+    Variable("WORKERS", "2", "Long runs that one worker process does side by side; what sends, routes and tells has threads of its own."),
     Variable("LOG_FORMAT", "text", "text, or json: one object a line, with the ids of the request and the run, and a line a request."),
     Variable("METRICS_TOKEN_FILE", "", "File with the token that /metrics asks for. Empty: this machine only; nobody if PRODUCTION=1."),
     Variable("PROMETHEUS_MULTIPROC_DIR", "", "Set by the web verb: folder in which its processes add up what they count."),

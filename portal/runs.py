@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -177,9 +177,9 @@ def request_stop(run: Run, who: str) -> None:
         RunMessage.create(run=run.id, text=words[: leases.LONGEST_MESSAGE], at=clock.now())
 
 
-def claim() -> Run | None:
-    """Take the run whose turn it is: of the merchant served least, what is due longest or lost its worker. None when nothing waits."""
-    lane = turns.leaves_a_lane()
+def claim(kinds: Iterable[str] | None = None) -> Run | None:
+    """Take the run (of `kinds`) whose turn it is: of the merchant served least, what is due longest or lost its worker. Or None."""
+    lane = turns.leaves_a_lane() & turns.among(kinds)
     while _waiting().where(lane).exists():  # a plain read first: asking must not cost the write lock
         with database.atomic():
             query = _waiting().where(lane).order_by(*turns.in_turn()).limit(1)
@@ -199,9 +199,9 @@ def is_by_hand(run: Run) -> bool:
     return (asked and run.tries == 0) or run.settings.get("by_hand") == run.tries
 
 
-def reap() -> int:
-    """How many runs wait for a worker: due ones and those whose worker is gone (`claim` takes either)."""
-    return int(_waiting().count())
+def reap(kinds: Iterable[str] | None = None) -> int:
+    """How many runs (of `kinds`) wait for a worker: due ones and those whose worker is gone (`claim` takes either)."""
+    return int(_waiting().where(turns.among(kinds)).count())
 
 
 def perform(run: Run, handlers: Mapping[str, Handler]) -> None:
@@ -212,9 +212,9 @@ def perform(run: Run, handlers: Mapping[str, Handler]) -> None:
 
 
 def work_available(handlers: Mapping[str, Handler]) -> int:
-    """Claim and perform until nothing waits or this process ends; how many were done. A handler's bug is raised at the end."""
+    """Claim and perform until nothing for `handlers` waits or this process ends; how many were done. A bug is raised at the end."""
     done, bugs = 0, []
-    while not leases.shutdown.is_set() and (run := claim()):
+    while not leases.shutdown.is_set() and (run := claim(handlers)):
         bug = _attempt(run, handlers)
         bugs += [bug] if bug else []
         done += 1

@@ -1,4 +1,7 @@
-"""When things happen: Huey is the doorbell and the clock. What waits, and how far it is, stands in the run rows."""
+"""When things happen: Huey is the doorbell and the clock. What waits, and how far it is, stands in the run rows.
+
+Five lanes with threads of their own (`doorbell`): long runs never hold up what is short and urgent.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import logging
 from huey import crontab
 
 from portal.models.database import database
-from tasks.doorbell import AWAY, huey
+from tasks.doorbell import AWAY, huey, letters, quick, sending, upkeep
 
 __all__ = ["huey", "ring", "ring_for_people", "ring_if_it_works"]
 
@@ -22,6 +25,7 @@ def ring() -> None:
     A doorbell that is away fails nothing: the workers also look for themselves every few seconds.
     """
     try:
+        do_sending()
         do_runs()
     except AWAY as problem:
         log.error("the doorbell did not ring: %s", type(problem).__name__)
@@ -40,27 +44,39 @@ def ring_for_people() -> None:
 
 @huey.task()
 def do_runs() -> None:
-    """Do the runs that wait, and those for what webhooks brought, until none does; then put away at the suppliers what they read.
+    """Do the long runs that wait, and those for what webhooks brought, until none does; then put away at the suppliers what they read.
 
     New orders are routed by a task of their own, so that neither keeps the other from going on.
     """
     from portal import after_read, deliveries, runs
     from portal.routing import by_itself
-    from tasks.work import HANDLERS
+    from tasks.work import LONG
 
     with database.connection_context():
         if by_itself.waiting():
             route_orders()
         deliveries.start_due()
-        done = runs.work_available(HANDLERS)
+        done = runs.work_available(LONG)
         while done and deliveries.start_due():
-            done += runs.work_available(HANDLERS)
+            done += runs.work_available(LONG)
         after_read.settle_due()
     if done:
         look_for_alerts()
 
 
-@huey.task()
+@sending.task()
+def do_sending() -> None:
+    """Do the runs that somebody waits for (orders and tracking numbers that leave, tests of a connection) until none waits."""
+    from portal import runs
+    from tasks.work import SENDING
+
+    with database.connection_context():
+        done = runs.work_available(SENDING)
+    if done:
+        look_for_alerts()
+
+
+@quick.task()
 def route_orders() -> None:
     """Route the orders that came in."""
     from portal.routing import by_itself
@@ -69,7 +85,7 @@ def route_orders() -> None:
         by_itself.route_new()
 
 
-@huey.periodic_task(crontab())
+@quick.periodic_task(crontab())
 def start_due_runs() -> None:
     """Start what the schedules ask for, and ring for runs whose worker is gone."""
     from portal import runs, schedules
@@ -80,7 +96,7 @@ def start_due_runs() -> None:
             ring()
 
 
-@huey.periodic_task(crontab())
+@quick.periodic_task(crontab())
 def mind_orders() -> None:
     """Try again the orders that found no source, put in line what waited for a shipping code, release stock committed for too long."""
     from portal.requests import process, stock
@@ -93,7 +109,7 @@ def mind_orders() -> None:
         process.by_itself()
 
 
-@huey.periodic_task(crontab())
+@upkeep.periodic_task(crontab())
 def link_new_items() -> None:
     """Begin to link the new items of sources that have that turned on."""
     from portal.catalogue import by_itself
@@ -103,7 +119,7 @@ def link_new_items() -> None:
             ring()
 
 
-@huey.periodic_task(crontab())
+@quick.periodic_task(crontab())
 def mind_plans() -> None:
     """Let in the items that wait and have room in the plan by now."""
     from portal.exclusions import room
@@ -113,7 +129,7 @@ def mind_plans() -> None:
             ring()
 
 
-@huey.periodic_task(crontab(minute="*/10"))
+@upkeep.periodic_task(crontab(minute="*/10"))
 def note_usage() -> None:
     """Keep today's use of every plan."""
     from portal import usage
@@ -122,7 +138,7 @@ def note_usage() -> None:
         usage.note_all()
 
 
-@huey.periodic_task(crontab())
+@upkeep.periodic_task(crontab())
 def count_catalogues() -> None:
     """Count what large catalogues have not linked, where a run or a linking changed that."""
     from portal.catalogue import counting
@@ -131,7 +147,7 @@ def count_catalogues() -> None:
         counting.refresh_due()
 
 
-@huey.periodic_task(crontab())
+@quick.periodic_task(crontab())
 def mind_silence() -> None:
     """Start the rule of each integration that has had no accepted feed for too long."""
     from portal.inventory import silence
@@ -141,7 +157,7 @@ def mind_silence() -> None:
             ring()
 
 
-@huey.periodic_task(crontab())
+@quick.periodic_task(crontab())
 def mind_freshness() -> None:
     """Note which feeds are late, and which are not any more; then look at every rule of alerts."""
     from portal import lateness
@@ -151,7 +167,7 @@ def mind_freshness() -> None:
     look_for_alerts.call_local()
 
 
-@huey.task()
+@quick.task()
 def look_for_alerts() -> None:
     """Find what needs a person, and ring for what is to be told of it."""
     from portal.alerts import evaluate, leaving
@@ -162,7 +178,7 @@ def look_for_alerts() -> None:
             tell_alerts()
 
 
-@huey.task()
+@letters.task()
 def tell_alerts() -> None:
     """Send what waits of alerts, each message at most once."""
     from portal.alerts import leaving
@@ -171,7 +187,7 @@ def tell_alerts() -> None:
         leaving.send_due()
 
 
-@huey.periodic_task(crontab())
+@upkeep.periodic_task(crontab())
 def put_files_away() -> None:
     """Move, rename or delete at the suppliers what accepted runs read, where that waits or failed before."""
     from portal import after_read
@@ -180,7 +196,7 @@ def put_files_away() -> None:
         after_read.settle_due()
 
 
-@huey.periodic_task(crontab())
+@upkeep.periodic_task(crontab())
 def erase_old_files() -> None:
     """Erase fetched files whose days are over, plans of old dry runs, and what runs that were given up left behind."""
     from portal import deliveries, documents, exchanges
@@ -203,7 +219,7 @@ def erase_old_files() -> None:
         links.erase_unlinked()
 
 
-@huey.periodic_task(crontab(minute="7"))
+@upkeep.periodic_task(crontab(minute="7"))
 def issue_invoices() -> None:
     """Issue the invoices of months that are over."""
     from portal.billing import invoices
@@ -212,7 +228,7 @@ def issue_invoices() -> None:
         invoices.issue_due()
 
 
-@huey.periodic_task(crontab())
+@upkeep.periodic_task(crontab())
 def keep_feeds_ready() -> None:
     """Make the files of feed links that take long, before a shop has to wait for one."""
     from portal.listings import links
@@ -221,7 +237,7 @@ def keep_feeds_ready() -> None:
         links.keep_ready()
 
 
-@huey.periodic_task(crontab())
+@quick.periodic_task(crontab())
 def end_pins() -> None:
     """End the pins whose time is over."""
     from portal.inventory import pins
@@ -230,7 +246,7 @@ def end_pins() -> None:
         pins.end_due()
 
 
-@huey.periodic_task(crontab())
+@quick.periodic_task(crontab())
 def purge_deleted_sources() -> None:
     """Start the purge of sources that were deleted seven days ago."""
     from portal import removals
@@ -240,7 +256,7 @@ def purge_deleted_sources() -> None:
             ring()
 
 
-@huey.periodic_task(crontab())
+@quick.periodic_task(crontab())
 def tidy_accounts() -> None:
     """Take out ended sessions, old sign-in tries, spent form tokens and links that ended."""
     from portal import accounts, person_links
@@ -250,7 +266,7 @@ def tidy_accounts() -> None:
         person_links.tidy()
 
 
-@huey.task()
+@letters.task()
 def tell_people() -> None:
     """Send the e-mails of invitations, new passwords and new addresses."""
     from portal import person_links
@@ -259,7 +275,7 @@ def tell_people() -> None:
         person_links.send_due()
 
 
-@huey.periodic_task(crontab())
+@letters.periodic_task(crontab())
 def tell_people_again() -> None:
     """Send those that waited: for a worker, or for the mail server."""
     tell_people.call_local()

@@ -13,7 +13,7 @@ import psycopg
 from huey import Huey
 from huey.storage import PostgresStorage, SqliteStorage
 
-from portal import config
+from portal import config, turns
 
 ADVISORY_LOCK = 7_174_207_002  # any fixed number that no other program of the database uses
 
@@ -57,7 +57,29 @@ class OpenedLater:
             return SqliteStorage(self._name, filename=str(settings.data_dir / "queue.db"))
         with psycopg.connect(settings.database_url, autocommit=True) as alone:  # nor processes; closing gives the lock back
             alone.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
-            return PostgresStorage(self._name, dsn=settings.database_url)
+            # who listens takes a connection more for each thread: the small lanes look twice a second instead
+            return PostgresStorage(self._name, dsn=settings.database_url, blocking=self._name not in THREADS)
 
 
-huey = Huey("quayside", results=False, storage_class=OpenedLater)
+def _lane(name: str) -> Huey:
+    return Huey(name, results=False, storage_class=OpenedLater)
+
+
+huey = _lane("quayside")
+"""Long work: runs that read or write a feed, and others that may take hours. As many threads as WORKERS says."""
+
+sending = _lane("quayside_sending")
+"""Runs that somebody waits for: orders and tracking numbers that leave, tests of a connection."""
+
+quick = _lane("quayside_quick")
+"""What takes a moment and must not wait: schedules, routing, looking for alerts."""
+
+letters = _lane("quayside_letters")
+"""E-mails to people and what is told of alerts: a mail server that hangs holds up nothing else."""
+
+upkeep = _lane("quayside_upkeep")
+"""What may take minutes and is nobody's turn: erasing, counting, files of feed links, files put away at suppliers."""
+
+LANES: tuple[Huey, ...] = (huey, sending, quick, letters, upkeep)
+THREADS = {"quayside_sending": turns.PROMPT_PLACES, "quayside_quick": 2, "quayside_letters": 1, "quayside_upkeep": 1}
+"""Threads of each lane but the first in one worker process."""

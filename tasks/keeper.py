@@ -16,13 +16,14 @@ from portal.config import Config
 from portal.models.database import database
 from portal.operation import lead, presence
 from portal.outbox import running
-from tasks.doorbell import huey
+from tasks.doorbell import LANES
 from tasks.indexing import AWAY
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0  # seconds between two turns
 MINUTE = 60.0
+FAR_BEHIND = 50  # tasks that wait in a lane: the minute's are among them already
 
 _rang = [float("-inf")]  # monotonic seconds of the last minute that this process rang
 _leading = [False]
@@ -51,8 +52,10 @@ def ring_minute() -> None:
     if time.monotonic() - _rang[0] >= MINUTE:
         _rang[0] = time.monotonic()
         presence.tidy()
-        for task in huey.read_periodic(datetime.now()):  # noqa: DTZ005 - huey compares with its own local time
-            huey.enqueue(task)
+        for lane in LANES:
+            if lane.pending_count() < FAR_BEHIND:
+                for task in lane.read_periodic(datetime.now()):  # noqa: DTZ005 - huey compares with its own local time
+                    lane.enqueue(task)
 
 
 def leave() -> None:

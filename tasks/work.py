@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from portal import connection_checks, removals
+from portal import connection_checks, removals, turns
 from portal.bulk_acts import acts
 from portal.catalogue import linking
 from portal.channels import pulling, telling
@@ -37,3 +37,8 @@ HANDLERS: Mapping[str, Handler] = {
     "channel_orders": pulling.perform,
     "channel_tracking": telling.perform,
 }
+
+SENDING: Mapping[str, Handler] = {kind: HANDLERS[kind] for kind in turns.PROMPT}
+"""Kinds that somebody waits for: they have threads of their own, so that no long run is before them."""
+
+LONG: Mapping[str, Handler] = {kind: handler for kind, handler in HANDLERS.items() if kind not in SENDING}

@@ -121,4 +121,4 @@ def _postgres(url: str) -> PooledPsycopg3Database:
         "port": parts.port or None,
     }
     known = {key: value for key, value in given.items() if value is not None}
-    return PooledPsycopg3Database(parts.path.lstrip("/"), max_connections=20, stale_timeout=300, timeout=10, **known, **options)
+    return PooledPsycopg3Database(parts.path.lstrip("/"), max_connections=40, stale_timeout=300, timeout=10, **known, **options)

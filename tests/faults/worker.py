@@ -116,7 +116,7 @@ def _no_transaction() -> None:
 
 
 def _no_lock() -> None:
-    def claim() -> Run | None:
+    def claim(_kinds: Any = None) -> Run | None:
         run = runs._waiting().order_by(Run.due_at, Run.id).first()
         return run if run is not None and runs._take(run) else None
 
