@@ -90,11 +90,11 @@ class ShopifyConnector(ListReader):
             found.detail = _who(store, str(self.settings.get("shop")))
         if scopes := str(self.settings.get("channel_scopes") or ""):
             with steps.step("folder") as found:
-                _need_scopes(store, self.settings.get("auth") == "code", scopes.split(","))
+                need_scopes(store, self.settings.get("auth") == "code", scopes.split(","))
                 found.detail = "Its orders can be read, and told tracking numbers"
             return []
         with steps.step("folder") as found:
-            _need_scopes(store, self.settings.get("auth") == "code", NEEDED + (TO_SEND if self.settings.get("sends") else ()))
+            need_scopes(store, self.settings.get("auth") == "code", NEEDED + (TO_SEND if self.settings.get("sends") else ()))
             places, count = self._places(unwatched, 1), self._count(unwatched, 1)
             active = [one for one in places if one.active]
             found.detail = f"{_of(count, 'variant')} at {_of(len(active), 'active location')}{self._version_words()}"
@@ -316,7 +316,7 @@ def _who(store: Mapping[str, Any], shop: str) -> str:
     return f"Signed in at {told.get('name') or shop} ({own})"
 
 
-def _need_scopes(store: Mapping[str, Any], signs_in: bool, needed: Collection[str] = NEEDED) -> None:
+def need_scopes(store: Mapping[str, Any], signs_in: bool, needed: Collection[str] = NEEDED) -> None:
     """Raises SupplierError naming the scopes that the app was not given."""
     told = (store.get("currentAppInstallation") or {}).get("accessScopes") or []
     granted = shopify_oauth.granted(" ".join(str(one.get("handle")) for one in told))

@@ -26,12 +26,12 @@ def ids(graph: Graph, since: str, places: Iterable[str], progress: Progress) -> 
     """The variants that changed, None when there are more than MOST. `since`: ISO 8601 UTC. Raises SupplierError."""
     found: dict[str, None] = {}
     asked = {"filter": f"updated_at:>='{since}'"}
-    for page in _pages(graph, shopify_documents.CHANGED_VARIANTS, asked, _variants_of, progress):
+    for page in pages(graph, shopify_documents.CHANGED_VARIANTS, asked, variants_of, progress):
         found |= dict.fromkeys(str(one["id"]) for one in page)
         if len(found) > MOST:
             return None
     for place in places:
-        for page in _pages(graph, shopify_documents.CHANGED_LEVELS, {**asked, "place": place}, _levels_of, progress):
+        for page in pages(graph, shopify_documents.CHANGED_LEVELS, {**asked, "place": place}, _levels_of, progress):
             found |= dict.fromkeys(str(one["id"]) for level in page for one in level["item"]["variants"]["nodes"])
             if len(found) > MOST:
                 return None
@@ -43,17 +43,18 @@ def shared_skus(graph: Graph, shelf: Shelf, progress: Progress) -> set[str]:
     shared, skus = set[str](), iter(sorted(shelf.skus()))
     while some := list(islice(skus, SKUS_AT_ONCE)):
         times: Counter[str] = Counter()
-        asked = {"filter": " OR ".join(f"sku:{_quoted(sku)}" for sku in some)}
-        for page in _pages(graph, shopify_documents.SKUS, asked, _variants_of, progress):
+        asked = {"filter": " OR ".join(f"sku:{quoted(sku)}" for sku in some)}
+        for page in pages(graph, shopify_documents.SKUS, asked, variants_of, progress):
             counted = (one for one in page if shelf.choices.flags or one["product"].get("status") not in HIDDEN)
             times.update(str(one.get("sku") or "").strip() for one in counted)
         shared |= {sku for sku in some if times[sku] > 1}
     return shared
 
 
-def _pages(
+def pages(
     graph: Graph, document: str, asked: Mapping[str, Any], found: Callable[[Mapping[str, Any]], Any], progress: Progress
 ) -> Iterator[list[Mapping[str, Any]]]:
+    """The nodes of each page of a connection that `found` takes out of the data. Raises SupplierError."""
     after: str | None = None
     while True:
         page = found(graph.whole(graph.read(document, {**asked, "after": after}, progress)))
@@ -71,7 +72,8 @@ def _pages(
             raise problems.protocol_error("The list has no end", "A page leads back to itself. Nothing was used.")
 
 
-def _variants_of(told: Mapping[str, Any]) -> Any:
+def variants_of(told: Mapping[str, Any]) -> Any:
+    """The connection of a query for variants."""
     return told.get("productVariants") or {}
 
 
@@ -80,5 +82,6 @@ def _levels_of(told: Mapping[str, Any]) -> Any:
     return None if place is None else place.get("inventoryLevels") or {}
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as a term of Shopify's search."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

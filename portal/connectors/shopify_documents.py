@@ -234,6 +234,40 @@ mutation CorrectTracking($id: ID!, $tracking: FulfillmentTrackingInput!, $notify
   }
 }"""
 
+_WARE = """id sku price product { id }
+      inventoryItem {
+        id tracked duplicateSkuCount
+        inventoryLevel(locationId: $place) { isActive quantities(names: ["available"]) { name quantity } }
+      }"""
+
+WARES_BY_SKU = f"""
+query WaresBySku($filter: String!, $after: String, $place: ID!) {{
+  productVariants(first: 50, after: $after, query: $filter) {{
+    nodes {{ {_WARE} }}
+    pageInfo {{ hasNextPage endCursor }}
+  }}
+}}"""
+
+WARES_BY_ID = f"""
+query WaresById($ids: [ID!]!, $place: ID!) {{ nodes(ids: $ids) {{ ... on ProductVariant {{ {_WARE} }} }} }}"""
+
+SET_UNITS = """
+mutation SetUnits($input: InventorySetQuantitiesInput!, $key: String!) {
+  inventorySetQuantities(input: $input) @idempotent(key: $key) {
+    inventoryAdjustmentGroup { id }
+    userErrors { code field message }
+  }
+}"""
+"""The key is demanded from 2026-04 on (shopify.dev, inventorySetQuantities)."""
+
+SET_PRICES = """
+mutation SetPrices($product: ID!, $variants: [ProductVariantsBulkInput!]!) {
+  productVariantsBulkUpdate(productId: $product, variants: $variants, allowPartialUpdates: true) {
+    productVariants { id price }
+    userErrors { code field message }
+  }
+}"""
+
 ALL = {
     "store": STORE, "count": COUNT, "locations": LOCATIONS, "variants": variants(True), "variants without cost": variants(False),
     "variants by id": variants_by_id(True), "variants by id without cost": variants_by_id(False),
@@ -245,5 +279,6 @@ ALL = {
     "changed orders": CHANGED_ORDERS, "order lines": ORDER_LINES,
     "order trackings": ORDER_TRACKINGS, "parcel lines": PARCEL_LINES, "left to fulfil": LEFT_TO_FULFIL, "more to fulfil": MORE_TO_FULFIL,
     "fulfil": FULFIL, "correct tracking": CORRECT_TRACKING,
+    "wares by sku": WARES_BY_SKU, "wares by id": WARES_BY_ID, "set units": SET_UNITS, "set prices": SET_PRICES,
 }  # fmt: skip
 """All of them by name."""

@@ -6,7 +6,7 @@ since ─▶ page ─▶ the last change of it ─▶ again from there, so that 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
@@ -25,13 +25,8 @@ from portal.errors import SupplierError
 MOST_PAGES = 2_000
 
 
-class RestStore(ABC):
-    """A store's API. Settings beside those of RestConnector: `path` of its orders, `orders_query`, `since_name`, `modified` the field of
-    the last change, `take` and `gone` the states in which orders are to be shipped or were canceled, `not_taken` as in rest_send.
-    """
-
-    place = "the order's shipments"
-    state_field: ClassVar[str] = "status"
+class RestApi:
+    """A store's API, reached by a RestConnector and its settings. `not_taken` as in rest_send."""
 
     def __init__(self, connector: RestConnector) -> None:
         self.connector, self.settings, self.caller = connector, connector.settings, connector.caller
@@ -67,6 +62,56 @@ class RestStore(ABC):
                 break
         return found
 
+    def once(self, method: str, path: str, body: Mapping[str, Any] | None, reference: str, id_at: str = "id") -> Sent:
+        """One request that changes something, never repeated. An answer of success without its id is not known ("" = none is told)."""
+        return self._once(method, path, body, reference, lambda answer: self._named(answer, reference, id_at))
+
+    def tell(self, method: str, path: str, body: Any) -> Sent:
+        """One request that changes something, never repeated. `answer` is what came with success, None where that cannot be read."""
+        return self._once(method, path, body, "", lambda answer: Sent("sent", "", answer=_read(answer), status=answer.status))
+
+    def _once(self, method: str, path: str, body: Any, reference: str, judge: Callable[[Answer], Sent]) -> Sent:
+        told = orjson.dumps(body) if body is not None else b""
+        headers = {"Content-Type": "application/json"} if told else {}
+        asked = Asked(method, address(self.settings, path), headers=headers, body=told)
+        caller, auth = self.connector.caller, self.connector.auth
+        return sending.once(
+            lambda steps: caller.ask(auth.sign(asked, caller), steps=steps),
+            lambda answer: self._ended(answer, reference, judge), reference, self.host,
+        )  # fmt: skip
+
+    def _ended(self, answer: Answer, reference: str, judge: Callable[[Answer], Sent]) -> Sent:
+        outcome = sending.outcome_of(answer.status, [int(one) for one in self.text("not_taken").split("|") if one])
+        if outcome == "unknown":
+            return stores.unknown(reference, self.host)
+        if outcome != "sent":
+            return Sent(outcome, reference, problem=refused(answer, self.connector.caller, "").problem, status=answer.status)
+        return judge(answer)
+
+    def _named(self, answer: Answer, reference: str, id_at: str) -> Sent:
+        told = _read(answer) if id_at else {}
+        their_id = told.get(id_at) if isinstance(told, Mapping) and id_at else ""
+        if their_id is None or isinstance(their_id, bool | list | dict) or (id_at and told is None):
+            return stores.unknown(reference, self.host)
+        return Sent("sent", reference, str(their_id), answer=told)
+
+
+def _read(answer: Answer) -> Any:
+    """What came, None where it cannot be read: that says nothing of what was done."""
+    try:
+        return rest_list.read(answer, Wanted(answer.address))
+    except SupplierError:
+        return None
+
+
+class RestStore(RestApi, ABC):
+    """A store's orders. Settings beside those of RestConnector: `path` of its orders, `orders_query`, `since_name`, `modified` the field
+    of the last change, `take` and `gone` the states in which orders are to be shipped or were canceled.
+    """
+
+    place = "the order's shipments"
+    state_field: ClassVar[str] = "status"
+
     def changed(self, since: datetime) -> Iterator[list[StoreOrder]]:
         """See stores.Store."""
         field, usual, page = self.text("modified"), dict(parse_qsl(self.text("orders_query"))), 1
@@ -92,29 +137,3 @@ class RestStore(ABC):
     @abstractmethod
     def read(self, order: Mapping[str, Any]) -> StoreOrder:
         """One order of the list. Raises SupplierError."""
-
-    def once(self, method: str, path: str, body: Mapping[str, Any] | None, reference: str, id_at: str = "id") -> Sent:
-        """One request that changes something, never repeated. An answer of success without its id is not known ("" = none is told)."""
-        told = orjson.dumps(dict(body)) if body is not None else b""
-        headers = {"Content-Type": "application/json"} if told else {}
-        asked = Asked(method, address(self.settings, path), headers=headers, body=told)
-        caller, auth = self.connector.caller, self.connector.auth
-        return sending.once(
-            lambda steps: caller.ask(auth.sign(asked, caller), steps=steps),
-            lambda answer: self._ended(answer, reference, id_at), reference, self.host,
-        )  # fmt: skip
-
-    def _ended(self, answer: Answer, reference: str, id_at: str) -> Sent:
-        outcome = sending.outcome_of(answer.status, [int(one) for one in self.text("not_taken").split("|") if one])
-        if outcome == "unknown":
-            return stores.unknown(reference, self.host)
-        if outcome != "sent":
-            return Sent(outcome, reference, problem=refused(answer, self.connector.caller, "").problem, status=answer.status)
-        try:
-            told = rest_list.read(answer, Wanted(answer.address)) if id_at else {}
-        except SupplierError:
-            told = None  # an answer that cannot be read does not say what was done
-        their_id = told.get(id_at) if isinstance(told, Mapping) and id_at else ""
-        if their_id is None or isinstance(their_id, bool | list | dict):
-            return stores.unknown(reference, self.host)
-        return Sent("sent", reference, str(their_id), answer=told)

@@ -10,13 +10,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from portal.connectors import problems, sending, shopify_documents, shopify_words, stores
-from portal.connectors.caller import Answer, unwatched
+from portal.connectors import problems, shopify_documents, shopify_words, shopify_writes, stores
+from portal.connectors.caller import unwatched
 from portal.connectors.sending import Sent
 from portal.connectors.shopify import ShopifyConnector
-from portal.connectors.shopify_send import NOTHING_DONE
 from portal.connectors.stores import Parcel, StoreLine, StoreOrder, Told, amount, units
-from portal.errors import SupplierError
 
 PAID = frozenset({"PAID", "PARTIALLY_REFUNDED"})
 UNSHIPPED = frozenset({"UNFULFILLED", "PARTIALLY_FULFILLED"})
@@ -145,32 +143,10 @@ class ShopifyStore:
         return ""
 
     def _once(self, document: str, variables: Mapping[str, Any], name: str, reference: str) -> Sent:
-        asked, graph = self.graph.request(document, variables), self.graph
-        return sending.once(
-            lambda steps: graph.caller.ask(graph.auth.sign(asked, graph.caller), steps=steps),
-            lambda answer: self._ended(answer, name, reference), reference, self.host,
-        )  # fmt: skip
+        return shopify_writes.once(self.graph, document, variables, name, reference, partial(self._judged, reference))
 
-    def _ended(self, answer: Answer, name: str, reference: str) -> Sent:
-        outcome = sending.outcome_of(answer.status)
-        if answer.status == 401:
-            self.graph.auth.token = None  # the next request signs in anew; this one is not repeated
-        if outcome == "unknown":
-            return stores.unknown(reference, self.host)
-        if outcome != "sent":
-            return Sent(outcome, reference, problem=shopify_words.refused(answer, self.graph.caller, self.graph.settings).problem)
-        try:
-            reply = self.graph.reply_of(answer)
-            told = reply.data.get(name)
-            errors = shopify_words.user_errors(told or {})
-        except SupplierError:
-            return stores.unknown(reference, self.host)
-        if reply.errors:
-            if not reply.codes <= NOTHING_DONE:
-                return stores.unknown(reference, self.host)
-            words = shopify_words.of_errors(reply.errors, self.graph.caller, shopify_documents.VERSION)
-            return Sent("not_sent", reference, problem=words.problem)
-        made = (told or {}).get("fulfillment")
+    def _judged(self, reference: str, told: Mapping[str, Any], errors: shopify_writes.Errors) -> Sent:
+        made = told.get("fulfillment")
         if errors and made is None:
             words = shopify_words.of_user_errors(errors, self.graph.caller, "Shopify did not take the tracking number")
             return Sent("refused", reference, problem=words.problem)

@@ -11,14 +11,17 @@ from portal.suppliers.schema import Keys, check_keys
 if TYPE_CHECKING:
     from portal.suppliers import Supplier
 
-CHANNEL_KEYS = Keys(needed={"steps": list}, optional={"leave_out": list, "fixed": dict, "defaults": dict, "hints": dict})
+CHANNEL_KEYS = Keys(needed={"steps": list}, optional={"leave_out": list, "fixed": dict, "defaults": dict, "hints": dict, "listings": dict})
+LISTING_KEYS = Keys(needed={"needs": str, "price": str}, optional={"place": str, "scopes": str})
 
 
 @dataclass(frozen=True)
 class ChannelFace:
     """How connecting differs. `leave_out`: settings that a channel does not have; `fixed` is laid over the supplier's.
 
-    `defaults` and `hints` replace those of settings, by key.
+    `defaults` and `hints` replace those of settings, by key. `listings`: what setting units and prices there takes, empty where that is
+    not possible: "needs" what we must be allowed, "price" which of its prices is set, "place" what a location is called where units are
+    counted at one, "scopes" that the app must have.
     """
 
     steps: tuple[str, ...]
@@ -26,6 +29,7 @@ class ChannelFace:
     fixed: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
     hints: Mapping[str, str] = field(default_factory=dict)
+    listings: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(where: str, table: Mapping[str, Any]) -> ChannelFace:
@@ -35,7 +39,9 @@ def read(where: str, table: Mapping[str, Any]) -> ChannelFace:
     for name in ("fixed", "defaults", "hints"):
         check_keys(f"{at}.{name}", table.get(name, {}), Keys(optional=dict.fromkeys(table.get(name, {}), str)))
     texts = {name: dict(table.get(name, {})) for name in ("fixed", "defaults", "hints")}
-    return ChannelFace(tuple(table["steps"]), frozenset(table.get("leave_out", [])), **texts)
+    if "listings" in table:
+        check_keys(f"{at}.listings", table["listings"], LISTING_KEYS)
+    return ChannelFace(tuple(table["steps"]), frozenset(table.get("leave_out", [])), **texts, listings=dict(table.get("listings", {})))
 
 
 def check(where: str, face: ChannelFace, settings: frozenset[str]) -> None:
@@ -54,4 +60,5 @@ def as_channel(supplier: Supplier) -> Supplier:
         for one in supplier.settings
         if one.key not in face.leave_out and one.shown_when.partition("=")[0] not in face.leave_out
     )
-    return replace(supplier, settings=settings, steps=face.steps, fixed={**supplier.fixed, **face.fixed}, operations={})
+    scopes = {"push_scopes": face.listings["scopes"]} if "scopes" in face.listings else {}
+    return replace(supplier, settings=settings, steps=face.steps, fixed={**supplier.fixed, **face.fixed, **scopes}, operations={})

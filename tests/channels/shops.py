@@ -1,6 +1,7 @@
 """Stores on loopback where a merchant sells: WooCommerce, BigCommerce and Shopify, each by the part of its contract that a channel uses.
 
-`swallow`: so many of the next writes are done, and their answers never come.
+`swallow`: so many of the next writes are done, and their answers never come; `cut` as many are not done. `refuse` are answered 503,
+`limit` 429 (of reads too), `throttle` by Shopify's own refusal inside a 200. `meanwhile` is called once, before the next write is done.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 from graphql import build_schema, graphql_sync
 
 from portal.connectors.stores import moment
+from tests.channels import shelves
 from tests.connectors.json_server import JsonAnswers, serving
 from tests.connectors.shopify_server import LEGACY, SHOP, page
 from tests.connectors.shopify_server import moment as searched
@@ -49,6 +51,13 @@ class Shop:
     asked: list[str] = field(default_factory=list)
     port: int = 0
     kind: ClassVar[str] = ""
+    cut: int = 0
+    limit: int = 0
+    throttle: int = 0
+    meanwhile: Any = None
+
+    def __post_init__(self) -> None:
+        self.shelves = shelves.Shelves(self.kind)
 
     @property
     def base(self) -> str:
@@ -233,19 +242,26 @@ class Shopify(Shop):
     """GraphQL executed for real, with one fulfillment order for each order."""
 
     kind = "shopify"
-    schema = build_schema(SDL)
-    scopes = "read_orders,read_merchant_managed_fulfillment_orders,write_merchant_managed_fulfillment_orders"
+    schema = build_schema(SDL + shelves.SDL)
+    scopes = (
+        "read_orders,read_merchant_managed_fulfillment_orders,write_merchant_managed_fulfillment_orders,read_products,write_products,"
+        "read_inventory,write_inventory,read_locations"
+    )
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         if not path.startswith("/admin/api/2026-10/"):
             return 404, {"errors": "Not Found"}
         self.asked[-1] += " " + re.split(r"\W+", body["query"].strip())[1]
+        if "mutation" in body["query"] and self.throttle:
+            self.throttle -= 1
+            return 200, {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}
         done = graphql_sync(self.schema, body["query"], self.root(), variable_values=body.get("variables"))
         return 200, {"data": done.data, **({"errors": [one.formatted for one in done.errors]} if done.errors else {})}
 
     def root(self) -> dict[str, Any]:
         return {
-            "shop": {"name": "Harbor Lamps", "myshopifyDomain": SHOP, "currencyCode": "USD"},
+            "shop": {"name": "Harbor Lamps", "myshopifyDomain": SHOP, "currencyCode": self.shelves.currency},
+            **self.shelves.root(),
             "currentAppInstallation": {"accessScopes": [{"handle": one} for one in self.scopes.split(",")]},
             "orders": lambda _, first, query, after=None, **_more: page([self.shown(o) for o in self.since(searched(query))], first, after),
             "order": lambda _, id: next((self.shown(one) for one in self.orders if id == f"{GID}Order/{one['ref']}"), None),
@@ -334,10 +350,20 @@ def serving_shop(shop: Shop) -> Iterator[Shop]:
             body = json.loads(self.heard()) if int(self.headers.get("Content-Length") or 0) else None
             shop.asked.append(f"{self.command} {parts.path}")
             changes = "mutation" in body["query"] if isinstance(body, dict) and "query" in body else self.command != "GET"
+            if shop.limit:
+                shop.limit -= 1
+                return self.say(429, {"error": "slow down"}, {"Retry-After": "0"})
+            if changes and shop.cut:
+                shop.cut -= 1
+                return None
             if changes and shop.refuse:
                 shop.refuse -= 1
                 return self.say(503, {"error": "not now"})
-            status, told = shop.answer(self.command, parts.path, dict(parse_qsl(parts.query)), body)
+            if changes and shop.meanwhile:
+                act, shop.meanwhile = shop.meanwhile, None
+                act()
+            asked = (self.command, parts.path, dict(parse_qsl(parts.query)), body)
+            status, told = shop.shelves.answer(*asked) or shop.answer(*asked)
             if changes and shop.swallow:
                 shop.swallow -= 1
                 return None  # done, and the line ends

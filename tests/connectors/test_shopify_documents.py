@@ -23,11 +23,13 @@ from graphql import (
 from graphql.execution.values import get_variable_values
 
 from portal.connectors import shopify_bulk, shopify_documents
+from portal.connectors.goods import UNITS, Change
+from portal.connectors.goods_shopify import ShopifyGoods
 from portal.connectors.shopify import ShopifyConnector
 from portal.connectors.store_shopify import ShopifyStore
 from portal.connectors.stores import Parcel
 from portal.records import Secret
-from tests.channels import shops
+from tests.channels import shelves, shops
 from tests.connectors.shopify_server import LEGACY, SCHEMA, SHOP, shopify, variant
 
 PEERS = Path(os.environ.get("PEERS") or Path(__file__).resolve().parents[3] / "shared" / "peers")
@@ -110,6 +112,24 @@ def test_the_channel_of_the_tests_says_what_the_published_schema_lets_it_say(sch
             assert sent.outcome == corrected.outcome == "sent" and shop.numbers == ["986578788855"], (sent, corrected)
             found.append((page, there))
     assert found[0] == found[1] and found[0][1][0].lines == {"111": 1, "112": 1}
+
+
+def test_the_shelves_of_the_tests_say_what_the_published_schema_lets_them_say(schema: GraphQLSchema, guard: Any) -> None:
+    found = []
+    for one in (schema, shops.Shopify.schema):
+        with shops.serving_shop(shops.Shopify()) as shop:
+            shop.schema = one
+            shop.shelves.wares = [shelves.ware(1, "LAMP-1", 5), shelves.ware(2, "LAMP-2", 7)]
+            told = {"shop": SHOP, "base": shop.base, "auth": "header", "header_name": "X-Shopify-Access-Token", "plain_ok": "1",
+                    "push_scopes": "write_inventory"}  # fmt: skip
+            store = ShopifyGoods(ShopifyConnector(told, {"key": Secret(LEGACY)}, guard=guard, trusted_key=None))
+            (place,), wares = store.places(), store.read({"LAMP-1": "", "LAMP-2": "2"}, shelves.PLACE)
+            shop.shelves.of("LAMP-2")["units"] = 6
+            ended = store.set([Change(one, 3, 125_000) for one in wares], place.id)
+            outcomes = {key: sent.outcome for key, sent in ended.items()}
+            assert shop.shelves.has("LAMP-1") == (3, "12.50") and shop.shelves.has("LAMP-2") == (6, "12.50")
+            found.append((place, wares, outcomes))
+    assert found[0] == found[1] and found[0][2]["2", UNITS] == "not_sent"
 
 
 def deepest(node: Any, connections: int = 0) -> int:

@@ -15,6 +15,8 @@ import pytest
 
 from portal import suppliers
 from portal.connectors.caller import Asked
+from portal.connectors.goods import Change, Ware
+from portal.connectors.goods_bigcommerce import BigCommerceGoods
 from portal.connectors.network import Guard
 from portal.connectors.rest import RestConnector
 from portal.connectors.store_bigcommerce import BigCommerceStore
@@ -103,6 +105,22 @@ def test_every_request_of_a_channel_is_one_that_bigcommerce_describes(prism: str
         "POST /v2/orders/118/shipments", "PUT /v2/orders/118/shipments/3",
     }  # fmt: skip
     assert all(status <= {200, 201, 204} for status in store.statuses().values()), store.statuses()
+
+
+def test_every_request_of_a_push_is_one_that_bigcommerce_describes(prism: str) -> None:
+    store = Store(prism, "send_listings", entry=as_channel(ENTRY))
+    shelves = BigCommerceGoods(store.connector)
+    shelves.currency()
+    shelves.places()
+    shelves.read({"RE-130": "", "RE-131": ""}, "1")
+    more = {"product": "120", "variant": "79"}
+    wares = [Ware("120/79", "RE-130", 1, 1, more={**more, "counted": by}) for by in ("variant", "product")]
+    ended = {sent.outcome for one in wares for sent in shelves.set([Change(one, 5, 199_900)], "1").values()}
+    assert ended == {"sent"}
+    assert {name for name in store.statuses() if name.startswith("PUT")} == {
+        "PUT /v3/inventory/adjustments/absolute", "PUT /v3/catalog/variants",
+    }  # fmt: skip
+    assert all(status == {200} for status in store.statuses().values()), store.statuses()
 
 
 def test_the_peer_sees_a_request_that_is_wrong(prism: str) -> None:
