@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from peewee import fn
+
 from portal import clock
 from portal.models import AuditLine, Merchant, database
+
+
+@dataclass(frozen=True)
+class Place:
+    """From where somebody acts: the address, the device as it names itself, and whether it is support staff."""
+
+    address: str = ""
+    device: str = ""
+    staff: bool = False
+
+
+NOWHERE = Place()
+_place: ContextVar[Place] = ContextVar("place", default=NOWHERE)
+
+
+def acting(place: Place = NOWHERE) -> None:
+    """From here on, lines that this thread writes come from `place`; without one from this installation itself."""
+    _place.set(place)
 
 
 def write(
@@ -21,13 +43,18 @@ def write(
     after: Any = None,
     address: str = "",
 ) -> AuditLine:
-    """Append one line inside the caller's transaction. `before` and `after` are JSON-like; a Secret becomes `***`."""
+    """Append one line inside the caller's transaction. `before` and `after` are JSON-like; a Secret becomes `***`.
+
+    `address`: else that of the place that was told by `acting`.
+    """
+    place = _place.get()
     with database.atomic():
         # Counting on the merchant's row also locks it, so that two lines never share a number.
         Merchant.update(audit_lines=Merchant.audit_lines + 1).where(Merchant.id == merchant.id).execute()
         number = Merchant.select(Merchant.audit_lines).where(Merchant.id == merchant.id).scalar()
         line = AuditLine(
-            merchant=merchant, number=number, at=clock.now(), who=who[:254], address=address[:64], action=action[:80],
+            merchant=merchant, number=number, at=clock.now(), who=who[:254], address=(address or place.address)[:64],
+            device=place.device.replace("\x00", "")[:200], staff=int(place.staff), action=action[:80],
             object_kind=object_kind[:40], object_id=object_id[:32], before=_plain(before), after=_plain(after),
             previous_hash=_hash_of(merchant, number - 1),
         )  # fmt: skip
@@ -37,10 +64,15 @@ def write(
 
 
 def verify(merchant: Merchant) -> list[str]:
-    """Read the whole chain; a sentence for each line that was edited, taken out, added or moved. Empty: intact."""
+    """Read the whole chain; a sentence for each line that was edited, taken out, added or moved. Empty: intact.
+
+    Lines that are written meanwhile are left for the next time.
+    """
     problems: list[str] = []
     previous, expected = "", 0
-    for line in AuditLine.select().where(AuditLine.merchant == merchant).order_by(AuditLine.number).iterator():
+    counted = _counted(merchant)
+    lines = AuditLine.select().where(AuditLine.merchant == merchant, AuditLine.number <= counted).order_by(AuditLine.number)
+    for line in lines.iterator():
         expected += 1
         if line.number != expected:
             problems.append(f"Line {expected} is missing")
@@ -50,10 +82,16 @@ def verify(merchant: Merchant) -> list[str]:
         if line.hash != _hash(merchant.public_id, line):
             problems.append(f"Line {line.number} was changed after it was written")
         previous = line.hash
-    counted = Merchant.select(Merchant.audit_lines).where(Merchant.id == merchant.id).scalar()
     if counted != expected:
         problems.append(f"{counted} lines were written, the last one found is {expected}")
+    last = AuditLine.select(fn.MAX(AuditLine.number)).where(AuditLine.merchant == merchant).scalar() or 0
+    if last > _counted(merchant):  # a line and its count are written together
+        problems.append(f"Line {last} was added beside the count of lines")
     return problems
+
+
+def _counted(merchant: Merchant) -> int:
+    return int(Merchant.select(Merchant.audit_lines).where(Merchant.id == merchant.id).scalar())
 
 
 def _hash_of(merchant: Merchant, number: int) -> str:
@@ -67,6 +105,8 @@ def _hash(merchant_id: str, line: AuditLine) -> str:
         merchant_id, line.number, moment.isoformat(timespec="microseconds"), line.who, line.address, line.action,
         line.object_kind, line.object_id, line.before, line.after, line.previous_hash,
     ]  # fmt: skip
+    if line.device or line.staff:  # lines of before these were noted hash as they did then
+        content.append({"device": line.device, "staff": line.staff})
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

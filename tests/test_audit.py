@@ -26,11 +26,11 @@ def test_an_untouched_log_is_intact(log, other_merchant):
 
 
 @pytest.mark.parametrize(
-    "column", ["who", "action", "object_kind", "object_id", "before", "after", "at", "address", "hash", "previous_hash"]
+    "column", ["who", "action", "object_kind", "object_id", "before", "after", "at", "address", "device", "staff", "hash", "previous_hash"]
 )
 @pytest.mark.parametrize("number", [1, 4, 7])
 def test_an_edited_line_is_named(log, column, number):
-    value = "2001-01-01 00:00:00" if column == "at" else "edited"
+    value = {"at": "2001-01-01 00:00:00", "staff": 1}.get(column, "edited")
     AuditLine.update({column: value}).where(AuditLine.merchant == log, AuditLine.number == number).execute()
     assert any(f"Line {number} " in problem for problem in audit.verify(log))
 
@@ -96,3 +96,22 @@ def test_a_secret_is_written_as_stars(log):
 def test_workspaces_begin_their_log_with_their_own_creation(config):
     made = accounts.create_merchant("Fresh")
     assert AuditLine.get(AuditLine.merchant == made).action == "workspace.create"
+
+
+def test_from_where_is_noted_and_part_of_the_chain(log):
+    audit.acting(audit.Place("192.0.2.7", "Mozilla/5.0 Firefox/140.0", staff=True))
+    try:
+        line = audit.write(log, "sam@quayside.example", "source.rename")
+        given = audit.write(log, "x", "source.rename", address="192.0.2.9")
+    finally:
+        audit.acting()
+    assert (line.address, line.device, line.staff, given.address) == ("192.0.2.7", "Mozilla/5.0 Firefox/140.0", 1, "192.0.2.9")
+    assert audit.write(log, "x", "source.rename").device == "" and audit.verify(log) == []
+    AuditLine.update(device="", staff=0).where(AuditLine.id == line.id).execute()
+    assert audit.verify(log) == [f"Line {line.number} was changed after it was written"]
+
+
+def test_a_line_added_beside_the_count_is_noticed(log):
+    last = AuditLine.select().where(AuditLine.merchant == log).order_by(AuditLine.number.desc()).get()
+    AuditLine.create(merchant=log, number=last.number + 1, who="x", action="source.rename", previous_hash=last.hash, hash="0" * 64)
+    assert audit.verify(log) == [f"Line {last.number + 1} was added beside the count of lines"]

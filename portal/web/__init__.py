@@ -11,6 +11,7 @@ from htmx_flask import Htmx
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from portal.audit import acting
 from portal.config import Config
 from portal.web import addresses, assets, errors, filters, guards, headers, measuring, permissions, probes, render, steps
 
@@ -50,6 +51,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "alert_settings",
     "api_tokens",
     "exchanges",
+    "audit",
     "exclusions",
     "hooks",
     "signing_in",
@@ -100,6 +102,7 @@ def build(config: Config, open_database: Callable[[], bool], close_database: Cal
 
     @app.teardown_request
     def close_after_request(_error: BaseException | None) -> None:
+        acting()
         if g.pop("opened_database", False):
             close_database()
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, g, url_for
 from htmx_flask import request
 
-from portal import accounts, clock, receipts, two_step
+from portal import accounts, audit, clock, receipts, two_step
 from portal.errors import NotFound, Refused
 from portal.web import addresses
 from portal.web.render import go, wants_fragment
@@ -139,6 +139,7 @@ def is_for_machines() -> bool:
 def nobody() -> None:
     """Begin a request with nobody signed in, so that even a failure before the session is read has a page."""
     g.session = g.user = g.merchant = None
+    audit.acting(audit.Place(request.remote_addr or "", request.user_agent.string))
 
 
 def load_session() -> None:

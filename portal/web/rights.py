@@ -33,6 +33,8 @@ RIGHT_OF: dict[str, str | tuple[str, str]] = {
     # the workspace
     "account.save_workspace": "configure",
     "account.workspace": "see",
+    "audit.csv": "audit",
+    "audit.index": "audit",
     "api_tokens.add": "credentials",
     "api_tokens.create": "credentials",
     "api_tokens.index": "credentials",
