@@ -1,8 +1,10 @@
-"""From a sync to products in a browser: linked by UPC, the rest made, looked through, mended, moved, deleted; with and without scripts."""
+"""Sync, link by UPC, create the rest, list, export; then mend, merge, delete, take back. In a browser, with and without scripts."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,14 +33,46 @@ def seen(page: Page, name: str) -> None:
 
 
 def settled(page: Page, text: str) -> None:
-    """The page of a linking once it says that; without scripts it is looked at again."""
+    """The page of a linking or listing once it says that; without scripts it is looked at again."""
     for _ in range(60):
         if page.get_by_text(text).count():
             return
         page.wait_for_timeout(300)
-        if page.locator("#linking-again").count():
-            page.locator("#linking-again").click()
-    raise AssertionError(page.locator("#linking").inner_text())
+        for again in ("#linking-again", "#batch-again"):
+            if page.locator(again).count():
+                page.locator(again).click()
+    raise AssertionError(page.locator("main").inner_text())
+
+
+def listed_and_exported(page: Page, look: str) -> dict[str, tuple[str, str]]:
+    """A new channel of a CSV file, with all products listed, and taken back. Listing SKU -> price and quantity in the file between."""
+    page.goto("/channels/new")
+    page.locator("#name").fill("Harbor outlet")
+    page.locator("input[value=csv]").check()
+    page.locator("#channel-save").click()
+    page.locator("input[value=times]").check()
+    page.locator("#markup").fill("1.3")
+    page.locator("#ending").select_option("99")
+    page.locator("#buffer").fill("1")
+    page.locator("#prefix").fill("EB-")
+    page.locator("#rules-save").click()
+    page.locator("#listings-many").click()
+    page.locator("#batch-look").click()
+    settled(page, "3 products will be listed")
+    seen(page, f"listing-preview-{look}")
+    page.locator("#batch-apply").click()
+    settled(page, "3 products listed")
+    listed = page.url
+    page.locator("#batch-listings").click()
+    page.locator("a", has_text="CSV").first.click()
+    with page.expect_download() as got:
+        page.locator("#file-download").click()
+    rows = csv.DictReader(Path(str(got.value.path())).read_text("utf-8-sig").splitlines())
+    page.goto(listed)
+    page.locator("#batch-undo").click()
+    page.locator("#batch-undo-yes").click()
+    settled(page, "taken back")
+    return {row["Listing SKU"]: (row["Price"], row["Quantity"]) for row in rows}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +119,7 @@ def test_from_a_sync_to_linked_products_and_back(
     settled(page, "1 item linked, 2 products made")
     assert links() == {"LAMP": "P-LAMP", "KETTLE": "NW-KETTLE", "TENT": "NW-T-2"}
     seen(page, f"linked-{look}")
+    assert listed_and_exported(page, look) == {"EB-P-LAMP": ("12.99", "7"), "EB-NW-KETTLE": ("24.99", "4"), "EB-NW-T-2": ("117.99", "1")}
     tent = Product.get(Product.sku == "NW-T-2")
     page.goto(f"/products/{tent.public_id}")
     expect(page.locator("main")).to_contain_text("2 units left to sell")
