@@ -12,7 +12,7 @@ from peewee import JOIN
 
 from portal import clock, config, early_digest, raw_files, readers
 from portal.errors import NotFound, Problem, SupplierError
-from portal.models import Document, Integration, Merchant, Run, RunFile, Source, database
+from portal.models import Document, Integration, Merchant, Run, RunFile, Source, WorkspaceExport, database
 from portal.models.fields import new_public_id
 from portal.records import Fetched
 
@@ -167,7 +167,7 @@ def _erase_orphans() -> int:
     oldest = (clock.now() - timedelta(hours=ORPHAN_HOURS)).replace(tzinfo=UTC).timestamp()
     for path in spool.glob("*/*") if spool.is_dir() else ():
         name = str(path.relative_to(spool))
-        known = Document.select().where(Document.stored_name == name).exists()
+        known = any(one.select().where(one.stored_name == name).exists() for one in (Document, WorkspaceExport))
         if path.is_file() and path.stat().st_mtime < oldest and (not known or raw_files.in_bucket()):
             path.unlink(missing_ok=True) if known else raw_files.erase(name)
             erased += 1

@@ -12,7 +12,7 @@ OF_SENDING = (
 )  # fmt: skip
 OF_OTHER_RUNS = (
     "silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored", "shipments-chunk", "gathered-chunk",
-    "bulk-chunk", "exclusion-chunk", "room-chunk",
+    "bulk-chunk", "exclusion-chunk", "room-chunk", "export-chunk", "erasure-chunk", "closing-chunk",
 )  # fmt: skip
 OF_CHANNELS = ("channel-leaving", "channel-connected", "channel-answered")
 OF_ALERTS = ("alert-claimed", "alert-sent")

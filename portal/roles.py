@@ -14,7 +14,7 @@ RIGHTS: dict[str, str] = {
     "audit": "Read the audit log",
     "billing": "See and change the plan and its bills",
     "people": "Invite people, change their roles, disable them",
-    "owners": "Make and unmake owners; require two-step sign-in of everyone",
+    "owners": "Make and unmake owners; require two-step sign-in of everyone; export everything, and delete the workspace",
 }
 """Each right -> what it is, as the table of roles says it. "self" is what every signed-in person has."""
 

@@ -28,6 +28,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "get_acknowledgements": (("fetch", "Download"), ("parse", "Read and record")),
     "channel_orders": (("pull", "Pull orders"),),
     "channel_tracking": (("tell", "Tell tracking numbers"),),
+    "workspace_export": (("write", "Write"),),
 }
 
 TITLES = {
@@ -52,6 +53,7 @@ TITLES = {
     "get_acknowledgements": "Get Acknowledgements",
     "channel_orders": "Pull orders of a channel",
     "channel_tracking": "Tracking numbers to a channel",
+    "workspace_export": "Export everything",
 }
 FILTERS = {kind: INTEGRATION_KINDS[kind] for kind in INVENTORY_KINDS} | {kind: TITLES[kind] for kind in TITLES if kind != "inventory"}
 """The kinds that a list of runs can be narrowed to."""
@@ -168,6 +170,7 @@ LISTING_LABELS = (
     ("gone", "Gone before"),
 )
 LABELS = {
+    "workspace_export": (("rows", "Rows written"),),
     "listing_batch": LISTING_LABELS,
     "dry_run": PLANNED_LABELS, "send_orders": SENDING_LABELS, "get_shipments": SHIPMENT_LABELS, "get_acknowledgements": ANSWER_LABELS,
     "channel_orders": PULL_LABELS, "channel_tracking": TELL_LABELS,

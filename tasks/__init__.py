@@ -203,6 +203,7 @@ def erase_old_files() -> None:
     from portal.alerts import evaluate
     from portal.bulk_acts import acts
     from portal.catalogue import linking
+    from portal.exporting import exports
     from portal.inventory import dry_run, feed_states
     from portal.listings import links, making
 
@@ -217,6 +218,7 @@ def erase_old_files() -> None:
         acts.erase_old()
         making.erase_removed()
         links.erase_unlinked()
+        exports.erase_old()
 
 
 @upkeep.periodic_task(crontab(minute="7"))

@@ -9,6 +9,7 @@ from portal.bulk_acts import acts
 from portal.catalogue import linking
 from portal.channels import pulling, telling
 from portal.exclusions import performing, room
+from portal.exporting import exports
 from portal.inventory import accepting, dry_run, fixes, revert, silence, sync
 from portal.listings import making
 from portal.outbox import running
@@ -36,6 +37,7 @@ HANDLERS: Mapping[str, Handler] = {
     "get_acknowledgements": answering.perform,
     "channel_orders": pulling.perform,
     "channel_tracking": telling.perform,
+    "workspace_export": exports.perform,
 }
 
 SENDING: Mapping[str, Handler] = {kind: HANDLERS[kind] for kind in turns.PROMPT}

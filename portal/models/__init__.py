@@ -42,6 +42,7 @@ from portal.models.inventory import (
     StaleRecord,
     UnknownSku,
 )
+from portal.models.keeping import Erasure, Retention, WorkspaceExport
 from portal.models.key_offers import KeyOffer
 from portal.models.listings import FeedLink, Listing, ListingBatch
 from portal.models.operation import MerchantTurn, OperatorNote, RunningProcess, SchedulerLease
@@ -93,6 +94,7 @@ TABLES: list[type[Table]] = [
     BulkAct, BulkItem,
     RunningProcess, SchedulerLease, OperatorNote, MerchantTurn,
     BillingPlan, PlanPeriod, PlanRequest, BillingSettings, BillingDetails, Invoice, InvoiceMark,
+    WorkspaceExport, Erasure, Retention,
 ]  # fmt: skip
 
 __all__ = [
@@ -101,7 +103,7 @@ __all__ = [
     "CatalogueCount",
     "BillingDetails", "BillingPlan", "BillingSettings", "Invoice", "InvoiceMark", "PlanPeriod", "PlanRequest",
     "ChannelNotice", "ChannelOrder", "Circuit", "CommittedStock", "Connection", "Document",
-    "Exchange", "Exclusion", "ExclusionSku", "FeedLink", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest",
+    "Erasure", "Exchange", "Exclusion", "ExclusionSku", "FeedLink", "FeedState", "FormToken", "FreshRow", "FulfillmentRequest",
     "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "KeptOutChange", "KeyOffer", "LatePeriod", "LinkCandidate", "LinkDamaged", "LinkMoved",
     "LinkUnmatched", "Linking", "Listing",
@@ -109,9 +111,9 @@ __all__ = [
     "MappingVersion", "Merchant", "MerchantTurn", "OauthGrant",
     "OauthRequest", "OperatorNote", "Order", "OrderFile", "OrderLine", "PlanLimit", "PlanRow",
     "Product", "ProductLink",
-    "RequestEvent", "RequestLine", "Run", "RunFile",
+    "RequestEvent", "RequestLine", "Retention", "Run", "RunFile",
     "RunMessage", "RunningProcess", "SchedulerLease", "SealedSecret", "SendAttempt", "SendingStop", "ServiceDescription", "Session",
     "SetAsideRow", "Shipment", "ShipmentItem", "ShippingCode", "SignInAttempt", "Source", "StagedRow",
     "StaleRecord", "Submission", "SubmissionMember", "SubmissionPart", "Table", "UnknownSku", "UsageDay", "User",
-    "Webhook", "WebhookDelivery", "WebhookSeen", "connect", "database",
+    "Webhook", "WebhookDelivery", "WebhookSeen", "WorkspaceExport", "connect", "database",
 ]  # fmt: skip

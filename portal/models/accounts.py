@@ -11,7 +11,8 @@ from portal.models.fields import JsonText, UtcTime, new_public_id
 
 class Merchant(Table):
     """One workspace. `data_key` is its own key, wrapped by the installation's key; `audit_lines` counts its audit log.
-    `two_step_required`: 1 where everybody has to sign in with a second step.
+    `two_step_required`: 1 where everybody has to sign in with a second step, 2 where that has to be a passkey.
+    `closing_at`: a person deleted it, and it is erased then; nothing of it runs or leaves meanwhile. None: it goes on.
 
     `order_settings`: what is not as by default: {"routing": {...}, "stock": {...}}, explained by portal.requests.rules.
     """
@@ -29,6 +30,8 @@ class Merchant(Table):
     changed_at = UtcTime(default=now)
     changed_by = CharField(max_length=254, default="")
     two_step_required = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    closing_at = UtcTime(null=True)
+    closing_by = CharField(max_length=254, null=True)
 
     class Meta:
         only_save_dirty = True  # saving an older copy must not turn the count of audit lines back

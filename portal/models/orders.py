@@ -325,6 +325,7 @@ class ApiToken(Table):
     """A key to the JSON API. `source` None: of the whole workspace. `scopes`: a list of portal.api_tokens.SCOPES.
 
     Only `token_hash` (SHA-256) is kept; `hint` is its beginning and end. `last_used_at` is written at most once a minute.
+    `suspended_at`: a backup brought it back, and it opens nothing until somebody says that it may.
     """
 
     id = BigAutoField()
@@ -341,6 +342,7 @@ class ApiToken(Table):
     revoked_at = UtcTime(null=True)
     last_used_at = UtcTime(null=True)
     last_address = CharField(max_length=45, default="")
+    suspended_at = UtcTime(null=True)
 
     class Meta:
         table_name = "api_token"

@@ -48,12 +48,16 @@ class Authenticator(Table):
 
 
 class RecoveryCode(Table):
-    """One of a person's codes for when everything else is lost; only its hash, and when it was used."""
+    """One of a person's codes for when everything else is lost; only its hash, and when it was used.
+
+    `suspended_at`: a backup brought it back, and whether it was used since is not known: it opens nothing.
+    """
 
     id = BigAutoField()
     user = ForeignKeyField(User, backref="+", on_delete="CASCADE")
     code_hash = CharField(max_length=64)
     used_at = UtcTime(null=True)
+    suspended_at = UtcTime(null=True)
 
 
 class Passkey(Table):

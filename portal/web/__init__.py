@@ -24,6 +24,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "team",
     "joining",
     "two_step",
+    "keeping",
     "help",
     "source_files",
     "sources",

@@ -22,6 +22,7 @@ from portal.catalogue import linking, products
 from portal.channels import pulling
 from portal.errors import Forbidden, NotFound
 from portal.exclusions import saving as exclusions
+from portal.exporting import exports
 from portal.inventory import browse
 from portal.listings import editing, making
 from portal.orders import changing, files
@@ -58,6 +59,7 @@ FINDERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "linking_id": lambda merchant, values: linking.find(merchant, values["linking_id"]),
     "invoice_id": lambda merchant, values: invoices.find(merchant, values["invoice_id"]),
     "exclusion_id": lambda merchant, values: exclusions.find(merchant, values["exclusion_id"]),
+    "export_id": lambda merchant, values: exports.find(merchant, values["export_id"]),
     "act_id": lambda merchant, values: acts.find(merchant, values["act_id"]),
 }
 """Part of an address that names an object -> its look-up through the merchant, which raises NotFound.

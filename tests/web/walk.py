@@ -36,6 +36,7 @@ from portal.models import (
     SubmissionMember,
     SubmissionPart,
     User,
+    WorkspaceExport,
     database,
 )
 from tests.ordered import ask, place
@@ -63,6 +64,7 @@ IDS = (
     "act_id",
     "invoice_id",
     "user_id",
+    "export_id",
 )
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 SUPPLIERS = {
@@ -105,6 +107,7 @@ class Belongings:
     act_id: str
     invoice_id: str
     user_id: str
+    export_id: str
     others: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def values(self, rule: Rule, extra: dict[str, str]) -> dict[str, str]:
@@ -200,9 +203,10 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     )  # fmt: skip
     rule = Exclusion.create(merchant=merchant, name=f"Cheap {name}"[:80], definition=CHEAP)
     mate = User.create(merchant=merchant, email=f"mate-{name}-{merchant.id}@x.example".replace(" ", ""), password_hash="!", role="reader")
+    taken_along = WorkspaceExport.create(merchant=merchant, ends_at=clock.now(), state="gone")
     ids = (
         source, run, item, order, request, file, parcel, token, channel, waits, product, linking, listed, ready, rule, alert, act,
-        invoice, mate,
+        invoice, mate, taken_along,
     )  # fmt: skip
     return Belongings(*[one.public_id for one in ids], others=others)
 
