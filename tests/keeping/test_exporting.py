@@ -119,4 +119,5 @@ def test_an_owner_proves_the_password_and_downloads(client: Any, owner: Any, mon
     assert "attachment" in file.headers["Content-Disposition"] and WorkspaceExport.get().downloads == 1
     real = clock.now
     monkeypatch.setattr(clock, "now", lambda: real() + timedelta(minutes=11))
-    assert client.post(at, data={"csrf_token": client.csrf}).headers["Location"].startswith("/prove") and WorkspaceExport.get().downloads == 1
+    answer = client.post(at, data={"csrf_token": client.csrf})
+    assert answer.headers["Location"].startswith("/prove") and WorkspaceExport.get().downloads == 1
