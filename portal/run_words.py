@@ -72,6 +72,7 @@ KEPT_LABELS = (
     ("included", "No longer excluded"),
     ("let_in", "Came in from waiting"),
     ("no_room", "Wait for room in the plan"),
+    ("over", "In beyond what the plan holds"),
 )
 COUNT_LABELS = (
     ("rows", "Rows read"),

@@ -182,12 +182,12 @@ def _carry(work: Work, act: BulkAct, step: str) -> dict[str, int]:
         raise Refused("There is nothing to carry out.")
     told = carry(work, act)
     work.stage("let_in", "items")
-    return {**told, **keeping.finish(work)}
+    return {**told, **keeping.finish(work, undoes=step == "undo")}
 
 
 def _added(act: BulkAct, told: Mapping[str, int]) -> dict[str, int]:
     """The act's counts with those of a run: what came back by an earlier undo came back too."""
-    counts: dict[str, int] = {name: number for name, number in act.counts.items() if name != "no_room"}
+    counts: dict[str, int] = {name: number for name, number in act.counts.items() if name not in ("no_room", "over")}
     counts |= told
     return counts | {"back": act.counts.get("back", 0) + told["back"]} if "back" in told else counts
 

@@ -65,7 +65,7 @@ def undo_archive(work: Work, act: BulkAct) -> dict[str, int]:
         chunks.hold(ids)
         lines, here = _lines(act, ids), chunks.there(act, ids)
         items = [one for one in by_hand.locked(here) if _is_ours(one, lines.get(one.id))]
-        by_hand.journal(work.run, "unarchive", archiving.offered(items))
+        by_hand.journal(work.run, "unarchive", archiving.offered(items), undoes=True)
         chunks.note(act, [one.id for one in items], chunks.UNDONE)
         return {"back": len(items), "kept": len(here) - len(items), "lost": len(ids) - len(here)}
 

@@ -19,12 +19,16 @@ _SAME_ROW = "s.run_id = p.run_id AND s.row_number = p.row_number"
 
 @dataclass
 class _Moves:
-    """How many go out and come back, and what that does to the places of the plan. `late`: those that wait from this run on."""
+    """How many go out and come back, and what that does to the places of the plan.
+
+    `returning`: from the archive, before all others; `late`: others that wait from this run on.
+    """
 
     excluded: int = 0
     included: int = 0
     freed: int = 0
     early: int = 0
+    returning: int = 0
     late: int = 0
 
     def item(self, kept: int, archived: bool, offered: bool, out: bool, number: int) -> None:
@@ -35,7 +39,8 @@ class _Moves:
         self.early -= number if kept == WAITING and not archived and (out or not offered) else 0
         if not out and offered:
             self.early += number if kept == WAITING and archived else 0
-            self.late += number if kept == EXCLUDED or (kept == IN and archived) else 0
+            self.returning += number if kept == IN and archived else 0
+            self.late += number if kept == EXCLUDED else 0
 
 
 def of(work: Work, table: str, role: Role, locks: str, summary: Summary) -> dict[str, int]:
@@ -54,12 +59,13 @@ def of(work: Work, table: str, role: Role, locks: str, summary: Summary) -> dict
 
 
 def _without_room(work: Work, limit: int | None, moves: _Moves) -> int:
-    """Of those that come now, how many find no room: who waits already comes in first."""
+    """Of those that come now, how many find no room: who was in comes in first, then who waits already."""
     if limit is None:
         return 0
     tally = counted.of_merchant(work.run.merchant_id)
     free = max(0, limit - tally.counted + moves.freed)
-    return min(moves.late, max(0, tally.waiting + moves.early + moves.late - free))
+    rest = max(0, free - moves.returning)
+    return max(0, moves.returning - free) + min(moves.late, max(0, tally.waiting + moves.early + moves.late - rest))
 
 
 def _adds_out(work: Work, table: str, rules: list[Exclusion], summary: Summary) -> int:

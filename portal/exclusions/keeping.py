@@ -1,6 +1,7 @@
 """Who is kept out: the one writer of `InventoryItem.kept_out`, set-wise, in the transactions of whoever changes items.
 
 an item is added or changed ─▶ does a rule mean it?  yes: excluded · no: was it excluded, or is it new, and is the plan limited?  waits
+one that comes back from the archive is the first of those that wait; what an undo gives back is in again, also beyond the limit
 Without a rule and without a limit it costs one small query a transaction.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from portal import clock
 from portal.exclusions import conditions, room
+from portal.inventory import counted
 from portal.inventory.counted import EXCLUDED, IN, WAITING
 from portal.leases import Work
 from portal.models import Exclusion, PlanLimit, Run, Source, bulk
@@ -29,6 +31,7 @@ class Keeping:
         self.rules: Sequence[Exclusion] = ()
         self.limit: int | None = None
         self.known: int | None = run.source_id
+        self.returning = 0  # items that the run has still to bring back from the archive: new ones leave them their places
 
     @property
     def active(self) -> bool:
@@ -53,8 +56,8 @@ class Keeping:
         if self.limit is None or not number:
             return IN
         room.lock(room.LIMIT, self.run.merchant_id)
-        full = room.anyone_waits(self.run.merchant_id) or (room.left(self.run.merchant_id) or 0) < number
-        return WAITING if full else IN
+        free = (room.left(self.run.merchant_id) or 0) - self.returning
+        return WAITING if free < number or room.anyone_waits(self.run.merchant_id) else IN
 
     def adding(self, number: int) -> tuple[int, int]:
         """Before so many items are added: (the run's newest item until then, what `kept_out` they are to begin with)."""
@@ -99,7 +102,7 @@ class Keeping:
         whose = self.run.merchant_id
         if not room.waits_longest(whose, chosen, scope):  # a look along an index, where counting the room reads all that is out
             return
-        if free := room.left(whose):
+        if (free := (room.left(whose) or 0) - self.returning) > 0:
             some = f"SELECT i.id FROM inventory_item i WHERE {chosen} AND i.kept_out = {WAITING} ORDER BY i.id LIMIT ?"
             bulk.run(f"UPDATE inventory_item SET kept_out = {IN}, kept_out_since = NULL WHERE id IN ({some})", (*scope, free))
 
@@ -153,13 +156,21 @@ class Keeping:
         return [row[0] for row in bulk.run(sql, scope).fetchall()]
 
     def wait_again(self, ids: Iterable[int]) -> None:
-        """Those of `ids` that are archived no more wait for room, as any new item does, where the plan is limited."""
-        if self.limit is None:
-            return
+        """Those of `ids` that are archived no more wait for room, before all others, where the plan is limited: the run's end lets in."""
+        if self.limit is not None:
+            self._wait(ids, room.HAD_A_PLACE)
+
+    def give_back(self, ids: Iterable[int]) -> None:
+        """Of items that an undo put in again under their numbers, those that waited when they went do so again; all others are in."""
         asked = bulk.as_list(ids)
+        last = f"SELECT max(k.id) FROM kept_out_change k WHERE k.item_id {bulk.any_of()} GROUP BY k.item_id"
+        sql = f"SELECT item_id FROM kept_out_change WHERE id IN ({last}) AND became = {WAITING}"
+        if self.limit is not None and (waited := [row[0] for row in bulk.run(sql, (asked,)).fetchall()]):
+            self._wait(waited, clock.now())
+
+    def _wait(self, ids: Iterable[int], since: Any) -> None:
         sql = f"SELECT id FROM inventory_item WHERE id {bulk.any_of()} AND archived_at IS NULL AND kept_out = {IN}"
-        found = [row[0] for row in bulk.run(sql, (asked,)).fetchall()]
-        room.move(self.run, found, IN, WAITING)
+        room.move(self.run, [row[0] for row in bulk.run(sql, (bulk.as_list(ids),)).fetchall()], IN, WAITING, since)
 
     def judge_those(self, ids: Sequence[int]) -> None:
         """Judge items by their ids, where there is a rule."""
@@ -176,7 +187,7 @@ def rules_of(merchant_id: int, source_id: int | None) -> list[Exclusion]:
 def by_hand(run: Run, ids: Sequence[int], archived: Sequence[int] = ()) -> None:
     """After a person changed items, in the same transaction: judge them anew; what has room then comes in by a run of its own.
 
-    `archived`: those of them that were archived before, and hold no place in the plan.
+    `archived`: those of them that were archived before, and hold no place in the plan; none of them where an undo gives them back.
     """
     keeping = Keeping(run, lambda _name, _number: None)
     keeping.look()
@@ -193,8 +204,11 @@ def waiting_of(run_id: int) -> int:
     return int(bulk.one(sql, (run_id,))[0])
 
 
-def finish(work: Work) -> dict[str, int]:
-    """The last thing that a run which changed items does: let in what has room, and say who waits. Its counts, those that are not 0."""
+def finish(work: Work, undoes: bool = False) -> dict[str, int]:
+    """The last thing that a run which changed items does: let in what has room, and say who waits. Its counts, those that are not 0.
+
+    `undoes`: it gave back what was, so that more may be in than the plan holds; then that is said.
+    """
     limit = room.limit_of(work.run.merchant_id)
     came = room.let_in(work)
     if came:
@@ -202,4 +216,7 @@ def finish(work: Work) -> dict[str, int]:
     left = waiting_of(work.run.id) if limit is not None else 0
     if left:
         work.say(f"{room.told(left, limit)} SKUs. What you have keeps being updated.", "warning")
-    return {name: number for name, number in (("let_in", came), ("no_room", left)) if number}
+    over = max(0, counted.of_merchant(work.run.merchant_id).counted - limit) if undoes and limit is not None else 0
+    if over and limit is not None:
+        work.say(f"{limit + over:,} SKUs are in, and the plan holds {limit:,}: an undo gives back what was. New items wait.", "warning")
+    return {name: number for name, number in (("let_in", came), ("no_room", left), ("over", over)) if number}

@@ -7,6 +7,7 @@ or by one of kind "room". Nothing that is in is ever taken out for want of room.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from portal import clock, failpoints, runs
@@ -20,6 +21,8 @@ from portal.runs import Outcome
 
 KIND = "room"
 CHUNK = 2_000
+HAD_A_PLACE = datetime(2000, 1, 1)
+"""Since when an item waits that was in, was archived and came back: before all that never were in, so that it is the next to come in."""
 RULES, LIMIT = 7_174_301, 7_174_302
 """Of Postgres's advisory locks: what holds the rules, and the limit, of a merchant until the transaction ends. SQLite has one writer."""
 
@@ -73,8 +76,11 @@ def let_in_some(run: Run) -> int:
     return len(ids)
 
 
-def move(run: Run, ids: Sequence[int], was: int, became: int) -> None:
-    """Journal and write what becomes of these items, in the transaction that is open. They are as `was` says, and held."""
+def move(run: Run, ids: Sequence[int], was: int, became: int, since: datetime | None = None) -> None:
+    """Journal and write what becomes of these items, in the transaction that is open. They are as `was` says, and held.
+
+    `since`: what orders those that wait, where it is not now.
+    """
     if not ids:
         return
     now, chosen = clock.now(), bulk.as_list(ids)
@@ -87,7 +93,7 @@ def move(run: Run, ids: Sequence[int], was: int, became: int) -> None:
     bulk.run(
         f"UPDATE inventory_item SET kept_out = {became}, exclusion_id = NULL, kept_out_since = ? "
         f"WHERE id {bulk.any_of()} AND kept_out = {was}",
-        (now, chosen),
+        (since or now, chosen),
     )
 
 

@@ -42,7 +42,7 @@ def of(item: InventoryItem) -> Standing:
     run = last.run if last is not None and last.became == item.kept_out else None
     since = f" since run {run.number:,}" if run is not None else ""
     if item.kept_out == WAITING:
-        return Standing(f"Waits for room in the plan{since}", None, run, item.kept_out_since)
+        return Standing(f"Waits for room in the plan{since}", None, run, last.at if last is not None else item.kept_out_since)
     if item.kept_out != EXCLUDED:
         return Standing("", None, None, None)
     rule = Exclusion.get_or_none(Exclusion.id == item.exclusion_id, Exclusion.merchant == item.merchant_id)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from portal import clock, failpoints
+from portal.exclusions import room
 from portal.exclusions.keeping import Keeping
 from portal.fields import INVENTORY_COLUMNS
 from portal.inventory import lineage, plan_rows, role_sql, stale
@@ -75,6 +76,8 @@ class Applying:
     def apply_rows(self, total: int) -> None:
         """Adds, changes, zeros and items that are back; of a held row everything but what is held of it."""
 
+        self.keeping.returning = self._returning()
+
         def act(after: int, last: int) -> None:
             scope, chunk = (self.planned, after, last, "waiting"), (self.planned, after, last)
             archived = self.keeping.archived_of(_OF_CHUNK, chunk)
@@ -83,9 +86,18 @@ class Applying:
             for marks in (ZERO, PRICE, ZERO | PRICE):
                 self._change(after, last, "held", self._free(marks), f" AND p.marks = {marks}")
             self._judge(chunk, archived)
+            self.keeping.returning = max(0, self.keeping.returning - len(archived))
 
         self._each_planned("applied", 0, REMOVALS_FROM, total, act)
         self._learn()
+
+    def _returning(self) -> int:
+        """Items that the plan has still to bring back from the archive; 0 where no limit makes that matter."""
+        if room.limit_of(self.merchant_id) is None:
+            return 0
+        sql = f"""SELECT count(*) FROM plan_row p CROSS JOIN inventory_item i WHERE p.run_id = ? AND p.action = 'back' AND {_ITS}
+            AND p.state = 'waiting' AND i.archived_at IS NOT NULL AND i.kept_out = {IN}"""
+        return int(bulk.one(sql, (self.planned,))[0])
 
     def _learn(self) -> None:
         """After many items were added: Postgres would plan the next feed's comparison as if they were not there."""
@@ -148,7 +160,7 @@ class Applying:
             bulk.pause()
 
     def _judge(self, chunk: tuple[Any, ...], archived: Sequence[int] = ()) -> None:
-        """Let the exclusion rules judge the planned items anew; those that were archived wait for room, as new ones do."""
+        """Let the exclusion rules judge the planned items anew; those that were archived wait for room."""
         if self.keeping.rules:
             self.keeping.judge(_OF_CHUNK, chunk)
         if archived:

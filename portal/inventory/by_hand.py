@@ -59,8 +59,11 @@ def write(source: Source, action: str, changes: Sequence[Change], who: str, *, c
     return Run.get_by_id(run.id)
 
 
-def journal(run: Run, action: str, changes: Sequence[Change]) -> None:
-    """Write the changes and their journal as done by `run`, in the transaction that is open. Items of several sources may be among them."""
+def journal(run: Run, action: str, changes: Sequence[Change], undoes: bool = False) -> None:
+    """Write the changes and their journal as done by `run`, in the transaction that is open. Items of several sources may be among them.
+
+    `undoes`: an act is taken back, so that what it archived has its place in the plan again, also beyond the limit.
+    """
     now, lines = clock.now(), []
     skus: dict[int, list[str]] = {}
     for change in changes:
@@ -76,7 +79,7 @@ def journal(run: Run, action: str, changes: Sequence[Change]) -> None:
         if action == "unarchive":  # the item may have left the feed meanwhile, which only a feed that is read whole tells
             stale.forget(source_id)
         stale.mark(source_id, some)
-    archived = [change.item.id for change in changes if change.item.archived_at is not None]
+    archived = [change.item.id for change in changes if change.item.archived_at is not None and not undoes]
     keeping.by_hand(run, [change.item.id for change in changes], archived)
 
 

@@ -95,12 +95,12 @@ def write(work: Work, steps: Sequence[Step], *, mark: bool, source_id: int | Non
     if gone:
         InventoryItem.delete().where(InventoryItem.id << gone).execute()
     again = [step for step in doing if step.act == "readd"]
+    numbers = [step.item_id for step in again if step.item_id]
     for step in again:
         step.item_id = _insert(work, step, source_id)
     Source.update(item_count=Source.item_count + len(again) - len(gone)).where(Source.id == source_id).execute()
     keeping.judge_those([step.item_id for step in doing if step.act != "unadd"])
-    back = [step.item_id for step in doing if step.act == "values" and "archived_at" in step.will]
-    keeping.wait_again([*back, *(step.item_id for step in again)])
+    keeping.give_back(numbers)
     now, run = clock.now(), work.run
     actions = {"values": "revert"}
     lines = [

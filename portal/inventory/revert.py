@@ -187,7 +187,7 @@ def perform(work: Work) -> Outcome:
         _take_back(work, target, choice)
     finally:
         _count_items(work)
-    counts = _counts(work) | finish(work)
+    counts = _counts(work) | finish(work, undoes=True)
     return Outcome("warnings" if counts["left_alone"] else "finished", counts)
 
 

@@ -54,7 +54,7 @@ class InventoryItem(ItemColumns):
     `missing_in`: of a missing item, whose file lacks it: 0 the primary's, 2 the secondary's, 3 both.
     `secondary`: bit n is set once Get Inventory Secondary has written the n-th of INVENTORY_COLUMNS.
     `kept_out`: 0 in the catalogue, 1 excluded by the rule `exclusion_id`, 2 waiting for room in the plan (see portal.inventory.counted).
-    `kept_out_since`: when it went out, or came in again; None for one that was always in.
+    `kept_out_since`: when it went out, or came in again; None for one that was always in. It orders who waits (portal.exclusions.room).
     """
 
     id = BigAutoField()

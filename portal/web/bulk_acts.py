@@ -21,6 +21,7 @@ from portal.web.render import download, render, saved
 blueprint = Blueprint("bulk_acts", __name__)
 
 ASK_AGAIN = "2s"
+COUNTED = ("chosen", "done", "already", "gone", "held", "ruled", "back", "kept", "lost", "let_in", "no_room", "over")
 DID = {"archive": "archived", "unarchive": "un-archived", "delete": "deleted", "exclude": "excluded", "include": "included"}
 BACK = {
     "archive": "un-archived again", "unarchive": "archived again", "delete": "restored", "exclude": "included again",
@@ -155,9 +156,7 @@ def _page(act: Any, problem: str = "", status: int = 200) -> Response:
     run = acts.run_of(act)
     moving = act.state in acts.STATES.values() and run is not None and run.state in run_report.UNFINISHED
     ready = act.state == "ready"
-    counts = (
-        dict.fromkeys(("chosen", "done", "already", "gone", "held", "ruled", "back", "kept", "lost", "let_in", "no_room"), 0) | act.counts
-    )
+    counts = dict.fromkeys(COUNTED, 0) | act.counts
     made = acts.linking_of(act) if act.act in acts.LINKINGS else None
     return render(
         "bulk_acts/show.html", "bulk_acts/_show.html", status, act=act, label=acts.ACTS[act.act].label, counts=counts, run=run,

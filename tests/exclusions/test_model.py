@@ -60,6 +60,7 @@ class Model:
         self.limit: int | None = None
         self.state: dict[int, int] = {}
         self.queue: list[int] = []
+        self.front: set[int] = set()  # that were in, were archived and came back: they come in before all others
         self.archived: set[int] = set()
 
     def see(self, items: Sequence[InventoryItem], rules: Sequence[Exclusion]) -> None:
@@ -72,16 +73,20 @@ class Model:
             if out:
                 self.state[item.id] = EXCLUDED
                 self.queue = [one for one in self.queue if one != item.id]
+                self.front.discard(item.id)
             elif new or before == EXCLUDED or (came and before == IN and self.limit is not None):
                 self.state[item.id] = IN if self.limit is None else WAITING
                 if self.limit is not None:
                     (self.queue if new else back).append(item.id)
+                    self.front |= {item.id} if came and before == IN else set()
         self.queue += back
+        self.queue = sorted(self.front & set(self.queue)) + [one for one in self.queue if one not in self.front]
         self.archived = {item.id for item in items if item.archived_at is not None}
         for one in list(self.queue):
             if one not in self.archived and (self.limit is None or self.counted < self.limit):
                 self.state[one] = IN
                 self.queue.remove(one)
+                self.front.discard(one)
 
     @property
     def counted(self) -> int:

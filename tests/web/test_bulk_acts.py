@@ -172,15 +172,15 @@ def test_what_cannot_be_done_is_said(client: Any, north: Any, monkeypatch: Any) 
     assert "given up" in client.get(again).text
 
 
-def test_an_undo_says_who_finds_no_room_any_more(client: Any, north: Any, merchant: Any) -> None:
+def test_an_undo_beyond_the_limit_gives_back_what_was_and_says_so(client: Any, north: Any, merchant: Any) -> None:
     plans.set_limits(merchant, {"skus": 60}, "ana@harbor.example")
     where, page = walked(client, client.send_form("/inventory/acts", {"act": "archive", "all": "1"}, page="/inventory?q=desk"))
     walked(client, client.send_form(where))
     done()
     plans.set_limits(merchant, {"skus": 32}, "ana@harbor.example")
-    assert "or wait where the plan has no room" in client.get(f"{where}/undo").text
+    assert "also where the plan holds fewer" in client.get(f"{where}/undo").text
     walked(client, client.send_form(f"{where}/undo"))
     done()
     page = client.get(where).text
-    assert "30 items un-archived again" in page and "28 items of them wait for room: the plan has none left." in page
-    assert InventoryItem.select().where(InventoryItem.kept_out == 2).count() == 28
+    assert "30 items un-archived again" in page and "28 SKUs more are in than the plan holds" in page
+    assert not InventoryItem.select().where(InventoryItem.kept_out == 2).exists()
