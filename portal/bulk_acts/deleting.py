@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portal import clock
-from portal.bulk_acts import chunks, excluding
+from portal.bulk_acts import brought, chunks, excluding
+from portal.bulk_acts.brought import LINK, PIN
 from portal.inventory import lineage, restoring, stale
 from portal.inventory.apply import UNKNOWN_HASH
 from portal.inventory.restoring import Step
@@ -23,8 +24,6 @@ OPEN = """(EXISTS (SELECT 1 FROM request_line r WHERE r.item_id = i.id AND r.ope
 """SQL: whether a fulfillment request still waits for the item `i`."""
 
 _KEPT = ("pinned",)
-_LINK = ("product_id", "linking_id", "rule", "place", "told", "at", "by")
-_PIN = ("public_id", "column", "value", "note", "made_by", "made_at", "expires_at")
 
 
 def delete(work: Work, act: BulkAct) -> dict[str, int]:
@@ -52,7 +51,10 @@ def delete(work: Work, act: BulkAct) -> dict[str, int]:
 
 
 def restore(work: Work, act: BulkAct) -> dict[str, int]:
-    """Bring the deleted items back as they were, but for those whose SKU a later feed brought again; {"back", "kept"}."""
+    """Bring the deleted items back as they were; {"back", "brought", "kept"}.
+
+    One whose SKU a later feed brought again keeps its values and gets link and pins back: "brought" of those that are "back".
+    """
 
     def do(ids: Sequence[int]) -> Mapping[str, int]:
         rows = InventoryChange.select().where(
@@ -62,17 +64,19 @@ def restore(work: Work, act: BulkAct) -> dict[str, int]:
         alive = {one.id for one in Source.select(Source.id).where(Source.id << {one.source_id for one in lines}, Source.state != "deleted")}
         chunks.hold((), alive)
         was = {one.item_id: one.was or {} for one in BulkItem.select().where(BulkItem.act == act.id, BulkItem.item_id << list(ids))}
-        back: list[int] = []
+        back, given = list[int](), list[int]()
         for source_id in sorted(alive):
             mine = [one for one in lines if one.source_id == source_id]
-            reckoned = zip(mine, restoring.reckon_lines(mine, lineage.COLUMNS, lock=True), strict=True)
+            reckoned = list(zip(mine, restoring.reckon_lines(mine, lineage.COLUMNS, lock=True), strict=True))
             pairs = [(line.item_id, step) for line, step in reckoned if step.writes]
             steps = [step for _, step in pairs]
             restoring.write(work, steps, mark=False, source_id=source_id)
             _again(steps, [was[number] for number, _ in pairs], source_id)
             back += [number for number, _ in pairs]
-        chunks.note(act, back, chunks.UNDONE)
-        return {"back": len(back), "kept": len(ids) - len(back)}
+            given += brought.give(work, act, reckoned, was, source_id)
+        chunks.note(act, [*back, *given], chunks.UNDONE)
+        number = len(back) + len(given)
+        return {"back": number, "brought": len(given), "kept": len(ids) - number}
 
     if act.options.get("rule"):
         excluding.undo_exclude(work, act)  # else they would come back as excluded ones
@@ -106,9 +110,9 @@ def _keep(act: BulkAct, ids: Sequence[int]) -> None:
         if told := {name: value for name in _KEPT if (value := getattr(item, name))}:
             was.setdefault(item.id, {}).update(told)
     for link in ProductLink.select().where(ProductLink.item << list(ids)):
-        was.setdefault(link.item_id, {})["link"] = {name: lineage.told(getattr(link, name)) for name in _LINK}
+        was.setdefault(link.item_id, {})["link"] = {name: lineage.told(getattr(link, name)) for name in LINK}
     for pin in ItemPin.select().where(ItemPin.item_id << list(ids)):
-        was.setdefault(pin.item_id, {}).setdefault("pins", []).append({name: lineage.told(getattr(pin, name)) for name in _PIN})
+        was.setdefault(pin.item_id, {}).setdefault("pins", []).append({name: lineage.told(getattr(pin, name)) for name in PIN})
     ItemPin.delete().where(ItemPin.item_id << list(ids)).execute()
     sql = "UPDATE bulk_item SET was = ? WHERE act_id = ? AND item_id = ?"
     bulk.run_many(sql, [(json.dumps(told), act.id, item) for item, told in was.items()])
@@ -123,14 +127,14 @@ def _again(steps: Sequence[Step], was: Sequence[Mapping[str, Any]], source_id: i
     for step, told in zip(steps, was, strict=True):
         link = told.get("link")
         if link and link["product_id"] in alive:
-            links.append((step.item_id, source_id, *(link[name] for name in _LINK)))
+            links.append((step.item_id, source_id, *(link[name] for name in LINK)))
         head = (merchant, source_id, step.item_id, step.sku)
-        pins += [(*head, *(_stored(name, one[name]) for name in _PIN)) for one in told.get("pins", ())]
+        pins += [(*head, *(_stored(name, one[name]) for name in PIN)) for one in told.get("pins", ())]
         if any(name in told for name in _KEPT):
             bits.append((told.get("pinned", 0), step.item_id))
-    marks = ", ".join("?" * (len(_LINK) + 2))
-    bulk.run_many(f"INSERT INTO product_link (item_id, source_id, {', '.join(_LINK)}) VALUES ({marks})", links)
-    names = ("merchant_id", "source_id", "item_id", "sku", *_PIN)
+    marks = ", ".join("?" * (len(LINK) + 2))
+    bulk.run_many(f"INSERT INTO product_link (item_id, source_id, {', '.join(LINK)}) VALUES ({marks})", links)
+    names = ("merchant_id", "source_id", "item_id", "sku", *PIN)
     quoted = ", ".join(f'"{name}"' for name in names)
     bulk.run_many(f"INSERT INTO item_pin ({quoted}) VALUES ({', '.join('?' * len(names))})", pins)
     kept = f"UPDATE inventory_item SET pinned = ?, content_hash = {UNKNOWN_HASH} WHERE id = ?"

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from portal import runs
 from portal.bulk_acts import chunks
 from portal.errors import Invalid, NotFound
 from portal.exclusions import performing, room, saving
 from portal.exclusions.keeping import Keeping
 from portal.inventory.counted import EXCLUDED
 from portal.leases import Work
-from portal.models import BulkAct, Exclusion, InventoryItem, bulk
+from portal.models import BulkAct, Exclusion, InventoryItem, Run, bulk
+from portal.models.runs import UNFINISHED
 
 _LISTS = "e.exclusion_id IN (SELECT x.id FROM exclusion x WHERE x.merchant_id = ? AND x.kind = 'skus' AND x.state <> 'deleted')"
 _CHOSEN = """i.id IN (SELECT b.item_id FROM bulk_item b WHERE b.act_id = ?) AND i.added_at <= ?
@@ -48,6 +50,13 @@ def rule_of(act: BulkAct) -> Exclusion | None:
         return saving.find(act.merchant, act.options["rule"]) if act.options.get("rule") else None
     except NotFound:
         return None
+
+
+def under_way(act: BulkAct) -> Run | None:
+    """The run that still carries out what this act made or undid of its rule; None once that is done."""
+    rule = Exclusion.get_or_none(Exclusion.merchant == act.merchant_id, Exclusion.public_id == act.options.get("rule", ""))
+    run = runs.find_of(act.merchant, rule.run_id) if rule is not None else None
+    return run if run is not None and run.state in UNFINISHED else None
 
 
 def undo_exclude(work: Work, act: BulkAct) -> dict[str, int]:

@@ -21,7 +21,7 @@ from portal.web.render import download, render, saved
 blueprint = Blueprint("bulk_acts", __name__)
 
 ASK_AGAIN = "2s"
-COUNTED = ("chosen", "done", "already", "gone", "held", "ruled", "back", "kept", "lost", "let_in", "no_room", "over")
+COUNTED = ("chosen", "done", "already", "gone", "held", "ruled", "back", "kept", "lost", "let_in", "no_room", "over", "brought")
 DID = {"archive": "archived", "unarchive": "un-archived", "delete": "deleted", "exclude": "excluded", "include": "included"}
 BACK = {
     "archive": "un-archived again", "unarchive": "archived again", "delete": "restored", "exclude": "included again",
@@ -157,6 +157,7 @@ def _page(act: Any, problem: str = "", status: int = 200) -> Response:
     moving = act.state in acts.STATES.values() and run is not None and run.state in run_report.UNFINISHED
     ready = act.state == "ready"
     counts = dict.fromkeys(COUNTED, 0) | act.counts
+    under_way = excluding.under_way(act) if act.state in ("done", "undone") else None
     made = acts.linking_of(act) if act.act in acts.LINKINGS else None
     return render(
         "bulk_acts/show.html", "bulk_acts/_show.html", status, act=act, label=acts.ACTS[act.act].label, counts=counts, run=run,
@@ -164,7 +165,7 @@ def _page(act: Any, problem: str = "", status: int = 200) -> Response:
         met=consequences.of(act) if ready else None, names=consequences.names(act) if ready else [], problem=problem,
         report=run_report.report(run) if run else None, did=DID.get(act.act, ""), back=BACK.get(act.act, ""), undo=UNDO.get(act.act, ""),
         rules=matching.RULES, linking=made, days=acts.DAYS_TO_UNDO, hours=acts.HOURS_TO_CONFIRM, ask_again=ASK_AGAIN,
-        rule=excluding.rule_of(act), list_url=_list_url(act),
+        rule=excluding.rule_of(act), under_way=under_way, list_url=_list_url(act),
         allowed=permissions.may(acts.ACTS[act.act].right), right=acts.ACTS[act.act].right,
     )  # fmt: skip
 

@@ -7,11 +7,13 @@ from typing import Any
 from portal import plans
 from portal.bulk_acts import acts, choosing, chunks
 from portal.bulk_acts.choosing import Asked
+from portal.catalogue import products
 from portal.exclusions import room, saving
+from portal.inventory import pins
 from portal.inventory.counted import EXCLUDED
-from portal.models import Exclusion, ExclusionSku, InventoryItem, Merchant
+from portal.models import Exclusion, ExclusionSku, InventoryItem, ItemPin, Merchant
 from tests.bulk_acts.doing import WHO, acted, synced, undone
-from tests.catalogue.stock import done
+from tests.catalogue.stock import done, links, product
 from tests.feed_of import Feed
 
 
@@ -54,10 +56,30 @@ def test_deleted_and_excluded_a_file_brings_them_back_only_as_excluded(feed: Fee
     assert run.counts["new"] == 2 and out() == ["1", "2"], "they are here, and in no list of the catalogue"
     assert synced(feed, 6).state == "no_change"
     act = undone(act)
-    assert act.counts | {"back": 0, "kept": 2} == act.counts and out() == [], "the rule that kept them out went"
+    assert act.counts | {"back": 2, "brought": 2, "kept": 0} == act.counts and out() == [], "the rule that kept them out went"
     act = acted(choosing.searched(merchant, "delete", Asked("SKU-00003"), WHO), exclude=True)
     undone(act)
     assert len(feed.items()) == 6 and out() == [] and feed.items()["SKU-00003"].quantity == 5
+
+
+def test_deleted_excluded_and_brought_again_an_undo_gives_links_and_pins_back(feed: Feed, merchant: Merchant) -> None:
+    """Also at the limit of the plan, whose place somebody else took meanwhile."""
+    one = feed.items()["SKU-00001"]
+    products.link(one, product(merchant, "P-1"), WHO)
+    pins.pin(one, "cost", "7.25", "by contract", None, WHO)
+    plans.set_limits(merchant, {"skus": 6}, WHO)
+    synced(feed, 8)
+    act = acted(choosing.searched(merchant, "delete", Asked("SKU-00001"), WHO), exclude=True)
+    synced(feed, 8)
+    assert out() == ["1"] and not links()
+    act = undone(act)
+    again = feed.items()["SKU-00001"]
+    assert act.counts | {"back": 1, "brought": 1, "kept": 0, "over": 1} == act.counts
+    assert (again.kept_out, again.cost, again.pinned > 0) == (0, 72_500, True)
+    assert [(pin.item_id, pin.note) for pin in ItemPin.select()] == [(again.id, "by contract")]
+    assert links() == {"SKU-00001": "P-1"}
+    synced(feed, 7)
+    assert feed.items()["SKU-00001"].cost == 72_500, "the pin holds against the file"
 
 
 def test_what_waits_for_room_comes_in_where_some_go(feed: Feed, merchant: Merchant) -> None:

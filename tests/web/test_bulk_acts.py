@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from portal import accounts, channels, clock, plans
+from portal import accounts, channels, clock, plans, runs
 from portal.bulk_acts import choosing
 from portal.models import BulkAct, BulkItem, InventoryItem, Listing, Product, ProductLink
+from tasks.work import HANDLERS
 from tests.catalogue.stock import UPC, done, item, links, product
 from tests.conftest import PASSWORD
 
@@ -184,3 +185,17 @@ def test_an_undo_beyond_the_limit_gives_back_what_was_and_says_so(client: Any, n
     page = client.get(where).text
     assert "30 items un-archived again" in page and "28 SKUs more are in than the plan holds" in page
     assert not InventoryItem.select().where(InventoryItem.kept_out == 2).exists()
+
+
+def test_a_page_says_being_excluded_until_the_rules_own_run_has_done_it(client: Any, north: Any) -> None:
+    where, page = walked(client, client.send_form("/inventory/acts", {"act": "exclude", "all": "1"}, page="/inventory?q=desk"))
+    walked(client, client.send_form(where))
+    act = BulkAct.get()
+    run = runs.claim({"bulk_act": None})
+    runs.perform(run, HANDLERS)
+    page = client.get(where).text
+    assert "30 items are being excluded" in page and "items excluded" not in page and "hx-trigger" in page
+    assert not InventoryItem.select().where(InventoryItem.kept_out == 1).exists() and BulkAct.get_by_id(act.id).state == "done"
+    done()
+    page = client.get(where).text
+    assert "30 items excluded" in page and "being excluded" not in page and "hx-trigger" not in page
