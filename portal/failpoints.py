@@ -14,7 +14,9 @@ OF_OTHER_RUNS = (
     "silenced-chunk", "putting-away", "indexing-chunk", "delivery-kept", "delivery-stored", "shipments-chunk", "gathered-chunk",
     "bulk-chunk", "exclusion-chunk", "room-chunk", "export-chunk", "erasure-chunk", "closing-chunk",
 )  # fmt: skip
-OF_CHANNELS = ("channel-leaving", "channel-connected", "channel-answered")
+OF_CHANNELS = (
+    "channel-leaving", "channel-connected", "channel-answered", "push-leaving", "push-connected", "push-answered",
+)  # fmt: skip
 OF_ALERTS = ("alert-claimed", "alert-sent")
 
 _name, _, _number = os.environ.get("FAILPOINT", "").partition(":")

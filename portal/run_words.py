@@ -29,6 +29,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "channel_orders": (("pull", "Pull orders"),),
     "channel_tracking": (("tell", "Tell tracking numbers"),),
     "workspace_export": (("write", "Write"),),
+    "push_listings": (("match", "Find in the store"), ("weigh", "Compare"), ("push", "Send")),
 }
 
 TITLES = {
@@ -54,6 +55,7 @@ TITLES = {
     "channel_orders": "Pull orders of a channel",
     "channel_tracking": "Tracking numbers to a channel",
     "workspace_export": "Export everything",
+    "push_listings": "Units and prices to a store",
 }
 FILTERS = {kind: INTEGRATION_KINDS[kind] for kind in INVENTORY_KINDS} | {kind: TITLES[kind] for kind in TITLES if kind != "inventory"}
 """The kinds that a list of runs can be narrowed to."""
@@ -146,6 +148,17 @@ TELL_LABELS = (
     ("waiting", "Tried again later"),
     ("dropped", "Nothing to tell"),
 )
+PUSH_LABELS = (
+    ("listings", "Listings"),
+    ("differ", "Would be changed"),
+    ("sent", "Sent"),
+    ("unchanged", "The store had it so"),
+    ("refused", "Refused by the store"),
+    ("missing", "Not in the store"),
+    ("twice", "Several in the store"),
+    ("held", "Held for you"),
+    ("doubt", "Looked at once more later"),
+)
 BULK_LABELS = (
     ("chosen", "Chosen"),
     ("done", "Changed"),
@@ -174,7 +187,7 @@ LABELS = {
     "workspace_export": (("rows", "Rows written"),),
     "listing_batch": LISTING_LABELS,
     "dry_run": PLANNED_LABELS, "send_orders": SENDING_LABELS, "get_shipments": SHIPMENT_LABELS, "get_acknowledgements": ANSWER_LABELS,
-    "channel_orders": PULL_LABELS, "channel_tracking": TELL_LABELS,
+    "channel_orders": PULL_LABELS, "channel_tracking": TELL_LABELS, "push_listings": PUSH_LABELS,
     "bulk_act": BULK_LABELS,
     "exclusion": KEPT_LABELS, "room": KEPT_LABELS,
 }  # fmt: skip

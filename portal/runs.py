@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 MOST_INTERRUPTIONS = 5
 RETRY_MINUTES = (2, 5, 15, 30, 60)  # after the first, second … temporary failure; then the run has failed
-RETRIED_KINDS = ("inventory", "get_shipments", "get_acknowledgements", "channel_orders")
+RETRIED_KINDS = ("inventory", "get_shipments", "get_acknowledgements", "channel_orders", "push_listings")
 SYNC_KINDS = {
     "get_inventory_primary": "inventory", "get_inventory_secondary": "inventory", "send_orders": "send_orders",
     "get_shipments": "get_shipments", "get_acknowledgements": "get_acknowledgements",
-    "get_channel_orders": "channel_orders", "send_tracking": "channel_tracking",
+    "get_channel_orders": "channel_orders", "send_tracking": "channel_tracking", "send_listings": "push_listings",
 }  # fmt: skip
 WRITERS = ("inventory", "accept_removals", "fixed_rows", "revert", "silence", "remove_inventory")
 """Kinds of which one at a time works on a source: two feeds of it, or a feed and a revert, never write side by side."""

@@ -30,7 +30,7 @@ SLICE_SECONDS = 5.0
 NOBODY_CAME = timedelta(seconds=1)
 """A run that has been due for so long found no free worker."""
 
-RESUMED_FOR_FREE = ("apply", "revert", "silence", "remove", "purge", "link", "undo", "create")
+RESUMED_FOR_FREE = ("apply", "revert", "silence", "remove", "purge", "link", "undo", "create", "push")
 """Stages that go on at the chunk where they were left; leaving another one would read or reckon something again."""
 
 

@@ -206,6 +206,7 @@ def erase_old_files() -> None:
     from portal.exporting import exports
     from portal.inventory import dry_run, feed_states
     from portal.listings import links, making
+    from portal.pushing import due
 
     with database.connection_context():
         documents.erase_old()
@@ -217,6 +218,7 @@ def erase_old_files() -> None:
         evaluate.erase_old()
         acts.erase_old()
         making.erase_removed()
+        due.erase_old()
         links.erase_unlinked()
         exports.erase_old()
 

@@ -13,6 +13,7 @@ from portal.exporting import exports
 from portal.inventory import accepting, dry_run, fixes, revert, silence, sync
 from portal.listings import making
 from portal.outbox import running
+from portal.pushing import running as pushing
 from portal.runs import Handler
 from portal.shipments import answering, reading
 
@@ -38,6 +39,7 @@ HANDLERS: Mapping[str, Handler] = {
     "channel_orders": pulling.perform,
     "channel_tracking": telling.perform,
     "workspace_export": exports.perform,
+    "push_listings": pushing.perform,
 }
 
 SENDING: Mapping[str, Handler] = {kind: HANDLERS[kind] for kind in turns.PROMPT}

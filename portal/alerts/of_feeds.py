@@ -18,7 +18,12 @@ IDENTITY = frozenset({"host_key_changed", "certificate_name", "certificate_ended
 COLLAPSES = frozenset({"skus_lost", "lost_slowly", "zeroed"})
 COLLAPSED = frozenset({"too_few_rows", "header_only"})
 """Problems of a refused file that say the same."""
-KINDS = {**INTEGRATION_KINDS, "get_channel_orders": "Pulling orders", "send_tracking": "Telling tracking numbers"}
+KINDS = {
+    **INTEGRATION_KINDS,
+    "get_channel_orders": "Pulling orders",
+    "send_tracking": "Telling tracking numbers",
+    "send_listings": "Sending units and prices",
+}
 READS = ("inventory", "accept_removals")
 MOVED = timedelta(days=1)
 UNTOUCHED = "Your stock is as it was."

@@ -39,8 +39,8 @@ KINDS = {"shopify": "Shopify", "bigcommerce": "BigCommerce", "woocommerce": "Woo
 FILES = {"csv": "CSV export", "feed": "HTTP feed link"}
 """Kinds that are not: a shop takes the listings as a file. They have no line."""
 NAMES = KINDS | FILES
-PULL, TELL = "get_channel_orders", "send_tracking"
-"""The integrations of a channel's line."""
+PULL, TELL, PUSH = "get_channel_orders", "send_tracking", "send_listings"
+"""The integrations of a channel's line; the last only once units and prices go there (portal.pushing)."""
 EVERY = (5, 15, 30, 60)
 """Minutes between two pulls that can be chosen; 0: only by hand."""
 USUAL_MINUTES = 15

@@ -44,7 +44,7 @@ from portal.models.inventory import (
 )
 from portal.models.keeping import Erasure, Retention, WorkspaceExport
 from portal.models.key_offers import KeyOffer
-from portal.models.listings import FeedLink, Listing, ListingBatch
+from portal.models.listings import ChannelPush, FeedLink, Listing, ListingBatch, ListingPush
 from portal.models.operation import MerchantTurn, OperatorNote, RunningProcess, SchedulerLease
 from portal.models.orders import (
     AnswerProblem,
@@ -89,7 +89,7 @@ TABLES: list[type[Table]] = [
     Linking, Product, ProductLink, LinkCandidate, LinkUnmatched, LinkDamaged, LinkMoved, AutomaticLinking, CatalogueCount,
     SendingStop, Submission, SubmissionMember, SubmissionPart, SendAttempt, Shipment, ShipmentItem,
     Channel, ChannelOrder, ChannelNotice, ChannelAttempt,
-    ListingBatch, Listing, FeedLink,
+    ListingBatch, Listing, FeedLink, ChannelPush, ListingPush,
     Alert, AlertMessage, AlertWish, AlertSettings,
     BulkAct, BulkItem,
     RunningProcess, SchedulerLease, OperatorNote, MerchantTurn,
@@ -107,7 +107,7 @@ __all__ = [
     "Integration", "InventoryChange",
     "InventoryItem", "ItemPin", "KeptOutChange", "KeyOffer", "LatePeriod", "LinkCandidate", "LinkDamaged", "LinkMoved",
     "LinkUnmatched", "Linking", "Listing",
-    "ListingBatch",
+    "ListingBatch", "ListingPush", "ChannelPush",
     "MappingVersion", "Merchant", "MerchantTurn", "OauthGrant",
     "OauthRequest", "OperatorNote", "Order", "OrderFile", "OrderLine", "PlanLimit", "PlanRow",
     "Product", "ProductLink",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import BigAutoField, BigIntegerField, CharField, ForeignKeyField, IntegerField, SmallIntegerField, TextField
+from peewee import SQL, BigAutoField, BigIntegerField, CharField, ForeignKeyField, IntegerField, SmallIntegerField, TextField
 
 from portal.clock import now
 from portal.models.accounts import Merchant
@@ -47,7 +47,9 @@ class Listing(Table):
     `title`, `price` (ten-thousandths of the channel's currency), `buffer` and `cap` (units): its own, NULL where the channel's rule
     counts. `state`: live, paused (offered with 0 units) or ended (0 units for 7 days, then none).
     `batch`: what made it, None for a person.
-    `their_id`: what the store calls it; `pushed_price`, `pushed_quantity`: what the store was told last, at `pushed_at`.
+    `their_id`: what the store calls it; `pushed_price`, `pushed_quantity`: what the store was told last, at `pushed_at`; NULL while that
+    is to be told. `push_state`: a key of portal.pushing.STATES, with `push_said` in words; `store_price`, `store_quantity`: what the
+    store had when we last looked, at `asked_at`, or took since.
     """
 
     id = BigAutoField()
@@ -65,6 +67,11 @@ class Listing(Table):
     pushed_price = BigIntegerField(null=True)
     pushed_quantity = BigIntegerField(null=True)
     pushed_at = UtcTime(null=True)
+    push_state = CharField(max_length=10, default="", constraints=[SQL("DEFAULT ''")])
+    push_said = CharField(max_length=300, default="", constraints=[SQL("DEFAULT ''")])
+    store_price = BigIntegerField(null=True)
+    store_quantity = BigIntegerField(null=True)
+    asked_at = UtcTime(null=True)
     version = IntegerField(default=1)
     created_at = UtcTime(default=now)
     changed_at = UtcTime(default=now)
@@ -92,3 +99,59 @@ class FeedLink(Table):
 
     class Meta:
         table_name = "feed_link"
+
+
+class ChannelPush(Table):
+    """How price and quantity of a channel's listings go to its store. `state`: off or on. `prices`: 0 sends quantities alone.
+
+    `place`: the store's id of the location where units are set, "" where it has none. `share` (percent of the live listings), `least`
+    (listings) and `move` (percent of a price) are the guard's. `looked`: counts and samples of the last look, at `looked_at`. `held`: what
+    waits for a person, {} for nothing. `compared_at`, `audited_to`: up to when, and to which line of the audit log, offers were
+    compared. `due_at`: when it goes again by itself, NULL while nothing is to be sent.
+    """
+
+    id = BigAutoField()
+    channel = ForeignKeyField(Channel, unique=True, backref="+", on_delete="CASCADE")
+    state = CharField(max_length=10, default="off")
+    prices = SmallIntegerField(default=1)
+    place = CharField(max_length=120, default="")
+    place_name = CharField(max_length=120, default="")
+    share = SmallIntegerField(default=30)
+    least = IntegerField(default=20)
+    move = SmallIntegerField(default=50)
+    looked = JsonText(default=dict)
+    looked_at = UtcTime(null=True)
+    held = JsonText(default=dict)
+    compared_at = UtcTime(null=True)
+    audited_to = IntegerField(default=0)
+    due_at = UtcTime(null=True)
+    version = IntegerField(default=1)
+    changed_at = UtcTime(default=now)
+    changed_by = CharField(max_length=254, default="")
+
+    class Meta:
+        table_name = "channel_push"
+
+
+class ListingPush(Table):
+    """What a store was sent of one listing: old and new, NULL for what was left as it is. `outcome`: "" under way, sent, refused, not_sent,
+    unknown. Written before it leaves, so that a killed worker leaves its word.
+    """
+
+    id = BigAutoField()
+    listing = ForeignKeyField(Listing, backref="pushes", on_delete="CASCADE", index=False)
+    run_id = BigIntegerField(null=True)
+    at = UtcTime(default=now)
+    old_price = BigIntegerField(null=True)
+    new_price = BigIntegerField(null=True)
+    old_quantity = BigIntegerField(null=True)
+    new_quantity = BigIntegerField(null=True)
+    outcome = CharField(max_length=10, default="")
+    said = CharField(max_length=300, default="")
+
+    class Meta:
+        table_name = "listing_push"
+        indexes = ((("listing", "id"), False),)
+
+
+ListingPush.add_index(ListingPush.listing, where=ListingPush.outcome == "", name="listing_push_open")

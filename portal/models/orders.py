@@ -264,7 +264,7 @@ class CommittedStock(Table):
 
     class Meta:
         table_name = "committed_stock"
-        indexes = ((("source", "id"), False),)
+        indexes = ((("source", "id"), False), (("merchant", "changed_at"), False))
         constraints = [Check("quantity >= 0 AND quantity <= committed")]
 
 

@@ -15,8 +15,8 @@ class Run(Table):
     """One execution. At most one queued or running run per integration, and one dry run beside it (partial unique indexes).
 
     `kind`: inventory, dry_run, revert, silence, connection_check, remove_inventory, delete_source, purge_source, accept_removals,
-    fixed_rows, send_orders, get_shipments, get_acknowledgements, channel_orders, channel_tracking, linking, listing_batch, bulk_act,
-    exclusion, room, workspace_export, erasure.
+    fixed_rows, send_orders, get_shipments, get_acknowledgements, channel_orders, channel_tracking, push_listings, linking,
+    listing_batch, bulk_act, exclusion, room, workspace_export, erasure.
     `state`: queued, running, finished, warnings, no_change, held, failed or stopped.
     `stage`: fetch, parse, plan, guard, apply or done. `stages`: {stage: {"seconds", "count"}}.
     `counts`: rows, new, changed, unchanged, missing, zeroed, back, archived, unknown, set_aside, noted, held, replaced.

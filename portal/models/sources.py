@@ -115,7 +115,7 @@ class SealedSecret(Table):
 
 class Integration(Table):
     """One operation of one source. `kind`: get_inventory_primary, get_inventory_secondary, send_orders, get_shipments or
-    get_acknowledgements; of a channel's line get_channel_orders and send_tracking.
+    get_acknowledgements; of a channel's line get_channel_orders, send_tracking and send_listings.
 
     `settings` for files: {"folder", "match": "newest"|"exact", "pattern", "format": {FeedFormat fields}};
     for send_orders also {"auto_send", "layout", "file_name"}.

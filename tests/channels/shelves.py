@@ -65,7 +65,8 @@ class Shelves:
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any] | None:
         """None for what is not of goods."""
-        return {"woocommerce": self.woo, "bigcommerce": self.big}.get(self.kind, lambda *_: None)(method, path, query, body)
+        mine = {"woocommerce": self.woo, "bigcommerce": self.big}.get(self.kind)
+        return mine(method, path, query, body) if mine else None
 
     # WooCommerce
 

@@ -1,0 +1,1 @@
+"""Tests of sending units and prices to stores."""

@@ -1,0 +1,296 @@
+"""Units and prices go to the store: only what differs, each journaled, whatever becomes of the line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from portal import clock, runs
+from portal.errors import Invalid, Refused
+from portal.listings import editing
+from portal.models import AuditLine, ChannelPush, Listing, ListingPush, Run
+from portal.pushing import batches, due, settings
+from tests.channels.shelves import ware
+from tests.connecting import WHO
+from tests.pushing.conftest import Shopkeeper
+
+pytestmark = pytest.mark.one_database
+KINDS = ["shopify", "bigcommerce", "woocommerce"]
+
+
+def journal(one: Listing) -> list[tuple[Any, ...]]:
+    rows = ListingPush.select().where(ListingPush.listing == one.id).order_by(ListingPush.id)
+    return [(row.old_quantity, row.new_quantity, row.old_price, row.new_price, row.outcome) for row in rows]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_differs_goes_once_it_was_looked_at(kind: str, keeper: Any) -> None:
+    one: Shopkeeper = keeper(kind, 4)
+    one.stock(1, 7)
+    one.shop.shelves.of("LAMP-2")["price"] = "11.00"
+    one.shop.shelves.wares.pop()
+    with pytest.raises(Refused, match="Sending is off"):
+        settings.send_now(one.channel, WHO)
+    with pytest.raises(Refused, match="Look first"):
+        settings.switch(one.channel, True, WHO)
+    run = one.look()
+    assert run.state == "finished" and one.wrote() == [], run.problem
+    assert run.counts == {"listings": 4, "differ": 2, "missing": 1, "twice": 0, "refused": 0}
+    assert [row[0] for row in one.push.looked["samples"]["differ"]] == ["LAMP-1", "LAMP-2"] and one.push.state == "off"
+    settings.switch(one.channel, True, WHO)
+    assert one.send().counts == {"sent": 2, "unchanged": 1, "missing": 1}
+    assert one.wrote() == [("LAMP-1", "units", 7), ("LAMP-2", "price", "13.00" if kind != "bigcommerce" else "13.00")]
+    assert journal(one.of(1)) == [(10, 7, None, None, "sent")] and journal(one.of(2)) == [(None, None, 110_000, 130_000, "sent")]
+    assert journal(one.of(3)) == [] and one.of(3).pushed_quantity == 10 and one.of(3).push_state == "sent"
+    assert one.of(4).push_state == "missing" and one.of(4).push_said == "The store has no SKU LAMP-4." and one.of(4).pushed_quantity is None
+    assert (one.of(1).pushed_quantity, one.of(1).pushed_price) == (7, 130_000)
+    one.shop.asked.clear()
+    one.shop.shelves.wares.append(ware(4, "LAMP-4", 10, "13.00"))
+    assert one.send().counts == {"unchanged": 1}, "a person's run asks again for what was missing"
+    settings.switch(one.channel, False, WHO)
+    acts = [row.action for row in AuditLine.select().where(AuditLine.action.startswith("channel.push")).order_by(AuditLine.id)]
+    assert acts == ["channel.push_on", "channel.push_off"]
+
+
+def test_what_cannot_be_set_is_said_of_the_listing_and_keeps_nothing_else_out(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 6)
+    one.on()
+    for n in range(1, 7):
+        one.stock(n, n)
+    one.shop.shelves.wares.append(ware(90, "LAMP-1"))
+    one.shop.shelves.of("LAMP-2")["bad"] = "The product is locked"
+    one.shop.shelves.of("LAMP-3")["tracked"] = False
+    one.shop.shelves.of("LAMP-4")["sku"] = "OTHER-4"
+    run = one.send()
+    assert run.state == "warnings" and run.counts == {"sent": 2, "refused": 2, "twice": 1, "missing": 1}
+    assert {n: one.of(n).push_state for n in range(1, 7)} == {1: "twice", 2: "refused", 3: "refused", 4: "missing", 5: "sent", 6: "sent"}
+    assert "locked" in one.of(2).push_said and "Manage stock" in one.of(3).push_said
+    assert sorted(one.wrote()) == [("LAMP-5", "units", 5), ("LAMP-6", "units", 6)], "the other goods with a known id were left alone"
+    one.stock(2, 9, cost=200_000)
+    one.stock(3, 9, cost=200_000)
+    one.shop.shelves.of("LAMP-2")["bad"] = ""
+    settings.start(one.channel, "", cause="system")
+    assert one.done().state == "no_change", "what was refused rests for an hour"
+    assert (
+        one.send().counts == {"sent": 1, "refused": 1, "twice": 1, "missing": 1}
+        and one.has(2) == (9, "26.00")
+        and one.has(3) == (10, "26.00")
+    )
+    assert one.of(3).push_state == "refused" and one.of(3).pushed_price == 260_000 and one.of(3).pushed_quantity == 10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fault", ["swallow", "cut", "refuse"])
+def test_after_an_unknown_answer_the_store_is_read_before_anything_is_said(kind: str, fault: str, keeper: Any) -> None:
+    one: Shopkeeper = keeper(kind, 2)
+    one.on()
+    one.stock(1, 4)
+    setattr(one.shop, fault, 1)
+    run = one.send()
+    assert one.has(1)[0] == 4 and run.state == "warnings" and run.counts == {"doubt": 1}, run.problem
+    assert [row[-1] for row in journal(one.of(1))] == (["sent"] if fault == "swallow" else ["unknown", "sent"])
+    assert one.of(1).push_state == "doubt" and one.push.due_at is not None and one.push.due_at > clock.now() + timedelta(minutes=6)
+    one.wrote()
+    ChannelPush.update(due_at=clock.now()).execute()
+    Listing.update(asked_at=clock.now() - batches.SETTLE).where(Listing.push_state == "doubt").execute()
+    assert due.start_due() == 1
+    assert one.done().counts == {"unchanged": 1} and one.wrote() == [] and one.of(1).push_state == "sent" and one.push.due_at is None
+
+
+def test_a_store_that_takes_nothing_is_tried_again_by_the_run(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 2)
+    one.on()
+    one.stock(1, 4)
+    one.shop.refuse = 9
+    run = one.send()
+    assert run.state == "queued" and run.tries == 1 and one.has(1)[0] == 10
+    one.shop.refuse = 0
+    Run.update(due_at=clock.now()).where(Run.id == run.id).execute()
+    assert one.done().state == "warnings" and one.has(1)[0] == 4
+
+
+def test_a_limit_is_waited_for(keeper: Any) -> None:
+    one: Shopkeeper = keeper("bigcommerce", 1)
+    one.on()
+    one.stock(1, 4)
+    one.shop.meanwhile = lambda: setattr(one.shop, "limit", 1)
+    one.stock(1, 4, cost=110_000)
+    assert one.send().counts == {"sent": 1} and one.has(1) == (4, "14.30")
+    assert [row[-1] for row in journal(one.of(1))] == ["not_sent", "sent"]
+
+
+def test_a_number_that_moved_meanwhile_is_read_again_first(keeper: Any) -> None:
+    one: Shopkeeper = keeper("shopify", 2)
+    one.on()
+    one.stock(1, 4)
+    one.shop.meanwhile = lambda: one.shop.shelves.of("LAMP-1").update(units=8)
+    assert one.send().counts == {"sent": 1} and one.has(1)[0] == 4
+    assert [row[:2] for row in journal(one.of(1))] == [(10, 4), (8, 4)]
+
+
+def test_paused_and_ended_listings_send_0_whatever_the_guard_says(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 30)
+    one.on()
+    for n in range(1, 30):
+        editing.put(one.of(n), "paused" if n % 2 else "ended", WHO)
+    assert one.send().counts == {"sent": 29} and one.has(29)[0] == 0 and one.has(30)[0] == 10
+
+
+def test_a_store_with_other_money_is_refused_with_words(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 1)
+    one.shop.shelves.currency = "EUR"
+    run = one.look()
+    assert run.state == "failed" and "prices are in EUR, the channel's in USD" in run.problem["body"] and one.push.looked_at is None
+
+
+def test_a_store_with_several_locations_asks_which(keeper: Any) -> None:
+    one: Shopkeeper = keeper("shopify", 2)
+    one.shop.shelves.places = [(1, "Main street"), (2, "Harbor")]
+    assert "2 locations" in one.look().problem["body"]
+    typed = {"share": "30", "least": "20", "move": "50", "prices": ""}
+    with pytest.raises(Invalid):
+        settings.save(one.channel, {**typed, "place": "gid://shopify/Location/9", "share": "x"}, one.push.version, WHO)
+    settings.save(one.channel, {**typed, "place": "gid://shopify/Location/1"}, one.push.version, WHO)
+    one.stock(1, 4, cost=500_000)
+    assert one.on().counts == {"sent": 1, "unchanged": 1} and one.has(1) == (4, "13.00"), "prices are the store's own"
+    assert one.send().state == "no_change"
+
+
+@pytest.mark.parametrize(("listings", "fall", "held"), [(40, 19, False), (67, 20, False), (66, 20, True)])
+def test_the_guard_just_under_at_and_over_its_limits(listings: int, fall: int, held: bool, keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", listings)
+    one.on()
+    run = emptied(one, fall)
+    assert run.state == ("held" if held else "finished") and one.has(1)[0] == (10 if held else 0), run.problem
+
+
+def test_sabotage_without_the_guard_the_shop_would_be_empty(keeper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.pushing.judging.trips", lambda *_: False)
+    one: Shopkeeper = keeper("woocommerce", 25)
+    one.on()
+    assert emptied(one, 25).state == "finished" and one.has(25)[0] == 0
+
+
+def emptied(one: Shopkeeper, count: int) -> Run:
+    for n in range(1, count + 1):
+        one.stock(n, 0)
+    return one.send()
+
+
+def test_a_person_decides_about_what_is_held(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 70)
+    one.on()
+    one.stock(70, 3)
+    run = emptied(one, 22)
+    assert run.state == "held" and "22 would fall to 0 units" in run.problem["body"], run.problem
+    assert one.has(70)[0] == 3 and one.has(1)[0] == 10 and run.counts == {"held": 22, "sent": 1}
+    assert one.of(1).push_state == "held" and one.push.held["run"] == run.number and len(one.push.held["samples"]["zero"]) == 20
+    with pytest.raises(Refused, match="not held any more"):
+        settings.release(one.channel, run.number - 1, WHO)
+    settings.leave(one.channel, run.number, WHO)
+    one.stock(69, 5)
+    again = one.send()
+    assert again.state == "finished" and one.push.held["left_by"] == WHO and one.has(1)[0] == 10, "it asks no more"
+    one.stock(23, 0)
+    more = one.send()
+    assert more.state == "held" and one.push.held["zero"] == 23 and not one.push.held["left_by"], "more than was left alone"
+    one.stock(24, 0)
+    settings.release(one.channel, more.number, WHO)
+    assert one.done().state == "held" and one.has(1)[0] == 10, "more than the person saw"
+    settings.release(one.channel, one.push.held["run"], WHO)
+    assert one.done().counts == {"sent": 24} and one.has(24)[0] == 0 and one.push.held == {}
+
+
+def test_prices_that_leap_are_held_and_units_go(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 40)
+    one.on()
+    for n in range(1, 21):
+        one.stock(n, 9, cost=160_000)
+    run = one.send()
+    assert run.state == "held" and one.has(1) == (9, "13.00") and one.push.held["moves"] == 20 and one.push.held["zero"] == 0
+    settings.release(one.channel, run.number, WHO)
+    one.done()
+    assert one.has(20) == (9, "20.80")
+
+
+def test_it_goes_by_itself_after_what_may_have_changed_an_offer(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 2)
+    one.on()
+    assert due.start_due() == 0 and one.push.due_at is None, "nothing happened since"
+    editing.change(one.of(1), {"sku": "LAMP-1", "cap": "2"}, one.of(1).version, WHO)
+    assert due.start_due() == 0 and one.push.due_at is not None, "first it gathers"
+    ChannelPush.update(due_at=clock.now()).execute()
+    assert due.start_due() == 1 and due.start_due() == 0
+    assert one.done().cause == "system" and one.has(1)[0] == 2 and one.push.due_at is None
+    assert due.start_due() == 0 and one.push.due_at is None
+    Run.create(number=900, merchant=one.channel.merchant, source=one.source, kind="inventory", state="finished", finished_at=clock.now())
+    due.start_due()
+    assert one.push.due_at is not None
+    settings.switch(one.channel, False, WHO)
+    assert due.start_due() == 0
+
+
+def test_one_push_of_a_channel_at_a_time(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 1)
+    one.on()
+    settings.send_now(one.channel, WHO)
+    with pytest.raises(runs.AlreadyRunning):
+        settings.start(one.channel, "", cause="system")
+    one.done()
+
+
+def stalled(one: Shopkeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker reads 4 units, is taken over before its first byte, and the other one sends 3; then the first goes on."""
+    one.on()
+    one.stock(1, 4)
+    real = batches.Batch._set
+    ran: list[int] = []
+
+    def slow(self: batches.Batch, *args: Any) -> Any:
+        if not ran:
+            ran.append(1)
+            Run.update(lease_until=clock.now() - timedelta(seconds=1)).where(Run.id == self.work.run.id).execute()
+            one.stock(1, 3)
+            one.run_work()
+            assert one.has(1)[0] == 3
+        return real(self, *args)
+
+    monkeypatch.setattr(batches.Batch, "_set", slow)
+    one.send()
+
+
+@pytest.mark.parametrize("kind", ["woocommerce", "bigcommerce"])
+def test_an_older_push_never_writes_over_a_newer(kind: str, keeper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one: Shopkeeper = keeper(kind, 1)
+    stalled(one, monkeypatch)
+    assert one.has(1)[0] == 3 and [row[-1] for row in journal(one.of(1))][-1] == "sent"
+
+
+def test_sabotage_without_the_fence_it_would(keeper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one: Shopkeeper = keeper("woocommerce", 1)
+    monkeypatch.setattr(batches.Batch, "_check_still_ours", lambda *_: None)
+    stalled(one, monkeypatch)
+    assert one.has(1)[0] == 4
+
+
+def test_a_worker_that_slept_and_was_not_replaced_reads_anew(keeper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one: Shopkeeper = keeper("woocommerce", 1)
+    one.on()
+    one.stock(1, 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "FRESH", -1.0)
+        assert one.send().state == "queued" and one.has(1)[0] == 10
+    assert {row[-1] for row in journal(one.of(1))} == {"not_sent"}
+
+
+def test_old_lines_of_the_journal_are_erased(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 1)
+    one.on()
+    for units in (4, 5):
+        one.stock(1, units)
+        one.send()
+    first = ListingPush.select().order_by(ListingPush.id).first()
+    ListingPush.update(at=clock.now() - timedelta(days=due.KEEP_DAYS + 1)).where(ListingPush.id == first.id).execute()
+    assert due.erase_old() == 1 and [row[1] for row in journal(one.of(1))] == [5]
