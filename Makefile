@@ -6,15 +6,19 @@ LIGHT_PEERS := @stoplight/prism-cli@5.14.2 oidc-provider@9.13.3
 TESTERS ?= $(shell echo $$(($$(nproc) + 1)))
 HEAVY_PEERS := @vendure/core@3.7.3 @vendure/testing@3.7.3
 
-.PHONY: run test check bench fuzz fuzz-guided faults walk model canaries peers light-peers format clean
+.PHONY: run test both check bench fuzz fuzz-guided faults walk model canaries peers light-peers format clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.runtime  ## set up, then start web, worker and demo supplier
 	@exec $(BIN)/python app.py
 
-test: $(VENV)/.dev  ## set up, then every test on SQLite and on Postgres
+test: $(VENV)/.dev  ## set up, then the tests on SQLite and on Postgres (tests/turns.py says which run on both)
 	@tests/system_packages.sh
 	@$(BIN)/python -m pytest -rs -n $(TESTERS) --dist worksteal
+
+both: $(VENV)/.dev  ## every test on both databases
+	@tests/system_packages.sh
+	@$(BIN)/python -m pytest -rs -n $(TESTERS) --dist worksteal --database both
 
 check: $(VENV)/.dev  ## lint, format, types, templates, architecture
 	@$(BIN)/ruff check .

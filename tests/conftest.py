@@ -23,7 +23,7 @@ from portal import config as settings
 from portal.config import Config
 from portal.connectors import folders, http
 from portal.models import Merchant, Source, User, connect, database
-from tests import canary
+from tests import canary, turns
 from tests.browserless import Browser
 
 CHROMIUM = "/usr/bin/chromium"
@@ -37,7 +37,8 @@ PASSWORD = "kites over the harbour"  # of every user the fixtures make
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--database", choices=("sqlite", "postgres", "both"), default="both", help="where database tests run")
+    words = "where database tests run: by turns (the default: tests/turns.py), on one, or everything on both"
+    parser.addoption("--database", choices=("turns", "sqlite", "postgres", "both"), default="turns", help=words)
     parser.addoption("--canaries", action="store_true", help="at the end look for planted secrets in all that the tests left")
 
 
@@ -54,17 +55,23 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     words = "one_database(both_for_canaries=False): run on one database only (a slow or browser test), or on both with --canaries"
     config.addinivalue_line("markers", words)
+    config.addinivalue_line("markers", "both_databases: never by turns (a walk over all pages)")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "db" not in metafunc.fixturenames:
         return
     chosen = metafunc.config.getoption("--database")
-    names = ["sqlite", "postgres"] if chosen == "both" else [chosen]
+    names = list(turns.DATABASES) if chosen in ("both", "turns") else [chosen]
     marker = metafunc.definition.get_closest_marker("one_database")
     if marker and not (marker.kwargs.get("both_for_canaries") and metafunc.config.getoption("--canaries")):
         names = names[:1]
     metafunc.parametrize("db", names, indirect=True, ids=names)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--database") == "turns" and not config.getoption("--canaries"):
+        turns.leave_out(config, items)
 
 
 MANY_ROWS = 5_000  # of a table, from which on what is deleted would slow the next tests down
@@ -144,18 +151,18 @@ def _empty_touched() -> None:
     """
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migration'"
     names = [name for (name,) in database.execute_sql(tables)]  # the doorbell's tables too
-    each = (f"(SELECT '{name}', (SELECT count(*) FROM (SELECT 1 FROM \"{name}\" LIMIT {MANY_ROWS}) AS held))" for name in names)
-    filled = [(name, rows) for name, rows in database.execute_sql(" UNION ALL ".join(each)) if rows]
+    any_row = ", ".join(f'EXISTS (SELECT 1 FROM "{name}")' for name in names)
+    ((*holds,),) = database.execute_sql(f"SELECT {any_row}")
+    filled = [name for name, held in zip(names, holds, strict=True) if held]
     with database.atomic():
         database.execute_sql("SET LOCAL session_replication_role = replica")  # neither references nor triggers: all of it goes
-        for name, _ in filled:
-            database.execute_sql(f'DELETE FROM "{name}"')
+        gone = {name: database.execute_sql(f'DELETE FROM "{name}"').rowcount for name in filled}
         database.execute_sql(
             """SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences
             WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename NOT LIKE 'schema_migration%%'"""
         )
-    for name, rows in filled:
-        if rows == MANY_ROWS:
+    for name, rows in gone.items():
+        if rows >= MANY_ROWS:
             database.execute_sql(f'VACUUM "{name}"')
 
 

@@ -19,6 +19,8 @@ from tests.conftest import PASSWORD
 from tests.web.test_tenants import ENTRIES
 from tests.web.walk import UNSAFE, address, belongings, everything, methods, rules
 
+pytestmark = pytest.mark.both_databases  # a walk over all pages
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"

@@ -11,6 +11,8 @@ from portal.web.rights import RIGHT_OF
 from tests.conftest import PASSWORD
 from tests.web.walk import IDS, NOTHING, address, belongings, everything, methods, rules
 
+pytestmark = pytest.mark.both_databases  # a walk over all pages
+
 INVENTORY = {"kind": "get_inventory_primary"}
 EITHER = {"which": "get_inventory_secondary"}  # each of the two addresses says itself which feed it is for
 
