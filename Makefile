@@ -45,14 +45,14 @@ fuzz-guided: $(VENV)/.dev  ## ten minutes of feeds changed where that reaches ne
 
 faults: $(VENV)/.dev  ## 1,000 killed workers, and one at every failpoint; 500 that send orders, by each transport; a cluster; an upgrade; the tests kill 75
 	@tests/system_packages.sh
-	@KILLS=500 $(BIN)/python -m pytest -s tests/faults tests/upgrade
+	@KILLS=500 $(BIN)/python -m pytest -s --database both tests/faults tests/upgrade tests/connectors/test_sftp.py
 
 walk:  ## an operator's walk in a clean folder: install, back up, destroy, restore, verify, timed; DATABASE_URL=... for Postgres
 	@tests/operate/walk.sh
 
 model: $(VENV)/.dev  ## 2,000 sequences of feeds and of a person's acts against a plain model; the tests run 8
 	@tests/system_packages.sh
-	@SEQUENCES=2000 $(BIN)/python -m pytest --timeout 0 tests/inventory/test_model_two_feeds.py
+	@SEQUENCES=2000 $(BIN)/python -m pytest --timeout 0 --database both tests/inventory/test_model_two_feeds.py
 
 canaries: $(VENV)/.dev  ## the whole suite, and no secret that a test planted or sealed may be left in a table, log or file
 	@tests/system_packages.sh

@@ -13,7 +13,7 @@ import pytest
 
 from portal.models import InventoryChange, InventoryItem, Run, connect, database
 from tests.bench import feed_file
-from tests.conftest import close_database
+from tests.databases import close_database
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = int(os.environ.get("MILLION", "200000"))  # MILLION=1000000 for all of it

@@ -13,7 +13,7 @@ from portal.errors import Invalid, Problem, Stale, SupplierError
 from portal.freshness import Rule
 from portal.models import Integration, LatePeriod, Merchant, Run, Source, database
 from portal.runs import Outcome
-from tests.conftest import close_database
+from tests.databases import close_database
 from tests.feed_of import Feed, rows_of
 from tests.together import eight_at_once
 

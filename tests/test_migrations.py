@@ -13,7 +13,7 @@ import pytest
 from portal import migrations
 from portal.models import TABLES, connect, database
 from portal.models.database import is_postgres
-from tests.conftest import close_database
+from tests.databases import close_database
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -14,7 +14,7 @@ from portal.errors import NotFound, Problem, Refused, SupplierError
 from portal.leases import GivenBack, Work
 from portal.models import Integration, Run, RunMessage, Source, database
 from portal.runs import AlreadyRunning, Outcome
-from tests.conftest import close_database
+from tests.databases import close_database
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from portal import clock, runs, schedules
 from portal.errors import Invalid, Stale
 from portal.models import Integration, Run, RunMessage, Source, database
-from tests.conftest import close_database
+from tests.databases import close_database
 from tests.together import eight_at_once
 
 WEEK = list(range(7))

@@ -24,7 +24,8 @@ from portal import config as settings
 from portal import create_app, vault
 from portal.models import connect, database
 from tests.browserless import Browser
-from tests.conftest import PASSWORD, Databases, close_database, create_schema
+from tests.conftest import PASSWORD
+from tests.databases import Databases, close_database, create_schema
 
 GOAL = 0.150
 Found = dict[str, tuple[list[float], list[float]]]

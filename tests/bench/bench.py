@@ -20,7 +20,7 @@ from portal.models import connect, database
 from tests.bench import feed_file, formats, goals, peers, sampling, writers
 from tests.bench.goals import OURS, STEPS, Measured
 from tests.bench.sampling import ROOT, measured
-from tests.conftest import Databases, close_database, create_schema
+from tests.databases import Databases, close_database, create_schema
 
 OTHERS = ROOT / ".venv-bench"
 OTHERS_PYTHON = OTHERS / "bin" / "python"

@@ -44,7 +44,7 @@ def first_load(bench: Bench, kind: str, file_kind: str, path: Path) -> float:
     """Seconds of one first load from a fresh database. Exits when not every row came in."""
     from tests.bench.bench import imported, totals_of
     from tests.bench.peers import totals
-    from tests.conftest import close_database
+    from tests.databases import close_database
 
     url, settings = bench.ready(kind, file_kind)
     sample, _ = imported(path, settings)

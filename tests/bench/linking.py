@@ -30,7 +30,7 @@ from portal.models.fields import new_public_id
 from tasks.work import HANDLERS
 from tests.bench import catalogue
 from tests.bench.asking import opened, use
-from tests.conftest import Databases, close_database
+from tests.databases import Databases, close_database
 
 ACTS = ("hand-written join", "look", "apply", "look again", "create the rest", "undo")
 TOLD = ("applied", "created", "joined", "left", "taken_back", "unmade")

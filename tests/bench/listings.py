@@ -28,7 +28,8 @@ from portal.models import Channel, Listing, ListingBatch, Merchant, Product, bul
 from tasks.work import HANDLERS
 from tests.bench import catalogue
 from tests.bench.asking import Found, arguments, beside_bare, databases_of, report, signed_in, use
-from tests.conftest import PASSWORD, close_database
+from tests.conftest import PASSWORD
+from tests.databases import close_database
 
 ACTS = ("look", "apply", "export", "feed", "feed again", "undo")
 RULES = {

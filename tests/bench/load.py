@@ -27,7 +27,8 @@ from typing import Any
 from portal import accounts, api_tokens, documents, runs, sources
 from portal.models import Integration, InventoryItem, Merchant, Run, database
 from tests.bench import asking, feed_file, merchant, pages
-from tests.conftest import PASSWORD, Databases, close_database
+from tests.conftest import PASSWORD
+from tests.databases import Databases, close_database
 from tests.faults.cluster import SHIP_TO
 from tests.feed_of import Feed, rows_of
 from tests.servers import LOOPBACK, free_port

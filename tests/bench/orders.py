@@ -40,7 +40,7 @@ from portal.models import (
 from portal.orders import NewLine, NewOrder
 from portal.requests import process
 from tasks.work import HANDLERS
-from tests.conftest import Databases, close_database, create_schema
+from tests.databases import Databases, close_database, create_schema
 from tests.ordered import ADA
 from tests.outgoing import connected, turn_on
 from tests.servers import LOOPBACK, Server, sshd, system_user

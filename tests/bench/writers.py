@@ -31,7 +31,7 @@ WRITE_MS, PAGE_MS = 50, 150
 def compared(bench: Bench, kind: str, rows: int) -> str:
     """p99 and longest of another process's writes and page reads while `rows` rows are applied."""
     from tests.bench.bench import imported
-    from tests.conftest import close_database
+    from tests.databases import close_database
 
     feed, stop = bench.folder / "written.csv", bench.folder / "stop"
     feed_file.write(feed, rows)

@@ -21,7 +21,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Watched
-from tests.conftest import PASSWORD, Databases
+from tests.conftest import PASSWORD
+from tests.databases import Databases
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,7 +22,8 @@ from portal import clock, vault
 from portal import config as settings
 from portal.models import Run, Source, connect, database
 from portal.models.database import is_postgres
-from tests.conftest import PASSWORD, close_database
+from tests.conftest import PASSWORD
+from tests.databases import close_database
 from tests.faults import tables
 from tests.faults.test_kills import file_of
 from tests.feed_of import Feed

@@ -15,7 +15,7 @@ from portal import accounts, vault
 from portal import config as settings
 from portal.inventory import browse, finding, paging, queries, search_index
 from portal.models import InventoryItem, Merchant, Source, bulk, connect, database
-from tests.conftest import close_database, create_schema
+from tests.databases import close_database, create_schema
 from tests.feed_of import Feed
 
 SKUS = (

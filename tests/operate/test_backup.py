@@ -41,7 +41,8 @@ from portal.models import (
 from portal.models.database import is_postgres
 from portal.operation import backup, checks, restoring
 from portal.outbox import journal, restored, stops
-from tests.conftest import PASSWORD, Databases, close_database
+from tests.conftest import PASSWORD
+from tests.databases import Databases, close_database
 from tests.outgoing import send, turn_on, wants
 from tests.stocked import stock_up
 

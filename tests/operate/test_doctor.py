@@ -14,7 +14,8 @@ from portal.models import Run, RunningProcess, SchedulerLease, User, database
 from portal.models.database import is_postgres
 from portal.operation import checks, lead, notes, presence
 from portal.outbox import stops
-from tests.conftest import PASSWORD, close_database
+from tests.conftest import PASSWORD
+from tests.databases import close_database
 
 NAMES = [
     "version", "database", "migrations", "worker", "scheduler", "queue", "sending", "disk", "key", "backup", "restore_check", "clock",

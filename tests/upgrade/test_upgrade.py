@@ -21,7 +21,7 @@ import pytest
 
 from portal import clock, migrations
 from portal.models import InventoryItem, Run, RunMessage, connect, database
-from tests.conftest import close_database
+from tests.databases import close_database
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

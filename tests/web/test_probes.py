@@ -19,7 +19,7 @@ from portal import config as settings
 from portal.models import Run, database
 from portal.models.database import is_postgres
 from portal.operation import presence
-from tests.conftest import close_database
+from tests.databases import close_database
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-for-the-monitor"

@@ -19,8 +19,6 @@ from tests.conftest import PASSWORD
 from tests.web.test_tenants import ENTRIES
 from tests.web.walk import UNSAFE, address, belongings, everything, methods, rules
 
-pytestmark = pytest.mark.both_databases  # a walk over all pages
-
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
@@ -122,6 +120,7 @@ GIVES_OUT_A_STATE = ("signing_in.leave", "approvals.leave")
 """Pages with a plain link to another host (CSP form-action forbids a form), which must carry a one-use state that we keep."""
 
 
+@pytest.mark.both_databases
 def test_reading_never_writes(app: Any, client: Any, merchant: Any) -> None:
     places = paths(app, merchant)
     before = everything()
