@@ -22,7 +22,7 @@ SEEN_AGAIN = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Change:
-    """Columns to write, {} for none, and whom to tell: "" nobody, fired, or resolved (those who were told that it fired)."""
+    """Columns to write, {} for none, and whom to tell: "" nobody, fired, resolved (who was told that it fired), rested (so a webhook)."""
 
     columns: Mapping[str, Any] = field(default_factory=dict)
     tell: str = ""
@@ -56,12 +56,17 @@ def met(alert: Any, found: Finding, now: datetime) -> Change:
 def over(alert: Any, ended: str, now: datetime) -> Change:
     """The condition of an open alert is not met. `ended`: rested or off where nobody waits for it any more, else gone."""
     if ended != "gone":
-        return Change({"state": "resolved", "resolved_at": now, "ended": ended, "clear_since": None})
+        return Change({"state": "resolved", "resolved_at": now, "ended": ended, "clear_since": None}, "rested")
     if alert.clear_since is None:
         return Change({"clear_since": now})
     if now - alert.clear_since < CALM:
         return NOTHING
     return Change({"state": "resolved", "resolved_at": now, "ended": ended, "clear_since": None}, "resolved")
+
+
+def stands(alert: Any) -> Change:
+    """The condition of an open alert was not met again, and nothing proves that it is over."""
+    return Change({"clear_since": None}) if alert.clear_since is not None else NOTHING
 
 
 def due(told_at: datetime | None, quiet_hours: int, now: datetime) -> datetime:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from portal import clock
-from portal.alerts import deciding, digests, of_feeds, of_limits, of_orders, of_servers, telling, wishes
+from portal.alerts import deciding, digests, of_feeds, of_limits, of_orders, of_servers, standing, telling, wishes
 from portal.alerts.deciding import Change
 from portal.alerts.findings import Finding, Look, Policies
 from portal.models import Alert, Integration, Source, database
@@ -29,7 +29,7 @@ _KEPT = timedelta(days=90)
 _READ: Sequence[Any] = (
     Alert.id, Alert.merchant.alias("merchant_id"), Alert.rule, Alert.object_key, Alert.source.alias("source_id"), Alert.level, Alert.state,
     Alert.headline, Alert.body, Alert.facts, Alert.mark, Alert.times, Alert.turn, Alert.version, Alert.last_seen_at, Alert.clear_since,
-    Alert.snoozed_until, Alert.snooze_mark,
+    Alert.snoozed_until, Alert.snooze_mark, Alert.first_seen_at,
 )  # fmt: skip
 
 
@@ -54,6 +54,7 @@ def evaluate(now: datetime | None = None) -> Tally:
     fired = sum(_begin(chunk, policies, now) for chunk in _chunks(begun))
     done = [change for chunk in _chunks(changes) for change in _write(chunk, policies, now)]
     digests.make_due(now)
+    telling.remind(now)
     again, ended = sum(one.tell == "fired" for one in done), sum(one.columns.get("state") == "resolved" for one in done)
     return Tally(fired + again, ended, len(done) - again - ended)
 
@@ -88,12 +89,14 @@ def _changes(
 ) -> Iterator[tuple[Any, Change]]:  # fmt: skip
     over = [one for key, one in known.items() if key not in found and one.state != "resolved"]
     resting = _resting(over)
+    stand = standing.of([one for one in over if one.id not in resting], policies, now)
     for key, alert in known.items():
         if key in found:
             change = deciding.met(alert, found[key], now)
         elif alert.state != "resolved":
             off = not policies.wants(alert.rule, alert.merchant_id, alert.source_id)
-            change = deciding.over(alert, "off" if off else "rested" if alert.id in resting else "gone", now)
+            ended = "off" if off else "rested" if alert.id in resting else "gone"
+            change = deciding.stands(alert) if ended == "gone" and alert.id in stand else deciding.over(alert, ended, now)
         else:
             continue
         if change.columns:
@@ -135,6 +138,7 @@ def _write(chunk: Sequence[tuple[Any, Change]], policies: Policies, now: datetim
         told = {one.id: one for one in Alert.select().where(Alert.id << [alert.id for alert, change in ours if change.tell])}
         telling.fired([told[alert.id] for alert, change in ours if change.tell == "fired"], policies, now)
         telling.resolved([told[alert.id] for alert, change in ours if change.tell == "resolved"], now)
+        telling.resolved([told[alert.id] for alert, change in ours if change.tell == "rested"], now, people=False)
         telling.dropped([alert.id for alert, change in ours if change.columns.get("state") == "resolved"], now)
     return [change for _, change in ours]
 

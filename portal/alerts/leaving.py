@@ -14,8 +14,7 @@ from typing import Any
 from peewee import fn
 
 from portal import clock, config, failpoints, spoken
-from portal.alerts import digests, settings, wishes, words
-from portal.alerts.telling import TOLD
+from portal.alerts import digests, settings, telling, wishes, words
 from portal.connectors.sending import Sent
 from portal.errors import Refused, SupplierError
 from portal.models import Alert, AlertMessage, AlertSettings, AlertWish, Merchant, Source, User, database
@@ -25,6 +24,8 @@ log = logging.getLogger(__name__)
 
 AGAIN_MINUTES = (1, 5, 15, 60, 240)
 """After a try that certainly did not leave."""
+POST_AGAIN_MINUTES = (*AGAIN_MINUTES, 720, 1_440, 1_440)
+"""The same of a webhook, which must not miss an end because it was away for a night."""
 LOST = timedelta(minutes=10)
 """A message that was claimed so long ago was being sent by a worker that is gone: nobody knows whether it left."""
 MOST_PEOPLE = 200
@@ -126,11 +127,10 @@ def still_true(message: AlertMessage) -> bool:
     alert = message.alert
     if alert is None or alert.turn != message.turn:
         return False
-    if message.kind == "fired":
+    if message.kind != "resolved":
         return bool(alert.state == "firing")
-    mine = AlertMessage.user.is_null() if message.user_id is None else AlertMessage.user == message.user_id
-    told = AlertMessage.select().where(AlertMessage.alert == alert, AlertMessage.turn == message.turn, AlertMessage.kind == "fired")
-    return bool(alert.state == "resolved") and bool(told.where(mine, AlertMessage.state << TOLD).exists())
+    others = [whom for whom in telling.owed([alert.id], but=message.id) if whom[1] == message.user_id]
+    return bool(alert.state == "resolved") and bool(others)
 
 
 def _told(alert: Alert, zone: str, now: datetime, ended: bool) -> words.Told:
@@ -146,7 +146,7 @@ def _claim(whose: Any, now: datetime) -> list[AlertMessage]:
         ids = [one.id for one in first]
         AlertMessage.update(taken).where(AlertMessage.id << ids, AlertMessage.state == "waiting").execute()
         mine = list(AlertMessage.select().where(AlertMessage.token == token).order_by(AlertMessage.id))
-        told = [one.alert_id for one in mine if one.kind == "fired"]
+        told = [one.alert_id for one in mine if one.kind in ("fired", "again")]
         Alert.update(told_at=now).where(Alert.id << told).execute()
     return mine
 
@@ -162,10 +162,11 @@ def _settle(messages: Sequence[AlertMessage], state: str, said: str, now: dateti
 def _ended(messages: Sequence[AlertMessage], sent: Sent, now: datetime) -> tuple[int, bool]:
     """Write how a send ended; (how many left, whether the other side is away)."""
     said = f"{sent.problem.headline}. {sent.problem.body} {sent.problem.server_said or ''}".strip() if sent.problem else "Taken."
-    if sent.outcome != "not_sent" or messages[0].tries > len(AGAIN_MINUTES):
+    again = AGAIN_MINUTES if messages[0].user_id is not None else POST_AGAIN_MINUTES
+    if sent.outcome != "not_sent" or messages[0].tries > len(again):
         _settle(messages, "refused" if sent.outcome == "not_sent" else sent.outcome, said, clock.now())
         return (len(messages) if sent.outcome == "sent" else 0), sent.outcome == "not_sent"
-    due = now + timedelta(minutes=AGAIN_MINUTES[messages[0].tries - 1])
+    due = now + timedelta(minutes=again[messages[0].tries - 1])
     for one in messages:
         mine = (AlertMessage.id == one.id) & (AlertMessage.token == one.token) & (AlertMessage.state == "sending")
         AlertMessage.update(state="waiting", token="", due_at=due, said=said[:300]).where(mine).execute()

@@ -76,10 +76,10 @@ def held(look: Look) -> Iterator[Finding]:
 def failed(look: Look) -> Iterator[Finding]:
     """Last runs that failed for good: by what stopped them they are of four rules."""
     columns = (Run.id, Run.public_id, Run.finished_at, Run.problem, Run.checkpoint, Integration.id, Integration.kind,
-               Integration.schedule, Source.id, Source.name, Source.merchant, Merchant.time_zone)  # fmt: skip
+               Integration.schedule, Integration.failures, Source.id, Source.name, Source.merchant, Merchant.time_zone)  # fmt: skip
     query: Any = Run.select(*columns).join(Integration, on=Integration.last_run_id == Run.id).join(Source).join(Merchant)
     for row in query.where(Run.state == "failed", works()).tuples():
-        run, public_id, at, problem, checkpoint, one, kind, schedule, source, name, merchant, zone = row
+        _run, public_id, at, problem, checkpoint, one, kind, schedule, failures, source, name, merchant, zone = row
         if checkpoint.get("given_up") and schedule:
             continue  # it may pass by itself, and something tries again; late tells of it if it does not
         rule, place, whole = _of(problem or {}, kind)
@@ -87,9 +87,12 @@ def failed(look: Look) -> Iterator[Finding]:
         untouched = "" if "stock" in told.get("body", "").lower() or kind not in FEEDS else f" {UNTOUCHED}"
         what = f"{KINDS[kind]} of {name}, {look.at(at, zone)}"
         key = f"source {source}" if whole else f"integration {one}"
-        body, mark = f"{what}: {told.get('body', '')}{untouched}".strip(), str(told.get("code", "")) if whole else f"run {run}"
-        headline = told.get("headline") or "A run failed"
-        yield Finding(merchant, rule, key, headline, body, source, mark=mark, facts={"run": public_id, "place": place, "integration": one})
+        times = failures if kind in FEEDS else 0  # only a feed's failures are counted anew after a good one
+        counted = f" It failed {times:,} times in a row." if times > 1 else ""
+        body = f"{what}: {told.get('body', '')}{untouched}{counted}".strip()
+        facts = {"run": public_id, "place": place, "integration": one} | ({"failed": times} if times > 1 else {})
+        headline, mark = told.get("headline") or "A run failed", str(told.get("code", ""))  # the same again is no news
+        yield Finding(merchant, rule, key, headline, body, source, mark=mark, facts=facts)
 
 
 def _of(problem: dict[str, Any], kind: str) -> tuple[str, str, bool]:
@@ -117,4 +120,4 @@ def zeroed(look: Look) -> Iterator[Finding]:
             continue
         body = f"The feed of {look.at(at, zone)} was applied: it took {gone:,} items to 0, and has {rows:,} rows. It can be reverted."
         yield Finding(merchant, "stock_collapsed", f"integration {one}", f"{gone:,} items of {name} went to 0", body, source,
-                      mark=f"run {run}", facts={"run": public_id, "place": "run"})  # fmt: skip
+                      mark=f"run {run}", facts={"run": public_id, "place": "run", "rows": rows})  # fmt: skip

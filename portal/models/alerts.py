@@ -62,7 +62,8 @@ Alert.add_index(Alert.state, Alert.id, where=Alert.state != "resolved", name="al
 class AlertMessage(Table):
     """What is to be told to one person or one webhook, made with the change that it tells of; unique by `key` within a merchant.
 
-    `kind`: fired, resolved or digest. `user` None: to the webhook of the workspace. `turn`: of the alert, as it was then.
+    `kind`: fired, again (a reminder, once a day), resolved or digest. `user` None: to the webhook of the workspace. `turn`: of the alert,
+    as it was then.
     `state`: waiting ─▶ sending ─▶ sent, refused, unknown (it may have arrived: it is never sent again) or dropped (no longer true, or
     nobody wants it). Whoever sends writes `token` first; `said`: what the server answered, or why it was dropped.
     """

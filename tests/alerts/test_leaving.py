@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,6 @@ from portal.errors import Invalid, Stale
 from portal.models import Alert, AlertMessage, AlertSettings, AlertWish, AnswerProblem, Merchant, Source, User
 from tests.alerts.noted import HOUR, MINUTE, NOW, Time, look, only, told
 from tests.conftest import PASSWORD
-from tests.connectors.json_server import JsonAnswers, serving
 from tests.outbox.mail_server import Mail
 from tests.servers import LOOPBACK
 from tests.together import eight_at_once
@@ -243,22 +242,6 @@ def test_wishes_are_judged_and_two_windows_do_not_overwrite_each_other(source: S
     with pytest.raises(Stale):
         wishes.save(owner, dict.fromkeys(("action", "warning", "news"), "digest"), 8, 0)
     assert (wishes.of(owner).action, wishes.of(member).version) == ("none", 0)
-
-
-@pytest.fixture
-def hook(source: Source, merchant: Merchant, mailing: Mail) -> Iterator[dict[str, Any]]:
-    """The merchant's address: what it got, and how it answers."""
-    got: dict[str, Any] = {"got": [], "status": 204}
-
-    class Door(JsonAnswers):
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
-            got["got"].append((dict(self.headers), self.heard()))
-            self.say(got["status"], None)
-
-    with serving(Door) as port:
-        settings.save_hook(merchant, f"http://{LOOPBACK}:{port}/alerts", "warning", 0, "owner")
-        got["secret"] = settings.make_secret(merchant, "owner")
-        yield got
 
 
 def test_a_webhook_is_verified_by_the_reference_library_and_told_once(
