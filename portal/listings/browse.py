@@ -28,6 +28,7 @@ SHOWS: dict[str, tuple[str, Callable[[Offer], bool]]] = {
     "no_stock": ("No stock", lambda one: one.quantity == 0 and one.state == "live"),
     "below_map": ("Below MAP", lambda one: one.is_below_map and one.state != "ended"),
     "foreign": ("Costs in another currency", lambda one: one.foreign == 1 and one.state != "ended"),
+    "foreign_map": ("MAP in another currency", lambda one: one.foreign_map == 1 and one.state != "ended"),
     "own_price": ("With its own price", lambda one: one.own_price is not None),
 }
 """What a list can be narrowed to beside a state -> its words, and which offers are meant."""

@@ -27,6 +27,7 @@ class Explained:
     items: Sequence[Item]
     map_price: int | None
     abroad: Sequence[str]
+    map_abroad: Sequence[str]
 
     @property
     def is_below_map(self) -> bool:
@@ -42,7 +43,14 @@ def explain(listing: Listing, rules: Rules | None = None) -> Explained:
     price = reckoning.price(rules, own, items)
     abroad = sorted({f"{one.source} ({one.currency})" for one in items if not one.left_out and one.cost and one.currency != rules.currency})
     quantity = reckoning.quantity(rules, own, items, price.value is not None)
-    return Explained(price, quantity, items, reckoning.lowest_allowed(rules.currency, items), abroad)
+    return Explained(
+        price,
+        quantity,
+        items,
+        reckoning.lowest_allowed(rules.currency, items),
+        abroad,
+        reckoning.not_compared(rules.currency, items),
+    )
 
 
 def items_of(rows: Sequence[Behind]) -> list[Item]:

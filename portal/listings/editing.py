@@ -54,6 +54,7 @@ def create(channel: Channel, product: Product, sku: str, who: str) -> Listing:
         if Listing.select().where(Listing.channel == channel.id, Listing.product == product.id).exists():
             raise Invalid({"product": f"{product.sku} is listed on {channel.name} already. A product is on a channel once."})
         made: Listing = _stored(sku, lambda: Listing.create(channel=channel, product=product, sku=sku, changed_by=who))
+        listing_rules.touch(channel.id)
         told = {"channel": channel.name, "product": product.sku, "sku": sku}
         audit.write(channel.merchant, who, "listing.create", "listing", made.public_id, after=told)
     return made
@@ -70,6 +71,7 @@ def change(listing: Listing, values: Mapping[str, str], version: int, who: str) 
         if not _stored(columns["sku"], lambda: Listing.update(_stamped(who, **columns)).where(mine).execute()):
             fresh = Listing.get_by_id(listing.id)
             raise Stale(fresh.changed_by, fresh.changed_at)
+        listing_rules.touch(listing.channel_id)
         audit.write(listing.channel.merchant, who, "listing.change", "listing", listing.public_id, before=before, after=columns)
 
 
@@ -105,6 +107,7 @@ def put(listing: Listing, state: str, who: str) -> None:
     with database.atomic():
         other = (Listing.id == listing.id) & (Listing.state != state)
         if Listing.update(_stamped(who, state=state)).where(other).execute():
+            listing_rules.touch(listing.channel_id)
             before, after = {"state": listing.state}, {"state": state}
             audit.write(listing.channel.merchant, who, "listing.state", "listing", listing.public_id, before=before, after=after)
 
@@ -113,6 +116,7 @@ def remove(listing: Listing, who: str) -> None:
     """Take it off the channel for good; the product stays."""
     with database.atomic():
         Listing.delete().where(Listing.id == listing.id).execute()
+        listing_rules.touch(listing.channel_id)
         before = {"channel": listing.channel.name, "sku": listing.sku, "product": listing.product.sku}
         audit.write(listing.channel.merchant, who, "listing.remove", "listing", listing.public_id, before=before)
 

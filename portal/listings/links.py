@@ -31,8 +31,10 @@ FORMS: Mapping[str, tuple[str, str, Callable[[Channel], Iterator[str]]]] = {
 }
 FRESH = timedelta(minutes=2)
 """A file that was made so lately answers further polls, so that whoever polls often costs little."""
-SHARE = 20
-"""A file is fresh at least so many times as long as making it took."""
+SHARE = 5
+"""A file is fresh at least so many times as long as making it took, so that this is never all that a machine does …"""
+LONGEST = timedelta(minutes=10)
+"""… but no longer than this, or twice as long as making it took: prices and stock change meanwhile. What a person mends counts at once."""
 SLOW = 5.0  # seconds from which on a file is made by the clock, before a shop has to wait for it
 _NOTED_EVERY = timedelta(minutes=1)
 _PLAIN = {200: "sent", 304: "told that nothing changed", 429: "asked to wait"}
@@ -52,7 +54,7 @@ class Published:
     @property
     def fresh_until(self) -> datetime:
         """Until when it answers polls without a look at the listings."""
-        return self.made_at + max(FRESH, timedelta(seconds=SHARE * self.took))
+        return self.made_at + min(max(FRESH, SHARE * timedelta(seconds=self.took)), max(LONGEST, 2 * timedelta(seconds=self.took)))
 
     def opened(self) -> IO[bytes]:
         """Its bytes; once it is open, a newer file in its place does no harm."""
@@ -124,7 +126,8 @@ def current(channel: Channel, form: str) -> Published:
     folder = _folder(channel)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     known = _known(folder, form)
-    return known if known is not None and known.fresh_until > clock.now() else _renewed(channel, form, folder, clock.now())
+    now, touched = clock.now(), _touched_at(channel)
+    return known if _is_fresh(known, now, touched) and known is not None else _renewed(channel, form, folder, now, touched)
 
 
 def keep_ready() -> int:
@@ -146,7 +149,8 @@ def keep_ready() -> int:
 def _kept_ready(channel: Channel, form: str, soon: datetime) -> bool:
     folder = _folder(channel)
     known = _known(folder, form)
-    if known is None or known.took < SLOW or known.fresh_until > soon:
+    touched = _touched_at(channel)
+    if known is None or known.took < SLOW or _is_fresh(known, soon, touched):
         return False
     with (folder / f"{form}.lock").open("w") as lock:
         try:
@@ -154,18 +158,28 @@ def _kept_ready(channel: Channel, form: str, soon: datetime) -> bool:
         except BlockingIOError:
             return False  # who has it makes the file
         known = _known(folder, form)
-        if known is None or known.fresh_until <= soon:
+        if not _is_fresh(known, soon, touched):
             _made(channel, form, folder, known)
             return True
     return False
 
 
-def _renewed(channel: Channel, form: str, folder: Path, until: datetime) -> Published:
+def _is_fresh(known: Published | None, until: datetime, touched: datetime | None) -> bool:
+    """Whether the file may be given until then: not too old, and made since a person last changed the listings."""
+    return known is not None and known.fresh_until > until and (touched is None or touched < known.made_at)
+
+
+def _touched_at(channel: Channel) -> datetime | None:
+    told: datetime | None = Channel.select(Channel.touched_at).where(Channel.id == channel.id).scalar()
+    return told
+
+
+def _renewed(channel: Channel, form: str, folder: Path, until: datetime, touched: datetime | None) -> Published:
     """A file that is fresh until then; the one that is there, where another process made it meanwhile."""
     with (folder / f"{form}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second poll waits for the file that the first one makes
         known = _known(folder, form)
-        return known if known is not None and known.fresh_until > until else _made(channel, form, folder, known)
+        return known if known is not None and _is_fresh(known, until, touched) else _made(channel, form, folder, known)
 
 
 def forget(channel: Channel) -> None:

@@ -157,6 +157,7 @@ def perform(work: Work) -> Outcome:
     }  # fmt: skip
     with work.transaction():
         mine = (ListingBatch.id == batch.id) & (ListingBatch.state == ACTS[act]) & (ListingBatch.run_id == work.run.id)
+        listing_rules.touch(batch.channel_id)
         if not ListingBatch.update(counts={**batch.counts, **told}, **endings[act]).where(mine).execute():
             raise LostLease(work.run.public_id)
     return Outcome("finished", {key: value for key, value in told.items() if key != "samples"})

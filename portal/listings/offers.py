@@ -28,7 +28,7 @@ class Offer(NamedTuple):
     """A listing as the channel offers it. `price`, `map_price`, `own_price`, `pushed_price`: ten-thousandths of the channel's currency.
 
     `price` is None where there is none; `quantity` is 0 then, and of a listing that is not live. `items`: how many count behind it.
-    `foreign`: 1 where a counting item has a cost in another currency, which is not used.
+    `foreign`: 1 where a counting item has a cost in another currency, which is not used; `foreign_map` the same of a MAP.
     """
 
     id: int
@@ -42,6 +42,7 @@ class Offer(NamedTuple):
     own_price: int | None
     items: int
     foreign: int
+    foreign_map: int
     master_sku: str
     product: str
     brand: str
@@ -121,17 +122,18 @@ def statement(rules: Rules, chosen: str) -> str:
                 min(CASE WHEN same = 1 AND cost > 0 THEN cost END) AS least, max(CASE WHEN same = 1 AND cost > 0 THEN cost END) AS most,
                 min(CASE WHEN same = 1 AND cost > 0 AND spare > 0 THEN cost END) AS stocked,
                 max(CASE WHEN same = 1 AND map_price > 0 THEN map_price END) AS floor,
-                max(CASE WHEN same = 0 AND cost > 0 THEN 1 ELSE 0 END) AS abroad
+                max(CASE WHEN same = 0 AND cost > 0 THEN 1 ELSE 0 END) AS abroad,
+                max(CASE WHEN same = 0 AND map_price > 0 THEN 1 ELSE 0 END) AS far
             FROM bounded GROUP BY id
         ), raw AS (
-            SELECT z.id, z.items, z.abroad, z.floor, {_price(price.factor, price.amount, cost)} AS made, {found} AS spare, z.waits
+            SELECT z.id, z.items, z.abroad, z.far, z.floor, {_price(price.factor, price.amount, cost)} AS made, {found} AS spare, z.waits
             FROM sums z
         ), floored AS (
-            SELECT id, items, abroad, floor, spare, waits, {_floored(price.map_floor)} AS made FROM raw
+            SELECT id, items, abroad, far, floor, spare, waits, {_floored(price.map_floor)} AS made FROM raw
         ), ended AS (
-            SELECT id, items, abroad, floor, spare, waits, {_ended(rules.ending, price.map_floor)} AS made FROM floored
+            SELECT id, items, abroad, far, floor, spare, waits, {_ended(rules.ending, price.map_floor)} AS made FROM floored
         ), told AS (
-            SELECT l.*, e.items, e.abroad, e.floor, e.waits, e.spare - coalesce(l.buffer, {int(units.buffer)}) AS rest,
+            SELECT l.*, e.items, e.abroad, e.far, e.floor, e.waits, e.spare - coalesce(l.buffer, {int(units.buffer)}) AS rest,
                 coalesce(l.cap, {int(MOST_UNITS if units.cap is None else units.cap)}) AS top,
                 coalesce(l.price, CASE WHEN e.made BETWEEN {CENT} AND {MOST_PRICE} THEN e.made END) AS worth
             FROM ended e JOIN listing l ON l.id = e.id
@@ -142,7 +144,7 @@ def statement(rules: Rules, chosen: str) -> str:
         SELECT t.id, t.public_id, t.sku, coalesce(t.title, p.title), t.worth, {
         _whole("CASE WHEN t.state <> 'live' OR t.worth IS NULL THEN 0 WHEN t.units > t.top THEN t.top ELSE t.units END")
     },
-            t.state, t.floor, t.price, t.items, t.abroad, p.sku, p.public_id, p.brand, p.gtin, p.mpn, p.images, t.their_id,
+            t.state, t.floor, t.price, t.items, t.abroad, t.far, p.sku, p.public_id, p.brand, p.gtin, p.mpn, p.images, t.their_id,
             t.pushed_price, t.pushed_quantity
         FROM counted t JOIN product p ON p.id = t.product_id ORDER BY t.sku
     """
@@ -174,7 +176,8 @@ def _big(number: int) -> str:
 
 
 def _floored(used: bool) -> str:
-    return "CASE WHEN floor > made THEN floor ELSE made END" if used else "made"
+    """None where a MAP is in another currency: whatever is made could be below it."""
+    return "CASE WHEN far = 1 THEN NULL WHEN floor > made THEN floor ELSE made END" if used else "made"
 
 
 def _ended(ending: int, floor: bool) -> str:

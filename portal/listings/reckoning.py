@@ -57,19 +57,31 @@ def lowest_allowed(currency: str, items: Sequence[Item]) -> int | None:
     return max((one.map_price for one in items if not one.left_out and one.currency == currency and one.map_price), default=None)
 
 
+def not_compared(currency: str, items: Sequence[Item]) -> list[str]:
+    """MAPs of counting items in other currencies, each as "MAP 12.00 EUR of Kestrel": nothing is converted."""
+    abroad = [one for one in items if not one.left_out and one.currency != currency and (one.map_price or 0) > 0]
+    return sorted({f"MAP {amount(one.map_price or 0)} {one.currency} of {one.source}" for one in abroad})
+
+
 def price(rules: Rules, own: Own, items: Sequence[Item]) -> Told:
-    """The price: its own as it is, else by the rule, which gives none where no counting item has a cost in the channel's currency."""
-    least = lowest_allowed(rules.currency, items)
+    """The price: its own as it is, else by the rule, which gives none where no counting item has a cost in the channel's currency.
+
+    Nor where it must not be below a MAP that is in another currency.
+    """
+    least, abroad = lowest_allowed(rules.currency, items), not_compared(rules.currency, items)
+    unknown = f"{' and '.join(abroad)} {'is' if len(abroad) == 1 else 'are'} not compared: nothing is converted"
     if own.price is not None:
         below = f", below MAP {amount(least)}" if least is not None and own.price < least else ""
-        return Told(own.price, [f"its own price {amount(own.price)}{below}"])
+        return Told(own.price, [f"its own price {amount(own.price)}{below}{f'; {unknown}' if abroad else ''}"])
     if not rules.price.factor:
         return Told(None, ["the channel has no price rule yet"])
+    if abroad and rules.price.map_floor:
+        return Told(None, [_why_no_floor(rules, items)])
     used = _used(rules, items)
     if used is None or used.cost is None:
         return Told(None, [_why_no_cost(rules, items)])
     raw = (used.cost * rules.price.factor + FACTOR_SCALE // 2) // FACTOR_SCALE
-    steps = [_first(rules, used, raw)]
+    steps = [*([unknown] if abroad else []), _first(rules, used, raw)]
     if rules.price.amount:
         steps.append(f"{amount(raw)} + {amount(rules.price.amount)} = {amount(raw + rules.price.amount)}")
         raw += rules.price.amount
@@ -84,6 +96,17 @@ def price(rules: Rules, own: Own, items: Sequence[Item]) -> Told:
     if value < CENT:
         return Told(None, [*steps, "less than 0.01, so it is not offered"])
     return Told(value, steps)
+
+
+def _why_no_floor(rules: Rules, items: Sequence[Item]) -> str:
+    named = " and ".join(
+        sorted(
+            f"{one.source} names MAP {amount(one.map_price or 0)} {one.currency}"
+            for one in items
+            if not one.left_out and one.currency != rules.currency and (one.map_price or 0) > 0
+        )
+    )
+    return f"{named}, which is not converted, so a price by rule might be below it: give it its own price, or let the rule go below MAP"
 
 
 def _used(rules: Rules, items: Sequence[Item]) -> Item | None:

@@ -222,10 +222,15 @@ def keep(channel: Channel, version: int, who: str, currency: str = "", **setting
     """Write settings of the channel beside those that it has. Raises Stale."""
     with database.atomic():
         columns = {"settings": {**channel.settings, **settings}, "currency": currency or channel.currency}
-        stamped = {**columns, "version": Channel.version + 1, "changed_at": clock.now(), "changed_by": who}
+        stamped = {**columns, "version": Channel.version + 1, "changed_at": clock.now(), "changed_by": who, "touched_at": clock.now()}
         if not Channel.update(stamped).where(Channel.id == channel.id, Channel.version == version).execute():
             fresh = Channel.get_by_id(channel.id)
             raise Stale(fresh.changed_by, fresh.changed_at)
+
+
+def touch(channel_id: int) -> None:
+    """A person changed listings of the channel: its next fetch gets a file that was made since. Joins the open transaction."""
+    Channel.update(touched_at=clock.now()).where(Channel.id == channel_id).execute()
 
 
 def in_words(rules: Rules) -> str:

@@ -20,6 +20,8 @@ class Channel(Table):
     fulfillment and is listed as none. NULL for csv and feed, from which nothing is asked. `state`: open or removed.
     `currency`: of every price of its listings. `take_from`: orders placed before are not taken.
     `seen_until`: all changes in the store up to then were read. `settings`: of its kind, explained by portal.channels.
+    `touched_at`: when a person last changed its listings or their rules; `shown_at`: of which moment the newest of its files is that a
+    shop fetched or a person downloaded.
     """
 
     id = BigAutoField()
@@ -37,6 +39,8 @@ class Channel(Table):
     created_at = UtcTime(default=now)
     changed_at = UtcTime(default=now)
     changed_by = CharField(max_length=254, default="")
+    touched_at = UtcTime(null=True)
+    shown_at = UtcTime(null=True)
 
     class Meta:
         indexes = ((("merchant", "state", "id"), False),)

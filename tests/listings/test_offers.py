@@ -57,7 +57,19 @@ def test_a_price_is_never_made_of_another_currency_and_that_is_said() -> None:
     price, quantity = told([Item("Rhein", "R-1", 9, cost=80_000, currency="EUR")])
     assert price.value is None and "its costs are in EUR, which are not converted" in price.steps[-1]
     assert quantity.value == 0 and quantity.steps[-1] == "there is no price → 0"
-    assert told([Item("Rhein", "R-1", 9, cost=10, map_price=9_990_000, currency="EUR"), NORTH])[0].value == 169_900
+    assert told([Item("Rhein", "R-1", 9, cost=10, currency="EUR"), NORTH])[0].value == 169_900
+
+
+def test_a_map_in_another_currency_is_said_and_nothing_is_priced_by_rule_that_might_be_below_it() -> None:
+    both = [Item("Rhein", "R-1", 9, cost=10, map_price=9_990_000, currency="EUR"), NORTH]
+    price, quantity = told(both)
+    assert (price.value, quantity.value) == (None, 0)
+    assert "Rhein names MAP 999.00 EUR, which is not converted" in price.steps[-1] and "its own price" in price.steps[-1]
+    price, _ = told(both, own=Own(price=150_000))
+    assert price.value == 150_000 and "MAP 999.00 EUR of Rhein is not compared" in price.steps[0]
+    price, _ = told(both, map_floor="")
+    assert price.value == 169_900 and any("MAP 999.00 EUR of Rhein is not compared" in step for step in price.steps)
+    assert told([replace(both[0], left_out="archived"), NORTH])[0].value == 169_900
 
 
 @pytest.mark.parametrize("other", [Item("Rhein", "R-1", 7, cost=900_000, currency="EUR"), Item("Rhein", "R-1", 7)])
@@ -159,6 +171,7 @@ def test_the_sql_says_what_the_model_says(merchant: Any, make_source: Callable[.
             assert (offer.price, offer.quantity) == (model.price.value, model.quantity.value), (model.price.steps, model.quantity.steps)
             assert offer.map_price == model.map_price and offer.is_below_map == model.is_below_map
             assert offer.items == sum(not one.left_out for one in model.items) and bool(offer.foreign) == bool(model.abroad)
+            assert bool(offer.foreign_map) == bool(model.map_abroad)
             transaction.rollback()
 
     same()

@@ -14,7 +14,7 @@ import pytest
 
 from portal import channels, clock
 from portal.listings import editing, links, offers
-from portal.models import Channel, FeedLink, Listing, Product
+from portal.models import Channel, FeedLink, InventoryItem, Listing, Product
 from portal.web import channel_files
 from tests.catalogue.stock import done
 from tests.listings.goods import RULES, WHO, goods, listed, ruled, shop
@@ -145,10 +145,11 @@ def test_a_shop_polls_and_is_told_only_what_changed(client: Any, anonymous: Any,
     anonymous.get(f"{feed}.csv", headers={"If-None-Match": first.headers["ETag"]})
     after = everything()
     assert {name for name in before if before[name] != after[name]} <= {"FeedLink"}, "a poll is noted, and nothing else"
-    ruled(channel, markup="2", ending="-1")
-    assert rows(anonymous.get(f"{feed}.csv"))[0]["Price"] == "1.99", "made less than two minutes ago"
+    InventoryItem.update(quantity=41).execute()
+    assert rows(anonymous.get(f"{feed}.csv"))[0]["Quantity"] != "41", "made less than two minutes ago"
     now = clock.now()
-    monkeypatch.setattr(clock, "now", lambda: now + timedelta(minutes=3))
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(minutes=1))
+    ruled(channel, markup="2", ending="-1")
     changed = anonymous.get(f"{feed}.csv", headers={"If-None-Match": first.headers["ETag"]})
     assert changed.status_code == 200 and rows(changed)[0]["Price"] == "2.00"
     assert changed.last_modified > first.last_modified
@@ -183,7 +184,21 @@ def test_a_file_that_takes_long_is_made_before_it_is_asked_for(
     assert rows(anonymous.get(f"{feed}.csv"))[0]["Price"] == "2.00"
     made = links.current(channel, "csv")
     assert made.fresh_until == made.made_at + links.FRESH
-    assert replace(made, took=30.0).fresh_until == made.made_at + timedelta(minutes=10)
+    assert replace(made, took=30.0).fresh_until == made.made_at + timedelta(seconds=150)
+    assert replace(made, took=200.0).fresh_until == made.made_at + timedelta(minutes=10)
+    assert replace(made, took=900.0).fresh_until == made.made_at + timedelta(minutes=30), "else it would be made without end"
+
+
+def test_what_a_person_mends_is_in_the_next_fetch(client: Any, anonymous: Any, north: Any, merchant: Any) -> None:
+    channel, feed = linked(client, merchant, north)
+    price = rows(anonymous.get(f"{feed}.csv"))[0]["Price"]
+    one = Listing.select().order_by(Listing.sku).first()
+    editing.change(editing.find(channel, one.public_id), {"sku": one.sku, "price": "77.00"}, one.version, WHO)
+    assert (price, rows(anonymous.get(f"{feed}.csv"))[0]["Price"]) == (price, "77.00") and price != "77.00"
+    tag = anonymous.get(f"{feed}.csv").headers["ETag"]
+    assert anonymous.get(f"{feed}.csv", headers={"If-None-Match": tag}).status_code == 304, "it is made once, not at each poll"
+    editing.put(editing.find(channel, one.public_id), "paused", WHO)
+    assert rows(anonymous.get(f"{feed}.csv"))[0]["Quantity"] == "0"
 
 
 def test_a_wrong_address_tells_nothing_and_another_ends_the_one_before(
