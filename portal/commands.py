@@ -23,6 +23,7 @@ REFUSED = 4
 ELSEWHERE = {
     "import-feed": "portal.feed_commands", "sync": "portal.feed_commands", "check-supplier": "portal.supplier_commands",
     "sending": "portal.sending_commands", "plan": "portal.plan_commands",
+    **dict.fromkeys(("staff-add", "staff-end"), "portal.support_commands"),
     **dict.fromkeys(("backup", "doctor", "restore", "scheduler", "web", "worker"), "portal.operation_commands"),
     **dict.fromkeys(
         ("plans", "plan-set", "plan-give", "plan-decline", "billing-set", "invoice-issue", "invoices", "invoice-paid", "invoice-credit",

@@ -3,60 +3,71 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from peewee import IntegrityError
 
 from portal import clock
-from portal.models import FormToken, Session, User, database
+from portal.models import FormToken, Session, StaffFormToken, StaffPerson, StaffSession, User, database
 
 ABANDONED_AFTER = timedelta(seconds=30)  # a worker that died in the middle leaves its claim behind
 KEEP_FOR = timedelta(days=1)
 
+Person = User | StaffPerson
 
-def claim(user: User, token: str) -> bool:
+
+def _table(user: Person) -> Any:
+    return StaffFormToken if isinstance(user, StaffPerson) else FormToken
+
+
+def claim(user: Person, token: str) -> bool:
     """Whether this is the first time that `user` sends the form `token` (at most 64 characters count)."""
     key = token[:64]
     cutoff = clock.now() - ABANDONED_AFTER
-    own = (FormToken.user == user) & (FormToken.token == key)
-    FormToken.delete().where(own & FormToken.location.is_null() & (FormToken.at < cutoff)).execute()
+    table = _table(user)
+    own = (table.user == user) & (table.token == key)
+    table.delete().where(own & table.location.is_null() & (table.at < cutoff)).execute()
     try:
         with database.atomic():
-            FormToken.create(user=user, token=key, at=clock.now())
+            table.create(user=user, token=key, at=clock.now())
     except IntegrityError:
         return False
     return True
 
 
-def settle(user: User, token: str, location: str) -> None:
+def settle(user: Person, token: str, location: str) -> None:
     """Keep where the first answer led, for the same form sent again. Also drops receipts older than a day."""
-    own = (FormToken.user == user) & (FormToken.token == token[:64])
-    FormToken.update(location=location).where(own).execute()
-    FormToken.delete().where((FormToken.user == user) & (FormToken.at < clock.now() - KEEP_FOR)).execute()
+    table = _table(user)
+    own = (table.user == user) & (table.token == token[:64])
+    table.update(location=location).where(own).execute()
+    table.delete().where((table.user == user) & (table.at < clock.now() - KEEP_FOR)).execute()
 
 
-def release(user: User, token: str) -> None:
+def release(user: Person, token: str) -> None:
     """Forget a claim whose form was not accepted, so that it can be mended and sent again."""
-    FormToken.delete().where((FormToken.user == user) & (FormToken.token == token[:64])).execute()
+    table = _table(user)
+    table.delete().where((table.user == user) & (table.token == token[:64])).execute()
 
 
-def outcome(user: User, token: str) -> tuple[bool, str | None]:
+def outcome(user: Person, token: str) -> tuple[bool, str | None]:
     """(still claimed, location): location is None while the first answer is being worked on."""
-    row = FormToken.get_or_none((FormToken.user == user) & (FormToken.token == token[:64]))
+    table = _table(user)
+    row = table.get_or_none((table.user == user) & (table.token == token[:64]))
     return (False, None) if row is None else (True, row.location)
 
 
-def leave_notice(session: Session, words: str, at: datetime) -> None:
+def leave_notice(session: Session | StaffSession, words: str, at: datetime) -> None:
     """Words for the next page that this session opens."""
     notice = {"words": words[:300], "at": at.isoformat()}
-    Session.update(notice=notice).where(Session.id == session.id).execute()
+    type(session).update(notice=notice).where(type(session).id == session.id).execute()
 
 
-def take_notice(session: Session, at: datetime, lasts: int) -> str:
+def take_notice(session: Session | StaffSession, at: datetime, lasts: int) -> str:
     """The words left, once; nothing when they are older than `lasts` seconds."""
     notice = session.notice
     if not notice:
         return ""
     session.notice = None
-    Session.update(notice=None).where(Session.id == session.id).execute()
+    type(session).update(notice=None).where(type(session).id == session.id).execute()
     fresh = at - datetime.fromisoformat(notice["at"]) <= timedelta(seconds=lasts)
     return str(notice["words"]) if fresh else ""

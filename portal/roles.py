@@ -43,11 +43,15 @@ ROLES: dict[str, Role] = {
 """Every role, the mightiest first."""
 
 
+VISITORS: dict[str, frozenset[str]] = {"support": frozenset({"see"}), "support_writer": frozenset({"see", "operate", "configure"})}
+"""Rights of support staff who view a workspace: to look, and with the merchant's grant to change; never credentials or deletion."""
+
+
 def may(role: str, right: str) -> bool:
     """Whether people of `role` have `right`. A role that is not known has none. Raises KeyError for a right that is not known."""
     if right not in RIGHTS:
         raise KeyError(f"there is no right {right!r}: portal/roles.py lists {', '.join(RIGHTS)}")
-    return role in ROLES and right in ROLES[role].rights
+    return right in (ROLES[role].rights if role in ROLES else VISITORS.get(role, frozenset()))
 
 
 def holders(right: str) -> list[str]:

@@ -15,14 +15,30 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from portal.models import AlertSettings, Authenticator, Channel, FeedLink, Merchant, SealedSecret, Source, User, Webhook, database
+from portal.models import (
+    AlertSettings,
+    Authenticator,
+    Channel,
+    FeedLink,
+    Merchant,
+    SealedSecret,
+    Source,
+    StaffPerson,
+    User,
+    Webhook,
+    database,
+)
 from portal.records import Secret
+
+Owner = Merchant | StaffPerson
+"""Whose data key seals: a merchant's, or that of one of the support staff, who belong to none."""
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
 FORM = "v1"
 WEBHOOK_FIELDS = ("webhook address", "webhook secret")
 FEED_FIELD = "feed link"
+STAFF_FIELD = "authenticator"
 ALERT_PLACE = ("alerts", "webhook secret")
 """Where the secret of the webhook for alerts is sealed to."""
 WRAPPED_FOR = b"quayside data key"
@@ -50,13 +66,13 @@ class Vault:
         """The same data key, wrapped by the first key of the file. Raises VaultError."""
         return self._wrap(self._unwrap(wrapped))
 
-    def seal(self, merchant: Merchant, source: str, field: str, text: str) -> str:
+    def seal(self, merchant: Owner, source: str, field: str, text: str) -> str:
         """Encrypt `text` for this merchant, source (public id) and field; it opens nowhere else."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = AESGCM(self._unwrap(merchant.data_key)).encrypt(nonce, text.encode(), _place(merchant, source, field))
         return f"{FORM}.{_encode(nonce + sealed)}"
 
-    def unseal(self, merchant: Merchant, source: str, field: str, sealed: str) -> Secret:
+    def unseal(self, merchant: Owner, source: str, field: str, sealed: str) -> Secret:
         """The text again. Raises VaultError when it was altered or belongs to another merchant, source or field."""
         raw = _decode(sealed, parts=2)
         key = AESGCM(self._unwrap(merchant.data_key))
@@ -127,12 +143,12 @@ def new_data_key() -> str:
     return current().new_data_key()
 
 
-def seal(merchant: Merchant, source: str, field: str, text: str) -> str:
+def seal(merchant: Owner, source: str, field: str, text: str) -> str:
     """`Vault.seal` of the current vault."""
     return current().seal(merchant, source, field, text)
 
 
-def unseal(merchant: Merchant, source: str, field: str, sealed: str) -> Secret:
+def unseal(merchant: Owner, source: str, field: str, sealed: str) -> Secret:
     """`Vault.unseal` of the current vault. Raises VaultError."""
     return current().unseal(merchant, source, field, sealed)
 
@@ -148,13 +164,16 @@ def rotate(vault: Vault) -> int:
     for merchant in Merchant.select(Merchant.id, Merchant.data_key):
         Merchant.update(data_key=vault.rewrap(merchant.data_key)).where(Merchant.id == merchant.id).execute()
         count += 1
+    for person in StaffPerson.select(StaffPerson.id, StaffPerson.data_key):
+        StaffPerson.update(data_key=vault.rewrap(person.data_key)).where(StaffPerson.id == person.id).execute()
     return count
 
 
 def drop_unused(vault: Vault) -> int:
     """Take keys out of the file that no data key needs any more; how many. The first one always stays."""
     fresh = Vault(vault.path)
-    needed = {fresh.key_of(m.data_key) for m in Merchant.select(Merchant.data_key)} | {fresh.key_ids[0]}
+    wrapped = [one.data_key for table in (Merchant, StaffPerson) for one in table.select(table.data_key)]
+    needed = {fresh.key_of(one) for one in wrapped} | {fresh.key_ids[0]}
     lines = [_encode(key) for key_id, key in fresh._keys.items() if key_id in needed]
     _replace(vault.path, HEADING + "".join(f"{line}\n" for line in lines))
     vault._keys = _read(vault.path)
@@ -176,6 +195,12 @@ def verify(vault: Vault) -> tuple[int, list[str]]:
                 opened += 1
             except VaultError as problem:
                 problems.append(f"Workspace {merchant.public_id}: {problem}")
+    for person in StaffPerson.select():
+        try:
+            vault.unseal(person, person.public_id, STAFF_FIELD, person.sealed_key)
+            opened += 1
+        except VaultError as problem:
+            problems.append(f"Support staff {person.email}: {problem}")
     return opened, problems
 
 
@@ -213,7 +238,7 @@ def check(vault: Vault) -> None:
         vault._unwrap(newest.data_key)
 
 
-def _place(merchant: Merchant, source: str, field: str) -> bytes:
+def _place(merchant: Owner, source: str, field: str) -> bytes:
     parts = (merchant.public_id, source, field)
     if any("|" in part for part in parts):
         raise VaultError("A source id or field name holds a | character")

@@ -264,10 +264,12 @@ def purge_deleted_sources() -> None:
 def tidy_accounts() -> None:
     """Take out ended sessions, old sign-in tries, spent form tokens and links that ended."""
     from portal import accounts, person_links
+    from portal.support import staff
 
     with database.connection_context():
         accounts.tidy()
         person_links.tidy()
+        staff.tidy()
 
 
 @letters.task()

@@ -44,6 +44,7 @@ ROOT_MODULES = {
     "portal.operation_commands",
     "portal.gunicorn_conf",
     "portal.billing_commands",
+    "portal.support_commands",
     "portal.launcher",
     "portal.parts",
     "portal.demo_supplier",

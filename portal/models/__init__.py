@@ -75,6 +75,7 @@ from portal.models.sources import (
     SealedSecret,
     Source,
 )
+from portal.models.support import SourceReset, StaffFormToken, StaffPerson, StaffSession, SupplierOutage, SupportGrant, SupportView
 from portal.models.webhooks import Webhook, WebhookDelivery, WebhookSeen
 
 TABLES: list[type[Table]] = [
@@ -83,6 +84,7 @@ TABLES: list[type[Table]] = [
     MappingVersion,
     Run, RunMessage, Document, RunFile, Exchange,
     InventoryItem, FreshRow, StagedRow, PlanRow, InventoryChange, SetAsideRow, ItemPin, FeedState, StaleRecord,
+    StaffPerson, StaffSession, StaffFormToken, SupportView, SupportGrant, SourceReset, SupplierOutage,
     UnknownSku, PlanLimit, UsageDay, Exclusion, ExclusionSku, KeptOutChange, Webhook, WebhookDelivery, WebhookSeen,
     OrderFile, Order, OrderLine,
     FulfillmentRequest, RequestLine, RequestEvent, CommittedStock, AnswerProblem, ShippingCode, ApiToken, ApiAnswer,
@@ -98,6 +100,7 @@ TABLES: list[type[Table]] = [
 ]  # fmt: skip
 
 __all__ = [
+    "SourceReset", "StaffFormToken", "StaffPerson", "StaffSession", "SupplierOutage", "SupportGrant", "SupportView",
     "TABLES", "Authenticator", "Passkey", "PersonLink", "RecoveryCode", "Alert", "AlertMessage", "AlertSettings", "AlertWish",
     "AnswerProblem", "ApiAnswer", "ApiToken", "AuditLine", "AutomaticLinking", "BulkAct", "BulkItem", "Channel", "ChannelAttempt",
     "CatalogueCount",

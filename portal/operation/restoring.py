@@ -21,7 +21,7 @@ from psycopg import sql
 
 from portal import audit, clock, config, raw_files, recovery, vault
 from portal.errors import Refused
-from portal.models import Merchant, OperatorNote, Session, database
+from portal.models import Merchant, OperatorNote, Session, StaffSession, database
 from portal.operation import backup, notes, snapshot
 from portal.outbox import restored, stops
 
@@ -98,6 +98,7 @@ def restore(folder: Path, key: Path | None = None) -> Proof:
     with _connected(), database.atomic():
         doubts = restored.note_doubts()
         stops.restored(WHY.format(at=proof.made_at[:16].replace("T", " ")))
+        StaffSession.delete().execute()
         Session.delete().execute()  # one that was ended since would be open again
         recovery.after_restore()
         OperatorNote.delete().execute()

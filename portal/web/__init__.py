@@ -84,6 +84,9 @@ BLUEPRINTS: tuple[str, ...] = (
     "usage",
     "probes",
     "operate",
+    "staff",
+    "staff_acts",
+    "support",
 )
 
 

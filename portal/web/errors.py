@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from flask import Flask, Response, current_app, render_template
+from flask import Flask, Response, current_app, g, render_template
 from htmx_flask import request
 from werkzeug.exceptions import HTTPException
 
@@ -63,6 +63,8 @@ def install(app: Flask) -> None:
 def answer(status: int, words: Words | None = None, body: str = "", reference: str = "") -> Response:
     """The page for `status`; for htmx a fragment aimed at the notice place of the page it is on."""
     chosen = words or PAGES.get(status) or PAGES[400]
+    if g.get("staff") is not None and g.get("viewing") is None:
+        chosen = replace(chosen, act="Go to the console", act_at="/staff")
     limit = filters.size(current_app.config["PORTAL"].max_feed_bytes)
     text = body or chosen.body.format(limit=limit)
     return _shaped("errors/page.html", "errors/_notice.html", status, words=chosen, body=text, status=status, reference=reference)

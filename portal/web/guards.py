@@ -18,7 +18,8 @@ from flask import Flask, Response, current_app, g, url_for
 from htmx_flask import request
 
 from portal import accounts, audit, clock, receipts, two_step
-from portal.errors import NotFound, Refused
+from portal.errors import Forbidden, NotFound, Refused
+from portal.support import staff, views
 from portal.web import addresses
 from portal.web.render import go, wants_fragment
 
@@ -73,6 +74,17 @@ def takes_files(view: View) -> View:
     return view
 
 
+def for_staff(view: View) -> View:
+    """Only for signed-in support staff, who have no workspace. A merchant's people find nothing there, byte for byte."""
+    view.is_for_staff = True  # type: ignore[attr-defined]
+    return view
+
+
+def is_for_staff(endpoint: str | None) -> bool:
+    """Whether that view is of the support console."""
+    return bool(getattr(current_app.view_functions.get(endpoint or ""), "is_for_staff", False))
+
+
 def staff_only(view: View) -> View:
     """Only people who run the installation or support it; for everybody else nothing is there, byte for byte."""
 
@@ -90,6 +102,8 @@ def proved_recently(view: View) -> View:
 
     @wraps(view)
     def guarded(**values: Any) -> Any:
+        if g.viewing is not None:
+            raise Forbidden("Support staff never do this for a workspace.")
         if clock.now() - g.session.proved_at > PROOF_LASTS:
             return go(url_for("auth.prove", next=way_back()))
         return view(**values)
@@ -112,8 +126,9 @@ def once(view: View) -> View:
 
 def _first_or_same(view: Callable[..., Any], values: dict[str, Any], token: str) -> Any:
     deadline = time.monotonic() + WAIT_FOR_TWIN
-    while not receipts.claim(g.user, token):
-        claimed, location = receipts.outcome(g.user, token)
+    person = g.staff or g.user
+    while not receipts.claim(person, token):
+        claimed, location = receipts.outcome(person, token)
         if claimed and location is not None:
             return go(location) if location else go(way_back())
         if time.monotonic() > deadline:
@@ -126,8 +141,8 @@ def _first_or_same(view: Callable[..., Any], values: dict[str, Any], token: str)
         accepted = response.status_code < 400
     finally:
         if not accepted:
-            receipts.release(g.user, token)
-    receipts.settle(g.user, token, response.headers.get("HX-Redirect") or response.headers.get("Location") or "")
+            receipts.release(person, token)
+    receipts.settle(person, token, response.headers.get("HX-Redirect") or response.headers.get("Location") or "")
     return response
 
 
@@ -138,7 +153,7 @@ def is_for_machines() -> bool:
 
 def nobody() -> None:
     """Begin a request with nobody signed in, so that even a failure before the session is read has a page."""
-    g.session = g.user = g.merchant = None
+    g.session = g.user = g.merchant = g.staff = g.staff_session = g.viewing = None
     audit.acting(audit.Place(request.remote_addr or "", request.user_agent.string))
 
 
@@ -150,12 +165,42 @@ def load_session() -> None:
     session = accounts.session_for(token) if token else None
     if session is not None:
         g.session, g.user, g.merchant = session, session.user, session.user.merchant
+    elif token := request.cookies.get(cookie_name("staff"), ""):
+        _load_staff(token)
+
+
+def _load_staff(token: str) -> None:
+    """Support staff: on their console as themselves; elsewhere only inside a view, as a visitor of that workspace."""
+    session = staff.session_for(token)
+    if session is None:
+        return
+    place = audit.Place(request.remote_addr or "", request.user_agent.string, staff=True)
+    if is_for_staff(request.endpoint):
+        audit.acting(place)
+        g.staff, g.staff_session = session.staff, session
+        return
+    view = views.of(session.staff)
+    public = getattr(current_app.view_functions.get(request.endpoint or ""), "is_public", False)
+    if public:
+        return
+    audit.acting(place)
+    if view is None:
+        views.note_refused(session.staff, request.endpoint or request.path, request.method, place.address)
+    else:
+        g.viewing, g.staff, g.session = view, session.staff, session
+        g.user, g.merchant = views.visitor(view), view.merchant
 
 
 def require_sign_in() -> Response | None:
     """Send everyone who is not signed in to the sign-in page, and back to where they were afterwards. Raises Ended."""
     view = current_app.view_functions.get(request.endpoint or "")
     if getattr(view, "is_public", False):
+        return None
+    if is_for_staff(request.endpoint):
+        if g.session is not None:
+            raise NotFound("page")  # of a workspace: for its people nothing is there
+        return None if g.staff is not None else to_sign_in()
+    if g.viewing is not None:
         return None
     if g.session is not None:
         lacks = view is not None and request.endpoint not in SETTING_UP and two_step.must_set_up(g.user)
@@ -195,8 +240,9 @@ def refuse_forged() -> None:
 
 def csrf_token() -> str:
     """What forms of this session carry. Before sign-in: the value of a cookie made with the sign-in page."""
-    if g.get("session") is not None:
-        return str(g.session.csrf)
+    for session in (g.get("session"), g.get("staff_session")):
+        if session is not None:
+            return str(session.csrf)
     return str(g.get("new_form_cookie") or request.cookies.get(cookie_name("form"), ""))
 
 
@@ -245,7 +291,7 @@ def local_path(text: str | None) -> str:
 def way_back() -> str:
     """A page (GET) of ours to return to: this address, or the page that sent the form."""
     if request.method in SAFE_METHODS and not wants_fragment():
-        if request.url_rule is None:  # nothing to see there, so do not come back to it
+        if request.url_rule is None or is_for_staff(request.endpoint):  # nothing to see there, so do not come back to it
             return "/"
         return local_path(request.full_path.rstrip("?"))
     page = urlsplit(request.htmx.current_url or request.referrer or "")

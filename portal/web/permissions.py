@@ -28,6 +28,8 @@ from portal.listings import editing, making
 from portal.orders import changing, files
 from portal.requests import listing as requests
 from portal.shipments import listing as shipments
+from portal.support import views
+from portal.web import guards
 from portal.web.rights import RIGHT_OF
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -83,8 +85,11 @@ def require() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or g.user is None or getattr(view, "is_public", False):
         return
+    if guards.is_for_staff(request.endpoint):
+        return
     right = right_of(request.endpoint or "", request.method)
-    if may(right):
+    only_looks = g.viewing is not None and request.method not in SAFE_METHODS and g.user.role != views.WRITES
+    if may(right) and not only_looks:
         return
     for name in request.view_args or {}:
         if name.endswith("_id"):
@@ -122,11 +127,15 @@ def may_reach(address: str, method: str = "GET") -> bool:
         endpoint, _ = current_app.url_map.bind(request.host).match(urlsplit(address).path, method)
     except HTTPException:
         return True
+    if guards.is_for_staff(endpoint):
+        return g.staff is not None
     return getattr(current_app.view_functions[endpoint], "is_public", False) or may_open(endpoint, method)
 
 
 def why_not(right: str) -> str:
     """What the signed-in person lacks, and whom to ask."""
+    if g.viewing is not None:
+        return f"You view {g.merchant.name} as support. That includes looking, and what an owner lets support change; not this."
     names = people.who_may(g.merchant, right)
     ask = f"Ask {roles.whom_to_ask(right)}" + (f", such as {names[0]}" if names else "")
     return f"“{roles.RIGHTS[right]}” is not part of your role here, {roles.word(g.user.role)}. {ask}."

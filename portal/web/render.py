@@ -60,8 +60,9 @@ def render(page: str, fragment: str | None = None, status: int = 200, **context:
 def saved(location: str, notice: str | None = None) -> Response:
     """The answer to a POST that worked: go to `location`, where `notice` is shown once ("" for none)."""
     words = filters.saved_now() if notice is None else notice
-    if words and g.session:
-        receipts.leave_notice(g.session, words, clock.now())
+    session = g.session or g.staff_session
+    if words and session:
+        receipts.leave_notice(session, words, clock.now())
     return go(location)
 
 
@@ -74,7 +75,8 @@ def go(location: str) -> Response:
 
 def notice_now() -> str:
     """The words left by the last save, once."""
-    return receipts.take_notice(g.session, clock.now(), NOTICE_LASTS) if g.get("session") else ""
+    session = g.get("session") or g.get("staff_session")
+    return receipts.take_notice(session, clock.now(), NOTICE_LASTS) if session else ""
 
 
 def download(content: bytes | Iterable[bytes], name: str, kind: str = "text/csv; charset=utf-8") -> Response:

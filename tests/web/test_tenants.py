@@ -328,6 +328,7 @@ def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
     assert opened == {
         *JOINING,
         "auth.sign_in",
+        "staff.sign_in",
         "assets.show",
         "channel_files.feed",
         "hooks.receive",
@@ -342,7 +343,7 @@ def test_only_the_sign_in_page_assets_and_webhooks_are_open(app: Any) -> None:
     }
     machines = {name for name, view in app.view_functions.items() if getattr(view, "is_for_machines", False)}
     machines -= {name for name in machines if name.startswith("api.")}
-    assert machines == opened - {*JOINING, "auth.sign_in", "assets.show"}, (
+    assert machines == opened - {*JOINING, "auth.sign_in", "staff.sign_in", "assets.show"}, (
         "test_receiving, test_approvals, test_store_apps and test_probes test them"
     )
 
