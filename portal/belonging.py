@@ -10,7 +10,8 @@ from peewee import CompositeKey, ForeignKeyField
 from portal.models import TABLES, FreshRow, Merchant, Run, Source, Table, User
 
 NOT_OF_MERCHANTS = frozenset(
-    {"sign_in_attempt", "running_process", "scheduler_lease", "operator_note", "billing_plan", "billing_settings"}
+    {"sign_in_attempt", "running_process", "scheduler_lease", "operator_note", "billing_plan", "billing_settings", "staff_person",
+     "staff_session", "staff_form_token", "supplier_outage"}
 )  # fmt: skip
 """Tables of the whole installation."""
 

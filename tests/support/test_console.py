@@ -111,7 +111,7 @@ def test_it_is_found_by_id_name_host_and_domain_and_shows_no_secret(
     for path in pages:
         answer = console.get(path)
         assert answer.status_code == 200 and CANARY not in answer.text and "81Zp" not in answer.text, path
-    looks = AuditLine.select().where(AuditLine.merchant == merchant, AuditLine.action == "support.look")
+    looks = AuditLine.select().where(AuditLine.merchant == merchant, AuditLine.action == "support.look").order_by(AuditLine.number)
     assert [(one.who, one.staff, one.object_kind) for one in looks] == [(EMAIL, 1, "merchant"), (EMAIL, 1, "source")]
     console.get(pages[1])
     assert looks.count() == 2, "a second look at once is no second line"
