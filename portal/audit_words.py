@@ -160,6 +160,9 @@ ACTS: dict[str, str] = {
 }
 """What an act of the log is called; one that is not here is told by its own name."""
 
+AT_ONCE = {"archive": "archived", "unarchive": "un-archived", "exclude": "excluded", "include": "included", "delete": "deleted"}
+"""An act on many items, "items.delete" and the like, in words."""
+
 AREAS: dict[str, tuple[str, tuple[str, ...]]] = {
     "access": ("Sign-ins and refusals", ("session.", "access.")),
     "people": ("People, passwords and tokens", ("user.", "two_step.", "api_token.")),
@@ -202,6 +205,11 @@ def act(action: str) -> str:
     if action in ACTS:
         return ACTS[action]
     kind, _, rest = action.partition(".")
+    what, _, how = rest.partition(".")
+    if kind == "items" and what in AT_ONCE:
+        return {"undo": f"Undid: {AT_ONCE[what]} many items", "give_up": f"Left half done: {AT_ONCE[what]} many items"}.get(
+            how, f"{AT_ONCE[what].capitalize()} many items"
+        )
     return f"{named(kind)}: {rest.replace('_', ' ').replace('.', ', ')}" if rest else named(kind)
 
 

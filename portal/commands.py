@@ -114,7 +114,7 @@ def create_merchant(name: str, time_zone: str, json_only: bool) -> None:
 @click.argument("email")
 @click.option("--merchant", "workspace", required=True, help="Name or id of the workspace.")
 @click.option("--role", type=click.Choice(list(roles.ROLES)), default="operator", show_default=True)
-@click.option("--staff", is_flag=True, help="May support other workspaces.")
+@click.option("--staff", is_flag=True, help="Sees how the installation stands; for support staff see staff-add.")
 @click.option("--password", help="Else it is read from standard input.")
 @as_json
 def create_user(email: str, workspace: str, role: str, staff: bool, password: str | None, json_only: bool) -> None:

@@ -13,12 +13,13 @@ from portal.support import staff
 @click.argument("email")
 @click.option("--password", help="Else it is read from standard input.")
 @click.option("--random", "made_up", is_flag=True, help="Make one up and print it.")
+@click.option("--again", is_flag=True, help="For somebody who is there: another password and app, and access again.")
 @as_json
-def staff_add(email: str, password: str | None, made_up: bool, json_only: bool) -> None:
+def staff_add(email: str, password: str | None, made_up: bool, again: bool, json_only: bool) -> None:
     """Let a person support all workspaces. Prints, once, what their app of codes reads: without it nobody signs in."""
     with told_plainly(json_only):
         new = passwords.random_password() if made_up else typed_password(password)
-        person, address = staff.add(email, new)
+        person, address = staff.add(email, new, again)
         shown = {"password": new} if made_up else {}
         words = (
             f"{person.email} signs in at /staff/sign-in{', with the password ' + new if made_up else ''}.\nFor the app of codes: {address}"

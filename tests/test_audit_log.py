@@ -34,7 +34,8 @@ def test_every_act_that_is_written_has_words_and_an_area() -> None:
     assert len(acts) > 60 and acts - set(audit_words.ACTS) == set()
     begins = tuple(one for _, several in audit_words.AREAS.values() for one in several)
     assert [one for one in {*acts, *audit_words.ACTS} if not one.startswith(begins)] == []
-    assert audit_words.act("items.exclude.undo") == "Items: exclude, undo"
+    assert audit_words.act("items.delete") == "Deleted many items" and audit_words.act("items.delete.undo") == "Undid: deleted many items"
+    assert audit_words.act("new_thing.some.act") == "New thing: some, act"
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,16 @@ NO_MATCH = "Email, password and code do not match. Each code works once: wait fo
 log = logging.getLogger(__name__)
 
 
-def add(email: str, password: str) -> tuple[StaffPerson, str]:
-    """A new person of the support staff, and the address that their app of codes reads, to be shown once. Raises Invalid."""
+def add(email: str, password: str, again: bool = False) -> tuple[StaffPerson, str]:
+    """A new person of the support staff, and the address that their app of codes reads, to be shown once. Raises Invalid.
+
+    `again`: one that is there gets another password and app, and access again; their sessions end. Raises NotFound for nobody.
+    """
     email = accounts.checked_email(email)
     if problem := passwords.problem_with(password, (email,)):
         raise Invalid({"password": problem})
+    if again:
+        _forget(email)
     key = pyotp.random_base32()
     person = StaffPerson(email=email, password_hash=passwords.hashed(password), data_key=vault.new_data_key(), created_at=clock.now())
     person.sealed_key = vault.seal(person, person.public_id, vault.STAFF_FIELD, key)
@@ -36,7 +41,7 @@ def add(email: str, password: str) -> tuple[StaffPerson, str]:
         with database.atomic():
             person.save(force_insert=True)
     except IntegrityError as taken:
-        raise Invalid({"email": "Support staff with this email is there already."}) from taken
+        raise Invalid({"email": "Support staff with this email is there already. With --again they get a new password and app."}) from taken
     return person, address_of(person, key)
 
 
@@ -96,6 +101,12 @@ def tidy() -> None:
     """Take out ended sessions."""
     moment = clock.now()
     StaffSession.delete().where((StaffSession.ends_at <= moment) | (StaffSession.seen_at <= moment - IDLE)).execute()
+
+
+def _forget(email: str) -> None:
+    """Take out the person whose phone or password is lost; what they did stands by their email. Raises NotFound."""
+    if not StaffPerson.delete().where(StaffPerson.email == email).execute():
+        raise NotFound("support staff")
 
 
 def _take_code(person: StaffPerson, typed: str) -> bool:

@@ -7,7 +7,7 @@ from htmx_flask import request
 from wtforms import PasswordField, StringField
 
 import tasks
-from portal import clock, run_report
+from portal import clock, run_report, setup_steps
 from portal.errors import NotFound, Refused
 from portal.records import CHECK_NAMES
 from portal.support import finding, fixing, fleet, staff, views
@@ -89,7 +89,7 @@ def source(source_id: str) -> Response:
     finding.note_look(g.staff, found.merchant, "source", found.public_id)
     seen = finding.seen(found)
     return render(
-        "staff/source.html", "staff/_checks.html", seen=seen, source=found, labels=dict(CHECK_NAMES),
+        "staff/source.html", "staff/_checks.html", seen=seen, source=found, labels=dict(CHECK_NAMES), steps=setup_steps.TITLES,
         title_of=run_report.title_of, now=clock.now(), testing=seen.test is not None and seen.test.state in run_report.UNFINISHED,
     )  # fmt: skip
 

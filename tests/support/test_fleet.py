@@ -61,4 +61,6 @@ def test_staff_is_made_and_ended_at_the_command_line(config: Any, app: Any) -> N
     assert verb("staff-add", "sam@quayside.example", "--password", PASSWORD)[0] == 4
     assert verb("staff-add", "kim@quayside.example", "--password", "short")[0] == 4
     assert verb("staff-end", "sam@quayside.example")[0] == 0 and StaffPerson.get().disabled_at is not None
+    assert verb("staff-add", "sam@quayside.example", "--again", "--random")[0] == 0 and StaffPerson.get().disabled_at is None
+    assert verb("staff-add", "nobody@quayside.example", "--again", "--random")[0] == 4 and StaffPerson.select().count() == 1
     assert verb("staff-end", "nobody@quayside.example")[0] == 4
