@@ -101,7 +101,7 @@ def check_password(email: str, password: str, address: str) -> User:
     email = email.replace("\x00", "").strip().lower()
     tried = count_try("email", email, address)
     user = User.select(User, Merchant).join(Merchant).where(User.email == email).first()
-    if not passwords.matches(user.password_hash if user else None, password) or user.disabled_at is not None:
+    if not passwords.matches(user.password_hash if user else None, password) or not _may_enter(user):
         note_refusal(user, address)
         raise Refused(NO_MATCH)
     take_back(tried)
@@ -110,6 +110,11 @@ def check_password(email: str, password: str, address: str) -> User:
         User.update(password_hash=passwords.hashed(password)).where(User.id == user.id).execute()
     found: User = user
     return found
+
+
+def _may_enter(user: User) -> bool:
+    over = user.merchant.closing_at is not None and user.merchant.closing_at <= clock.now()
+    return user.disabled_at is None and not over
 
 
 def open_session(user: User, address: str = "", browser: str = "") -> str:
@@ -131,7 +136,7 @@ def session_for(token: str) -> Session | None:
         Session.select(Session, User, Merchant).join(User).join(Merchant).where(Session.token_hash == _token_hash(token)).first()
     )  # fmt: skip
     moment = clock.now()
-    if session is None or session.ends_at <= moment or session.seen_at + IDLE <= moment or session.user.disabled_at is not None:
+    if session is None or session.ends_at <= moment or session.seen_at + IDLE <= moment or not _may_enter(session.user):
         return None
     if moment - session.seen_at > timedelta(minutes=1):
         Session.update(seen_at=moment).where(Session.id == session.id).execute()

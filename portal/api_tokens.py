@@ -68,7 +68,7 @@ def listing(merchant: Merchant) -> list[ApiToken]:
 def is_live(token: ApiToken) -> bool:
     """Whether it opens anything."""
     gone = token.source is not None and token.source.state == "deleted"
-    return token.revoked_at is None and not gone and (token.ends_at is None or token.ends_at > clock.now())
+    return token.revoked_at is None and token.suspended_at is None and not gone and (token.ends_at is None or token.ends_at > clock.now())
 
 
 def find(merchant: Merchant, public_id: str) -> ApiToken:
@@ -105,7 +105,7 @@ def of_secret(secret: str) -> ApiToken | None:
     if not secret.startswith(tuple(PREFIXES.values())) or len(secret) > 100:
         return None
     token: ApiToken | None = ApiToken.select(ApiToken, Merchant).join(Merchant).where(ApiToken.token_hash == _hash(secret)).first()
-    return token if token is not None and is_live(token) else None
+    return token if token is not None and is_live(token) and token.merchant.closing_at is None else None
 
 
 def used(token: ApiToken, address: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ class Place:
     staff: bool = False
 
 
+BLANKED, TRIMMED = "workspace.lines_blanked", "workspace.lines_removed"
+BLANKED_AT_ONCE = 500
 NOWHERE = Place()
 _place: ContextVar[Place] = ContextVar("place", default=NOWHERE)
 
@@ -69,7 +72,7 @@ def verify(merchant: Merchant) -> list[str]:
     Lines that are written meanwhile are left for the next time.
     """
     problems: list[str] = []
-    previous, expected = "", 0
+    (previous, expected), blanked = _begins(merchant), _blanked(merchant)
     counted = _counted(merchant)
     lines = AuditLine.select().where(AuditLine.merchant == merchant, AuditLine.number <= counted).order_by(AuditLine.number)
     for line in lines.iterator():
@@ -79,7 +82,7 @@ def verify(merchant: Merchant) -> list[str]:
             expected = line.number
         elif line.previous_hash != previous:
             problems.append(f"Line {line.number} does not follow the line before it")
-        if line.hash != _hash(merchant.public_id, line):
+        if _hash(merchant.public_id, line) not in (line.hash, blanked.get(line.number)):
             problems.append(f"Line {line.number} was changed after it was written")
         previous = line.hash
     if counted != expected:
@@ -88,6 +91,50 @@ def verify(merchant: Merchant) -> list[str]:
     if last > _counted(merchant):  # a line and its count are written together
         problems.append(f"Line {last} was added beside the count of lines")
     return problems
+
+
+def blank(merchant: Merchant, lines: Mapping[int, Mapping[str, Any]], who: str = "Quayside") -> None:
+    """Put other words in the place of what lines tell of a person: {number: {"who", "before", "after"}}, each as far as it changes.
+
+    The hash of a line stays that of what it was, so that the chain holds; what stands there now is hashed into the lines that are added
+    here, so that no later change goes unseen.
+    """
+    numbers = sorted(lines)
+    for at in range(0, len(numbers), BLANKED_AT_ONCE):
+        with database.atomic():
+            hashes = {}
+            for number in numbers[at : at + BLANKED_AT_ONCE]:
+                line = AuditLine.get(AuditLine.merchant == merchant, AuditLine.number == number)
+                for name, value in lines[number].items():
+                    setattr(line, name, _plain(value))
+                AuditLine.update(who=line.who, before=line.before, after=line.after).where(AuditLine.id == line.id).execute()
+                hashes[str(number)] = _hash(merchant.public_id, line)
+            write(merchant, who, BLANKED, "audit_line", after=hashes)
+
+
+def trim(merchant: Merchant, before: datetime, who: str = "Quayside") -> int:
+    """Take out the lines of before that moment, the oldest first; how many. A line says up to where: the rest still proves itself."""
+    with database.atomic():
+        old = AuditLine.select().where(AuditLine.merchant == merchant, AuditLine.at < before).order_by(AuditLine.number.desc()).first()
+        first = AuditLine.select(fn.MIN(AuditLine.number)).where(AuditLine.merchant == merchant).scalar()
+        if old is None or first is None:
+            return 0
+        write(merchant, who, TRIMMED, "audit_line", after={"through": old.number, "hash": old.hash})
+        return int(AuditLine.delete().where(AuditLine.merchant == merchant, AuditLine.number <= old.number).execute())
+
+
+def _begins(merchant: Merchant) -> tuple[str, int]:
+    """(hash, number) of the last line that was taken out by age; ("", 0) while none was."""
+    cut = AuditLine.select().where(AuditLine.merchant == merchant, AuditLine.action == TRIMMED).order_by(AuditLine.number.desc()).first()
+    return (cut.after["hash"], cut.after["through"]) if cut else ("", 0)
+
+
+def _blanked(merchant: Merchant) -> dict[int, str]:
+    """{number: hash of what stands in a line now} of those that tell of a person no more."""
+    found: dict[int, str] = {}
+    for line in AuditLine.select().where(AuditLine.merchant == merchant, AuditLine.action == BLANKED).order_by(AuditLine.number):
+        found |= {int(number): digest for number, digest in line.after.items()}
+    return found
 
 
 def _counted(merchant: Merchant) -> int:

@@ -12,7 +12,7 @@ from peewee import JOIN
 
 from portal import clock, config, early_digest, raw_files, readers
 from portal.errors import NotFound, Problem, SupplierError
-from portal.models import Document, Integration, Merchant, Run, RunFile, Source, WorkspaceExport, database
+from portal.models import Document, Integration, Merchant, Retention, Run, RunFile, Source, WorkspaceExport, database
 from portal.models.fields import new_public_id
 from portal.records import Fetched
 
@@ -46,8 +46,14 @@ def adopt(source: Source, fetched: Fetched, run: Run | None, origin: str = "fetc
         merchant=source.merchant_id, source=source, run_id=run.id if run else None, origin=origin, name=_tidy(fetched.name),
         remote_path=fetched.remote_path[-1000:], size=fetched.size, sha256=fetched.sha256, modified=fetched.modified,
         etag=fetched.etag, asked=fetched.asked,
-        stored_name=str(stored), at=clock.now(), erase_at=clock.now() + timedelta(days=config.current().keep_files_days),
+        stored_name=str(stored), at=clock.now(), erase_at=clock.now() + timedelta(days=_days(source)),
     )  # fmt: skip
+
+
+def _days(source: Source) -> int:
+    """How long a file of the source is kept: as its merchant set it, else as the installation does."""
+    own = Retention.get_or_none(Retention.merchant == source.merchant_id)
+    return own.files if own is not None and own.files is not None else config.current().keep_files_days
 
 
 def store_upload(

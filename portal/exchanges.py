@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from portal import clock, records
-from portal.models import Exchange, Source, database
+from portal.models import Exchange, Retention, Source, database
 
 KEEP_DAYS = 7
 LONGEST_KEPT = 16_384
@@ -70,9 +70,11 @@ def letter(one: Exchange) -> str:
 
 
 def erase_old() -> int:
-    """Erase rows past their age; how many went."""
+    """Erase rows past their age; how many went. Merchants that set days of their own keep to those (portal.retention)."""
+    own = Retention.select(Retention.merchant).where(Retention.exchanges.is_null(False))
+    old = (Exchange.at < clock.now() - timedelta(days=KEEP_DAYS)) & Exchange.merchant.not_in(own)
     with database.atomic():
-        return int(Exchange.delete().where(Exchange.at < clock.now() - timedelta(days=KEEP_DAYS)).execute())
+        return int(Exchange.delete().where(old).execute())
 
 
 def _text(body: bytes) -> str:

@@ -10,11 +10,11 @@ RIGHTS: dict[str, str] = {
     "operate": "Work on orders, requests, shipments, products and stock; start, accept, stop and revert runs",
     "configure": "Add sources and channels; change mappings, schedules, rules and settings",
     "credentials": "Change connections, keys and secrets; make API tokens",
-    "delete": "Remove inventory, delete products, delete and restore sources, disconnect channels",
+    "delete": "Remove inventory, delete products, delete and restore sources, disconnect channels, erase a customer",
     "audit": "Read the audit log",
     "billing": "See and change the plan and its bills",
     "people": "Invite people, change their roles, disable them",
-    "owners": "Make and unmake owners; require two-step sign-in of everyone; export everything, and delete the workspace",
+    "owners": "Make and unmake owners; require two-step sign-in; export everything, set how long it is kept, delete the workspace",
 }
 """Each right -> what it is, as the table of roles says it. "self" is what every signed-in person has."""
 

@@ -30,6 +30,7 @@ STAGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "channel_tracking": (("tell", "Tell tracking numbers"),),
     "workspace_export": (("write", "Write"),),
     "push_listings": (("match", "Find in the store"), ("weigh", "Compare"), ("push", "Send")),
+    "erasure": (("erase", "Erase"),),
 }
 
 TITLES = {
@@ -56,6 +57,7 @@ TITLES = {
     "channel_tracking": "Tracking numbers to a channel",
     "workspace_export": "Export everything",
     "push_listings": "Units and prices to a store",
+    "erasure": "Erase a person",
 }
 FILTERS = {kind: INTEGRATION_KINDS[kind] for kind in INVENTORY_KINDS} | {kind: TITLES[kind] for kind in TITLES if kind != "inventory"}
 """The kinds that a list of runs can be narrowed to."""

@@ -104,7 +104,9 @@ def _start(integration: Integration, now: datetime) -> bool:
 
 def _due(now: datetime) -> Any:
     on = Integration.on()
-    due = (Integration.next_run_at <= now) & (Integration.kind << list(SYNC_KINDS)) & (Source.state == "live")
+    due = (
+        (Integration.next_run_at <= now) & (Integration.kind << list(SYNC_KINDS)) & (Source.state == "live") & Merchant.closing_at.is_null()
+    )
     return Integration.select(Integration, Source, Merchant).join(Source).join(Merchant).where(on & due).order_by(Integration.next_run_at)
 
 

@@ -17,7 +17,7 @@ from peewee import Case, fn
 
 from portal import clock, config
 from portal.errors import Later, Problem
-from portal.models import MerchantTurn, Run, Source, database
+from portal.models import Merchant, MerchantTurn, Run, Source, database
 from portal.models.database import is_postgres
 from portal.operation import presence
 
@@ -56,8 +56,13 @@ def leaves_a_lane() -> Any:
     """For a query of runs that may be taken: those that leave one place of all workers free for another merchant.
 
     While something is read its run cannot make way, so a merchant with many of them never holds every place; nor those for what is prompt.
-    Where one merchant alone has sources, or there is one place, nothing is kept free.
+    Where one merchant alone has sources, or there is one place, nothing is kept free. Of a deleted workspace nothing is.
     """
+    goes_on = Run.merchant.not_in(Merchant.select(Merchant.id).where(Merchant.closing_at.is_null(False)))
+    return goes_on & _lanes()
+
+
+def _lanes() -> Any:
     workers = presence.living("worker")
     if Source.select(Source.merchant).where(Source.state != "deleted").distinct().count() < 2:
         return Run.id.is_null(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import logging
 import os
 import secrets
@@ -81,6 +82,10 @@ class Vault:
         except (InvalidTag, ValueError) as problem:
             raise VaultError(f"The sealed {field} of source {source} was altered or belongs to another place") from problem
         return Secret(text.decode())
+
+    def mark(self, merchant: Merchant, text: str) -> str:
+        """A keyed hash of `text`, the same for this merchant however often the installation's key is rotated; it tells nothing of it."""
+        return hmac.new(self._unwrap(merchant.data_key), b"quayside mark|" + text.encode(), hashlib.sha256).hexdigest()
 
     def key_of(self, wrapped: str) -> str:
         """The id of the installation key that wrapped this data key."""

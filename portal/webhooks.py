@@ -15,7 +15,7 @@ from portal import audit, clock, vault
 from portal.errors import Invalid, NotFound
 from portal.hook_signatures import THEIRS, Scheme, new_secret, secret_problem
 from portal.inventory import roles
-from portal.models import Connection, Document, Integration, Source, Webhook, WebhookDelivery, WebhookSeen, database
+from portal.models import Connection, Document, Integration, Merchant, Source, Webhook, WebhookDelivery, WebhookSeen, database
 from portal.records import Secret
 from portal.sources import PRIMARY
 
@@ -82,7 +82,11 @@ def behind(token: str) -> Webhook | None:
     """The webhook of an address, None for one that is nobody's or whose source was deleted. The one look-up without a merchant."""
     digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
     found: Webhook | None = (
-        Webhook.select(Webhook, Source).join(Source).where(Webhook.token_hash == digest, Source.state != "deleted").first()
+        Webhook.select(Webhook, Source)
+        .join(Source)
+        .join(Merchant)
+        .where(Webhook.token_hash == digest, Source.state != "deleted", Merchant.closing_at.is_null())
+        .first()
     )
     return found
 

@@ -8,6 +8,7 @@ from portal import connection_checks, removals, turns
 from portal.bulk_acts import acts
 from portal.catalogue import linking
 from portal.channels import pulling, telling
+from portal.erasing import persons
 from portal.exclusions import performing, room
 from portal.exporting import exports
 from portal.inventory import accepting, dry_run, fixes, revert, silence, sync
@@ -40,6 +41,7 @@ HANDLERS: Mapping[str, Handler] = {
     "channel_tracking": telling.perform,
     "workspace_export": exports.perform,
     "push_listings": pushing.perform,
+    "erasure": persons.perform,
 }
 
 SENDING: Mapping[str, Handler] = {kind: HANDLERS[kind] for kind in turns.PROMPT}

@@ -46,7 +46,8 @@ def waits() -> bool:
 
 
 def _due(now: datetime) -> Any:
-    return (AlertMessage.state == "waiting") & (AlertMessage.due_at <= now)
+    ending = Merchant.select(Merchant.id).where(Merchant.closing_at.is_null(False))  # of a workspace that is being deleted nothing leaves
+    return (AlertMessage.state == "waiting") & (AlertMessage.due_at <= now) & AlertMessage.merchant.not_in(ending)
 
 
 def _give_up_lost(now: datetime) -> None:

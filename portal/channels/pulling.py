@@ -112,7 +112,7 @@ def take(channel: Channel, one: StoreOrder, run: Run | None, who: str = "") -> s
 def _again(row: ChannelOrder, one: StoreOrder) -> str:
     """An order that is here: what the store changed since is said; ours stays as it is. What was shipped meanwhile is no change."""
     seen = {"seen_at": clock.now()}
-    if one.state == "wait":
+    if one.state == "wait" or "erased" in row.told:  # of an erased person nothing is kept again
         return ""
     if one.state == "gone":
         differs, told = "It was canceled in the store.", {**row.told, "gone": True}

@@ -101,7 +101,7 @@ def behind(token: str) -> FeedLink | None:
     found: FeedLink | None = (
         FeedLink.select(FeedLink, Channel, Merchant)
         .join(Channel).join(Merchant)
-        .where(FeedLink.token_hash == _hash(token), Channel.state == "open").first()
+        .where(FeedLink.token_hash == _hash(token), Channel.state == "open", Merchant.closing_at.is_null()).first()
     )  # fmt: skip
     return found
 

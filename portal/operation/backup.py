@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from portal import clock, config, documents, vault
+from portal.erasing import tombstones
 from portal.errors import NotFound, Refused
 from portal.models import Document
 from portal.operation import VERSION, notes, snapshot
@@ -68,6 +69,7 @@ def make(place: Path, with_key: bool = False, keep: int | None = None, with_file
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    tombstones.copy_to(place)
     size = sum(one["bytes"] for one in manifest["files"].values())
     rows, count = sum(told["tables"].values()), len(files)
     facts = {"bytes": size, "rows": rows, "raw_files": count, "missing": missing, "damaged": damaged[:20]}

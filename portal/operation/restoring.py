@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from portal import audit, clock, config, raw_files, recovery, vault
+from portal.erasing import replaying
 from portal.errors import Refused
 from portal.models import Merchant, OperatorNote, Session, StaffSession, database
 from portal.operation import backup, notes, snapshot
@@ -101,8 +102,9 @@ def restore(folder: Path, key: Path | None = None) -> Proof:
         StaffSession.delete().execute()
         Session.delete().execute()  # one that was ended since would be open again
         recovery.after_restore()
+        erased = replaying.replay(folder, folder.parent)
         OperatorNote.delete().execute()
-        notes.write(notes.RESTORE, folder=str(folder), made_at=proof.made_at, doubts=doubts)
+        notes.write(notes.RESTORE, folder=str(folder), made_at=proof.made_at, doubts=doubts, erased=erased)
         for merchant in Merchant.select():
             audit.write(merchant, "restore", "installation.restore", after={"made_at": proof.made_at, "doubts": doubts})
     proof.seconds = round(time.monotonic() - began, 1)

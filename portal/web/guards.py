@@ -28,6 +28,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 SETTING_UP = frozenset({"two_step.show", "two_step.begin", "two_step.turn_on", "auth.sign_out", "auth.prove", "help.show"})
 """Where somebody may go whose workspace requires a second step that they lack."""
 
+CLOSING = frozenset({"closing.show", "closing.bring_back", "keeping.list_exports", "keeping.download", "auth.sign_out", "auth.prove"})
+"""Where people of a workspace may go that is being deleted."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 PROOF_LASTS = timedelta(minutes=10)
 WAIT_FOR_TWIN = 8.0  # seconds that a second click waits for the first one's answer
@@ -203,6 +206,8 @@ def require_sign_in() -> Response | None:
     if g.viewing is not None:
         return None
     if g.session is not None:
+        if view is not None and g.merchant.closing_at is not None and request.endpoint not in CLOSING:
+            return go(url_for("closing.show"))
         lacks = view is not None and request.endpoint not in SETTING_UP and two_step.must_set_up(g.user)
         return go(url_for("two_step.show")) if lacks else None
     if request.url_rule is None and request.path.startswith("/api/"):

@@ -19,6 +19,7 @@ EITHER = {"which": "get_inventory_secondary"}  # each of the two addresses says 
 # Every route that names an object, with values for the parts that are no ids. A new route fails the test until it is here.
 ENTRIES: dict[str, dict[str, str]] = {
     "keeping.download": {},
+    "erasing.user": {},
     "alerts.acknowledge": {},
     "alerts.mending": {},
     "alerts.show": {},
