@@ -9,8 +9,9 @@ from peewee import IntegrityError
 
 from portal import audit, clock
 from portal.catalogue.products import LONGEST_TITLE
-from portal.errors import Invalid, NotFound, Stale
+from portal.errors import Invalid, NotFound, Refused, Stale
 from portal.fields import LARGEST_QUANTITY
+from portal.listings import leaving
 from portal.listings import rules as listing_rules
 from portal.models import Channel, Listing, Merchant, Product, ProductLink, Source, database
 
@@ -112,12 +113,17 @@ def put(listing: Listing, state: str, who: str) -> None:
             audit.write(listing.channel.merchant, who, "listing.state", "listing", listing.public_id, before=before, after=after)
 
 
-def remove(listing: Listing, who: str) -> None:
-    """Take it off the channel for good; the product stays."""
+def remove(listing: Listing, who: str, insist: bool = False) -> None:
+    """Take it off the channel for good; the product stays. Raises Refused where a shop was not told 0 yet, unless a person insists."""
     with database.atomic():
+        Channel.update(id=Channel.id).where(Channel.id == listing.channel_id).execute()  # held: nobody shows another file meanwhile
+        words = leaving.why_not_yet(Listing.get_by_id(listing.id))
+        if words and not insist:
+            raise Refused(f"{words} It was kept.")
         Listing.delete().where(Listing.id == listing.id).execute()
         listing_rules.touch(listing.channel_id)
         before = {"channel": listing.channel.name, "sku": listing.sku, "product": listing.product.sku}
+        before |= {"not told 0": words} if words else {}
         audit.write(listing.channel.merchant, who, "listing.remove", "listing", listing.public_id, before=before)
 
 

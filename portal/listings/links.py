@@ -114,6 +114,12 @@ def polled(link: FeedLink, address: str, status: int) -> None:
         FeedLink.update(columns).where(FeedLink.id == link.id).execute()
 
 
+def shown(channel: Channel, moment: datetime) -> None:
+    """The shop has a file now that tells the listings as they were then; written where it is newer than the one before."""
+    newer = Channel.shown_at.is_null() | (Channel.shown_at < moment)
+    Channel.update(shown_at=moment).where(Channel.id == channel.id, newer).execute()
+
+
 def answer_in_words(link: FeedLink) -> str:
     """What the last poll was answered."""
     return _PLAIN.get(link.polled_status, f"answered {link.polled_status}")

@@ -248,20 +248,23 @@ def _undo(work: Work, batch: ListingBatch) -> dict[str, Any]:
     first, last = (int(one) for one in bulk.one(
         "SELECT coalesce(min(id), 0), coalesce(max(id), -1) FROM listing WHERE batch_id = ?", [batch.id]
     ))  # fmt: skip
-    at, gone = first - 1, int(work.checkpoint.get("taken_back", 0))
+    at, gone, over = first - 1, int(work.checkpoint.get("taken_back", 0)), int(work.checkpoint.get("ended", 0))
     untouched = "version = 1 AND pushed_at IS NULL AND their_id = ''"
+    shown = "EXISTS (SELECT 1 FROM channel c WHERE c.id = listing.channel_id AND c.shown_at > listing.created_at) AND state = 'live'"
     while at < last:
         end = min(at + SPAN, last)
-        with work.transaction():
-            gone += int(
-                bulk.run(f"DELETE FROM listing WHERE batch_id = ? AND id > ? AND id <= ? AND {untouched}", [batch.id, at, end]).rowcount
-            )
-            work.save_checkpoint(taken_back=gone)
+        which, scope, now = f"batch_id = ? AND id > ? AND id <= ? AND {untouched}", [batch.id, at, end], clock.now()
+        with work.transaction():  # a shop that has a file with it must be told 0 before it may go
+            ends = f"UPDATE listing SET state = 'ended', version = version + 1, changed_at = ?, changed_by = ? WHERE {which} AND {shown}"
+            over += int(bulk.run(ends, [now, work.run.started_by, *scope]).rowcount)
+            gone += int(bulk.run(f"DELETE FROM listing WHERE {which}", scope).rowcount)
+            work.save_checkpoint(taken_back=gone, ended=over)
         at = end
         work.progress(gone)
         bulk.pause()
-    kept = int(bulk.one("SELECT count(*) FROM listing WHERE batch_id = ?", [batch.id])[0])
-    return {"taken_back": gone, "kept": kept, "gone": max(0, int(batch.counts.get("made", 0)) - gone - kept)}
+    left = int(bulk.one("SELECT count(*) FROM listing WHERE batch_id = ?", [batch.id])[0])
+    kept, made = max(0, left - over), int(batch.counts.get("made", 0))
+    return {"taken_back": gone, "ended": over, "kept": kept, "gone": max(0, made - gone - over - kept)}
 
 
 def erase_removed() -> int:

@@ -21,7 +21,8 @@ CHUNK = 2_000
 OFFERED = ("live", "paused")
 """States of listings that a shop is told of; an ended one only for so long as its 0 units may be news to a shop."""
 DAYS_AFTER_END = 7
-"""How long an ended listing stays in the file with 0 units: a shop that fetches keeps selling what merely disappears."""
+"""How long an ended listing stays in the file with 0 units, at least until a file was fetched that said so: a shop that fetches keeps
+selling what merely disappears."""
 
 
 class Offer(NamedTuple):
@@ -65,7 +66,8 @@ class Offer(NamedTuple):
 
 
 def offers(channel: Channel, states: Collection[str] = OFFERED, changed: bool = False, after: str = "") -> Iterator[Offer]:
-    """Every listing of those states by Listing SKU, in bounded memory, and those that ended within DAYS_AFTER_END, which have 0 units.
+    """Every listing of those states by Listing SKU, in bounded memory, and those that ended within DAYS_AFTER_END, or of which the shop
+    was not told since, which have 0 units.
 
     `changed`: only those of which the store was told otherwise.
     """
@@ -74,6 +76,8 @@ def offers(channel: Channel, states: Collection[str] = OFFERED, changed: bool = 
     told = f"(l.state IN ({marks}) OR (l.state = 'ended' AND l.changed_at > ?))"
     which = f"l.channel_id = ? AND l.sku > ? AND {told} ORDER BY l.sku LIMIT {CHUNK}"
     ended = clock.now() - timedelta(days=DAYS_AFTER_END)
+    shown = Channel.select(Channel.shown_at).where(Channel.id == channel.id).scalar()
+    ended = min(ended, shown) if shown is not None else ended
     while found := of_chunk(rules, f"SELECT l.id FROM listing l WHERE {which}", [channel.id, after, *states, ended]):
         yield from (one for one in found if one.differs or not changed)
         if len(found) < CHUNK:

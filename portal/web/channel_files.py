@@ -11,7 +11,7 @@ from htmx_flask import request
 from werkzeug.http import parse_date
 from wtforms import BooleanField
 
-from portal import channels
+from portal import channels, clock
 from portal.api.limits import Buckets
 from portal.errors import Invalid, NotFound, Stale
 from portal.hook_limits import Refusals
@@ -69,6 +69,7 @@ def show(channel_id: str) -> Response:
 def csv(channel_id: str) -> Response:
     """All of it, streamed."""
     channel = channels.find(g.merchant, channel_id)
+    links.shown(channel, clock.now())
     name = re.sub(r"[^\w.-]+", "-", channel.name).strip("-.") or "channel"
     return download(stream_with_context(_with_mark(export.csv_lines(channel))), f"{name}-listings.csv")
 
@@ -146,6 +147,8 @@ def feed(token: str, form: str) -> Response:
     response.last_modified = file.changed_at
     response.headers["Cache-Control"] = "private, no-cache"
     links.polled(found, sender, response.status_code)
+    if request.method == "GET":
+        links.shown(found.channel, file.made_at)
     return response
 
 

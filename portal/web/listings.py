@@ -10,8 +10,8 @@ from wtforms import StringField
 
 from portal import channels
 from portal.catalogue import products
-from portal.errors import Invalid, Stale
-from portal.listings import browse, detail, editing, reckoning
+from portal.errors import Invalid, Refused, Stale
+from portal.listings import browse, detail, editing, leaving, reckoning
 from portal.listings import rules as listing_rules
 from portal.web import guards
 from portal.web.forms import LedgerForm, VersionedForm
@@ -122,10 +122,16 @@ def removal(channel_id: str, listing_id: str) -> Response:
     """What taking it off would do, then doing it."""
     channel = channels.find(g.merchant, channel_id)
     listing = editing.find(channel, listing_id)
+    status, words = 200, leaving.why_not_yet(listing)
     if request.method == "POST":
-        editing.remove(listing, g.user.email)
-        return saved(url_for("listings.index", channel_id=channel_id), f"{listing.sku} is taken off {channel.name}.")
-    return render("listings/removal.html", channel=channel, listing=listing)
+        try:
+            editing.remove(listing, g.user.email, insist=request.form.get("insist") == "y")
+        except Refused as refused:
+            status, words = 422, str(refused)
+        else:
+            return saved(url_for("listings.index", channel_id=channel_id), f"{listing.sku} is taken off {channel.name}.")
+    ending = listing.state not in leaving.ZERO
+    return render("listings/removal.html", None, status, channel=channel, listing=listing, words=words, ending=ending)
 
 
 def _typed(listing: Any) -> dict[str, str]:

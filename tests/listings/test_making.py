@@ -70,6 +70,7 @@ def test_applied_then_undone_leaves_what_was_and_what_a_person_touched(
     making.undo(batch, WHO)
     batch = fresh(batch)
     assert (batch.state, batch.counts["taken_back"], batch.counts["kept"], batch.counts["gone"]) == ("undone", 2, 2, 0)
+    assert batch.counts["ended"] == 0
     assert {one.sku for one in Listing.select()} == {before.sku, "BY-HAND", "P-2-EB", "P-3-EB"}
     with pytest.raises(Refused):
         making.undo(batch, WHO)

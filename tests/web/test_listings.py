@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from portal import channels, clock
+from portal.errors import Refused
 from portal.listings import editing, links, offers
-from portal.models import Channel, FeedLink, InventoryItem, Listing, Product
+from portal.models import AuditLine, Channel, FeedLink, InventoryItem, Listing, Product
 from portal.web import channel_files
 from tests.catalogue.stock import done
 from tests.listings.goods import RULES, WHO, goods, listed, ruled, shop
@@ -83,8 +84,10 @@ def test_the_journey_from_products_to_a_file(client: Any, north: Any, merchant: 
     ]  # fmt: skip
     assert client.send_form(f"{batch}/undo", {}).status_code == 303
     done()
-    assert "2 listings taken back" in client.get(batch).text and [one.sku for one in Listing.select()] == ["EB-LAMP-0"]
-    assert client.send_form(f"{at}/withdrawal", {}).status_code == 303 and not Listing.select().exists()
+    page = client.get(batch).text
+    assert "2 listings ended instead, with 0 units, as a shop has a file with them" in page, "the file was downloaded"
+    assert sorted(one.state for one in Listing.select()) == ["ended", "ended", "paused"]
+    assert client.send_form(f"{at}/withdrawal", {}).status_code == 303 and Listing.select().count() == 2
 
 
 def test_one_product_is_listed_from_its_page(client: Any, north: Any, merchant: Any) -> None:
@@ -272,3 +275,45 @@ def test_own_prices_are_not_read_in_another_currency(client: Any, north: Any, me
     channel = ruled(channel, currency="JPY")
     answer = client.send_form(f"{here}/{one.public_id}", {"sku": "P-1", "price": "19.99", "version": "1"})
     assert answer.status_code == 422 and "JPY has no cents" in answer.text
+
+
+def test_a_listing_that_a_shop_has_goes_only_once_it_was_told_0_or_a_person_insists(
+    client: Any, anonymous: Any, north: Any, merchant: Any, monkeypatch: Any
+) -> None:
+    channel, feed = linked(client, merchant, north)
+    moved, real = [0], clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + timedelta(seconds=moved[0]))
+
+    def later(seconds: int = 1) -> None:
+        moved[0] += seconds
+
+    assert rows(anonymous.get(f"{feed}.csv"))
+    later()
+    unseen = listed(channel, goods(merchant, "UNSEEN"))
+    one = Listing.select().order_by(Listing.id).first()
+    at, gone = (f"/channels/{channel.public_id}/listings/{this.public_id}/withdrawal" for this in (one, unseen))
+    assert "not told 0" not in client.get(gone).text and client.send_form(gone, {}).status_code == 303, "no file named it"
+    page = client.get(at).text
+    assert "still offers it" in page and "End it now" in page and "insist" in page
+    refused = client.send_form(at, {})
+    assert refused.status_code == 422 and "It was kept" in refused.text and Listing.get_by_id(one.id)
+    later()
+    editing.put(editing.find(channel, one.public_id), "ended", WHO)
+    assert "It has ended" in client.get(at).text and client.send_form(at, {}).status_code == 422
+    ago = {name: clock.now() - timedelta(days=days) for name, days in (("created_at", 11), ("changed_at", 9))}
+    Listing.update(ago).where(Listing.id == one.id).execute()
+    Channel.update(shown_at=clock.now() - timedelta(days=10)).execute()
+    assert [row["Quantity"] for row in rows(anonymous.get(f"{feed}.csv")) if row["Listing SKU"] == one.sku] == ["0"], "not told for 9 days"
+    assert "not told 0" not in client.get(at).text and client.send_form(at, {}).status_code == 303
+    other = listed(channel, goods(merchant, "OTHER"))
+    later()
+    client.get(f"/channels/{channel.public_id}/listings.csv")
+    batch = Listing.get_by_id(other.id)
+    later()
+    assert client.send_form(f"/channels/{channel.public_id}/listings/{batch.public_id}/withdrawal", {"insist": "y"}).status_code == 303
+    assert "not told 0" in AuditLine.select().where(AuditLine.action == "listing.remove").order_by(AuditLine.id.desc()).first().before
+    pushed = listed(channel, goods(merchant, "PUSHED"), pushed_quantity=3)
+    with pytest.raises(Refused, match="told 3 units and not yet 0"):
+        editing.remove(pushed, WHO)
+    Listing.update(pushed_quantity=0).where(Listing.id == pushed.id).execute()
+    editing.remove(pushed, WHO)
