@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from peewee import fn
+
 from portal.alerts.findings import LIVE, Finding, Look, counted
-from portal.models import Circuit, Connection, Merchant, OauthGrant, Source, User
+from portal.connection_values import servers_of
+from portal.models import Circuit, Connection, Merchant, OauthGrant, Source, SupplierOutage, User
 from portal.operation import notes
 
 _WHOSE = (Source.id, Source.name, Source.merchant, Merchant.time_zone)
@@ -46,6 +49,20 @@ def silent(look: Look) -> Iterator[Finding]:
         body = f"{failed} Stock stays as it last came; orders wait and leave later, once each. {next_try}"
         yield Finding(merchant, "server_silent", f"source {source}", f"{name}'s server keeps failing", body, source,
                       mark=f"opened {opened}", facts={"place": "source"})  # fmt: skip
+
+
+def outages(look: Look) -> Iterator[Finding]:
+    """Servers of which support said that they do not work, to each source that talks with one."""
+    query: Any = SupplierOutage.select().where(SupplierOutage.ended_at.is_null()).order_by(SupplierOutage.id)
+    for outage in query:
+        rows: Any = Connection.select(Connection.settings, *_WHOSE).join(Source).join(Merchant)
+        like = fn.LOWER(Connection.settings).contains(outage.host)
+        for settings, source, name, merchant, zone in rows.where(LIVE, like).tuples():
+            if outage.host in servers_of(settings):
+                told = f"Support told {look.at(outage.begun_at, zone)}: {outage.words}"
+                body = f"{told} Nothing was lost: stock stays as it last came, and orders wait."
+                yield Finding(merchant, "supplier_outage", f"source {source}", f"{name}'s server has an outage", body, source,
+                              mark=outage.public_id, facts={"place": "source"})  # fmt: skip
 
 
 def backups(look: Look) -> Iterator[Finding]:

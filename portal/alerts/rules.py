@@ -51,6 +51,7 @@ RULES: Mapping[str, Rule] = {
         choices=(3, 7, 14, 21, 30),
     ),
     "server_silent": Rule("Server keeps failing", "A server failed three times in a row, so we ask it less often.", "warning"),
+    "supplier_outage": Rule("Outage at a supplier", "Support told that a supplier's server does not work.", "warning"),
     "sending_stopped": Rule("Sending stopped", "No orders are sent: earlier sends are in doubt, or an operator stopped it.", "action"),
     "check_needed": Rule("Check needed", "We do not know whether an order arrived.", "action"),
     "orders_unrouted": Rule("Orders without a source", "Orders wait for a source for too long.", "action", "workspace", HOURS, 4, _AGES),

@@ -30,6 +30,7 @@ from portal.models import (
     SendingStop,
     Shipment,
     Source,
+    SupplierOutage,
     User,
 )
 from portal.operation import notes
@@ -108,6 +109,13 @@ def ends_on(source: Source) -> Any:
     )
 
 
+def outage(source: Source) -> None:
+    Connection.delete().where(Connection.source == source).execute()
+    Connection.create(source=source, settings={"host": "SFTP.kestrel.example"})
+    SupplierOutage.create(host="sftp.kestrel.example", words="Their disk is full.", begun_by="sam@quayside.example")
+    SupplierOutage.create(host="kestrel.example", words="Not this one.", begun_by="sam@quayside.example")
+
+
 def backed_up(source: Source) -> None:
     staff = accounts.create_user(source.merchant, "staff@portal.example", PASSWORD, is_staff=True)
     assert staff.is_staff
@@ -138,6 +146,7 @@ CASES: dict[str, tuple[Callable[[Source], Any], timedelta | None]] = {
     "identity_changed certificate": (failed("certificate_untrusted"), None),
     "certificate_ending": (ends_on, timedelta(0)),
     "server_silent": (lambda source: Circuit.create(source=source, failures=3, headline="It did not answer", until=NOW), None),
+    "supplier_outage": (outage, None),
     "sending_stopped": (lambda source: SendingStop.create(source=source, why="3 sends are in doubt."), None),
     "sending_stopped everywhere": (lambda source: (live(source, "send_orders"), SendingStop.create(why="Restored.")), None),
     "check_needed": (unsent("processing", sending="check_needed"), None),
