@@ -18,6 +18,7 @@ OF_CHANNELS = (
     "channel-leaving", "channel-connected", "channel-answered", "push-leaving", "push-connected", "push-answered",
 )  # fmt: skip
 OF_ALERTS = ("alert-claimed", "alert-sent")
+OF_OPERATION = ("backup-part",)
 
 _name, _, _number = os.environ.get("FAILPOINT", "").partition(":")
 _left = int(_number or 1)

@@ -79,6 +79,18 @@ def plan_anew(source: Source) -> None:
             Integration.update(next_run_at=coming).where(Integration.id == integration.id).execute()
 
 
+def pull_back(now: datetime) -> None:
+    """The clock was put back: what runs each so many minutes is due that long from now at the latest.
+
+    What runs at set times is left: it ran at the one that comes again, or comes at the next.
+    """
+    for integration in Integration.select().where(Integration.on(), Integration.next_run_at > now):
+        if every := integration.schedule.get("every_minutes"):
+            soon = now.replace(second=0, microsecond=0) + timedelta(minutes=every)
+            mine = (Integration.id == integration.id) & (Integration.next_run_at > soon)
+            Integration.update(next_run_at=soon).where(mine).execute()
+
+
 def start_due(now: datetime | None = None) -> int:
     """Start every scheduled run that is due; how many were started. Two workers may do this at once: each run starts once."""
     now = now or clock.now()

@@ -14,7 +14,7 @@ from portal import deliveries, schedules
 from portal.channels import telling
 from portal.config import Config
 from portal.models.database import database
-from portal.operation import lead, presence
+from portal.operation import jumps, lead, presence
 from portal.outbox import running
 from tasks.doorbell import LANES
 from tasks.indexing import AWAY
@@ -31,6 +31,7 @@ _leading = [False]
 
 def turn(kind: str, threads: int) -> bool:
     """Show that this process lives; start what is due if the clock is its to keep. Whether it is. The database is open."""
+    jumps.mend()
     presence.show(kind, threads)
     leading = lead.hold(presence.me(kind))
     if leading != _leading[0]:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The programs that tests drive for real: Chromium, OpenSSH's server, vsftpd, Redis, PHP's SOAP. Installs what is missing where it may.
+# The programs that tests drive for real: Chromium, OpenSSH's server, vsftpd, Redis, PHP's SOAP, nginx. Installs what is missing where it may.
 set -euo pipefail
 missing=()
+[ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v chromium >/dev/null || missing+=(chromium)
 [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 [ -x /usr/sbin/vsftpd ] || missing+=(vsftpd)

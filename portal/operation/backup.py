@@ -1,10 +1,12 @@
 """A backup: the database at one moment, the raw files that it names, and a manifest with the hash of each. The key stays out of it.
 
 FOLDER/quayside-20261127T190000Z.part/ ─▶ database, files/, manifest.json, all on the disk ─▶ renamed: a half one never has the name
+Who makes one holds a lock of the folder, so that each .part beside it is a killed one's, and goes.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from portal import clock, config, documents, vault
+from portal import clock, config, documents, failpoints, vault
 from portal.erasing import tombstones
 from portal.errors import NotFound, Refused
 from portal.models import Document
@@ -22,7 +24,7 @@ from portal.operation import VERSION, notes, snapshot
 
 FORM = 1
 MANIFEST, FILES, KEY = "manifest.json", "files", "secret.key"
-PREFIX, PART = "quayside-", ".part"
+PREFIX, PART, LOCK = "quayside-", ".part", ".quayside-backup.lock"
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,34 @@ class Made:
 def make(place: Path, with_key: bool = False, keep: int | None = None, with_files: bool = True) -> Made:
     """Back up this installation below `place`, while it runs. `keep`: so many backups, this one among them, are left there.
 
-    Raises Refused where it cannot be written.
+    What a killed backup left there goes. Raises Refused where it cannot be written, or another one is being made there.
     """
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (place / LOCK).open("a")
+    except OSError as problem:
+        raise Refused(f"{place} cannot be written: {problem.strerror}. No backup was made.") from problem
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as busy:
+            raise Refused(f"Another backup is being made in {place}. This one was not begun.") from busy
+        for left in place.glob(f"{PREFIX}*{PART}"):
+            shutil.rmtree(left)
+        return _made(place, with_key, keep, with_files)
+
+
+def _made(place: Path, with_key: bool, keep: int | None, with_files: bool) -> Made:
     settings = config.current()
     name = f"{PREFIX}{clock.now():%Y%m%dT%H%M%S}Z"
     folder, part = place / name, place / (name + PART)
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
         part.mkdir(mode=0o700)
     except OSError as problem:
         raise Refused(f"{place} cannot be written: {problem.strerror}. No backup was made.") from problem
     try:
         told = snapshot.take(settings.database_url, part)
+        failpoints.reach("backup-part")
         files, missing, damaged = _raw_files(told, part, newest(place)) if with_files else ({}, 0, [])
         if with_key:
             shutil.copyfile(settings.secret_key_file, part / KEY)
@@ -75,7 +93,7 @@ def make(place: Path, with_key: bool = False, keep: int | None = None, with_file
     facts = {"bytes": size, "rows": rows, "raw_files": count, "missing": missing, "damaged": damaged[:20]}
     notes.write(notes.BACKUP, folder=str(folder), **facts)
     for old in all_in(place)[keep:] if keep else []:
-        shutil.rmtree(old)
+        shutil.rmtree(old.rename(old.with_name(old.name + PART)))  # a kill meanwhile leaves no half one under its name
     return Made(folder, size, rows, count, missing, damaged)
 
 

@@ -10,6 +10,8 @@ from portal.models.database import is_postgres
 
 CLOCK = "clock"
 LEASE_SECONDS = 30.0
+TOO_FAR = timedelta(minutes=1)
+"""Longer ahead than a lease can be: the clock was put back, and the lease ends a lease's length from now unless its holder lives."""
 
 
 def hold(me: str, name: str = CLOCK) -> bool:
@@ -25,6 +27,8 @@ def hold(me: str, name: str = CLOCK) -> bool:
         SchedulerLease.insert(row).on_conflict_ignore().execute()
         return SchedulerLease.select().where(here, SchedulerLease.holder == me).exists()
     if held.until >= now:
+        if held.until > until + TOO_FAR:
+            SchedulerLease.update(until=until).where(here, SchedulerLease.until == held.until).execute()
         return False
     taken = {"holder": me, "until": until, "taken_at": now, "fence": SchedulerLease.fence + 1}
     return bool(SchedulerLease.update(taken).where(here, SchedulerLease.until < now, SchedulerLease.fence == held.fence).execute())

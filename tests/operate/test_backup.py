@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -20,7 +25,7 @@ from click.testing import CliRunner
 from portal import accounts, audit, documents, operation_commands, people, person_links, vault
 from portal import config as settings
 from portal.config import Config
-from portal.errors import NotFound
+from portal.errors import NotFound, Refused
 from portal.models import (
     AlertMessage,
     AuditLine,
@@ -339,3 +344,21 @@ def test_a_raw_file_that_rotted_is_named_and_does_not_keep_the_rest_from_coming_
         "was damaged already when it was backed up",
         "is missing",
     ]
+
+
+@pytest.mark.one_database
+def test_what_a_killed_backup_left_goes_with_the_next_one_and_two_are_never_made_at_once(filled, config, db, tmp_path):
+    place = tmp_path / "backups"
+    told = {"PATH": os.environ["PATH"], "DATA_DIR": str(config.data_dir), "DATABASE_URL": db, "DEMO": "0", "FAILPOINT": "backup-part:1"}
+    command = [sys.executable, "-m", "flask", "--app", "app", "backup", str(place)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], env=told, capture_output=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = place.glob("*.part")
+    assert backup.all_in(place) == [] and any(left.iterdir())
+    with (place / backup.LOCK).open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(Refused, match="Another backup is being made"):
+            backup.make(place)
+        assert left.exists(), "it may be the one that is being made"
+    made = backup.make(place, keep=1)
+    assert [one.name for one in sorted(place.iterdir())] == [backup.LOCK, made.folder.name]

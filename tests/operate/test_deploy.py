@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -22,7 +24,8 @@ import yaml
 from portal import commands, config, parts, vault
 from portal.commands import COMMANDS
 from portal.errors import Refused
-from tests.servers import free_port
+from tests.connectors.json_server import JsonAnswers, serving
+from tests.servers import Authority, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY, BIN = ROOT / "deploy", Path(sys.executable).parent
@@ -39,7 +42,9 @@ def test_hadolint_finds_nothing_in_the_dockerfile():
 
 def test_the_compose_file_is_tidy_and_each_name_in_it_is_there():
     rules = "{extends: default, rules: {line-length: {max: 140}, braces: disable}}"
-    done = subprocess.run([BIN / "yamllint", "-d", rules, DEPLOY / "compose.yaml"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "yamllint", "-d", rules, DEPLOY / "compose.yaml"], capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stdout) == (0, "")
     told = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     for name, service in told["services"].items():
@@ -50,6 +55,126 @@ def test_the_compose_file_is_tidy_and_each_name_in_it_is_there():
             assert service["command"][0] in VERBS, name
             assert set(service["environment"]) <= KNOWN, name
     assert {"web", "worker", "scheduler", "postgres", "redis"} <= set(told["services"])
+
+
+DEVELOPMENT = {"DEMO", "DEMO_SFTP_PORT", "DEMO_HTTP_PORT", "OWNER_EMAIL", "OWNER_PASSWORD", "PROMETHEUS_MULTIPROC_DIR"}
+"""Settings that no production installation sets: the demo, the first owner (`create-user` makes people), and what the verb web sets."""
+IN_IMAGE = {"HOST", "PORT"}
+USED = re.compile(r"\$\{([A-Z0-9_]+)(?:(:?[-?])([^}]*))?\}")
+
+
+def interpolated(told: Any, given: dict[str, str]) -> Any:
+    """What compose makes of ${NAME}, ${NAME:-default} and ${NAME:?words} in values. Raises LookupError for a needed one that is missing."""
+    if isinstance(told, dict):
+        return {key: interpolated(value, given) for key, value in told.items()}
+    if isinstance(told, list):
+        return [interpolated(value, given) for value in told]
+
+    def value(found: re.Match[str]) -> str:
+        name, how, rest = found.groups()
+        if given.get(name):
+            return given[name]
+        if how == ":?":
+            raise LookupError(f"{name}: {rest}")
+        return rest if how == ":-" else ""
+
+    return USED.sub(value, told) if isinstance(told, str) else told
+
+
+def test_compose_passes_every_setting_of_production_and_starts_with_what_it_makes_of_them(tmp_path):
+    text = (DEPLOY / "compose.yaml").read_text()
+    lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    for missing in ({}, {"PUBLIC_URL": "https://portal.example.com"}):
+        with pytest.raises(LookupError, match="POSTGRES_PASSWORD"):
+            interpolated(yaml.safe_load(text), missing)
+    given = {"POSTGRES_PASSWORD": "e1" * 24, "PUBLIC_URL": "https://portal.example.com", "SMTP_HOST": "mail.example.com",
+             "SMTP_PASSWORD_FILE": "/secrets/smtp", "RAW_FILES": "s3://files", "WORKERS": "5"}  # fmt: skip
+    told = interpolated(yaml.safe_load(text), given)
+    for name in ("migrate", "web", "worker", "scheduler", "backup"):
+        service = told["services"][name]
+        assert set(service["environment"]) >= KNOWN - DEVELOPMENT - IN_IMAGE, name
+        assert "./secrets:/secrets:ro" in service["volumes"] and "data:/data" in service["volumes"], name
+        made = config.read({**service["environment"], "DATA_DIR": str(tmp_path)})
+        assert (made.smtp_host, made.workers, made.raw_files, made.production) == ("mail.example.com", 5, "s3://files", True)
+        assert made.max_feed_bytes == 2048 * 1_000_000, "an empty setting is the default"
+    assert "backups:/backups" in told["services"]["backup"]["volumes"]
+    assert {one[0] for one in USED.findall(lines)} <= KNOWN | {"POSTGRES_PASSWORD", "BACKUPS"}
+
+
+def test_the_example_of_settings_is_one_of_production_and_names_every_one():
+    lines = (DEPLOY / "systemd" / "environment.example").read_text().splitlines()
+    assert "PRODUCTION=1" in lines
+    named = {line.removeprefix("#").partition("=")[0] for line in lines if re.match(r"#?[A-Z0-9_]+=", line)}
+    assert named == KNOWN - DEVELOPMENT
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """A real nginx with deploy/nginx.conf, its names and ports those of this machine; a backend that says what it was asked."""
+    if not Path("/usr/sbin/nginx").exists():
+        pytest.skip("nginx is not here: tests/system_packages.sh installs it")
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    class Backend(JsonAnswers):
+        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+            self.say(200, {})
+
+    certificate = Authority(tmp_path).issue("portal.example.com")
+    https, http = free_port(), free_port()
+    with serving(Backend) as port:
+        text = (DEPLOY / "nginx.conf").read_text()
+        for old, new in (
+            ("127.0.0.1:8000", f"127.0.0.1:{port}"), ("listen 443", f"listen 127.0.0.1:{https}"), ("listen 80", f"listen 127.0.0.1:{http}"),
+            ("/etc/letsencrypt/live/portal.example.com/fullchain.pem", str(certificate)),
+            ("/etc/letsencrypt/live/portal.example.com/privkey.pem", str(certificate)), ("/var/log/nginx", str(tmp_path)),
+        ):  # fmt: skip
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "site.conf").write_text(text)
+        temporary = "".join(f"{kind}_temp_path {tmp_path}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        site = f"events {{}} http {{ {temporary} include {tmp_path}/site.conf; }}"
+        (tmp_path / "nginx.conf").write_text(f"user root; daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; {site}")
+        command = ["/usr/sbin/nginx", "-e", str(tmp_path / "start.log"), "-c", str(tmp_path / "nginx.conf")]
+        tried = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30)
+        assert tried.returncode == 0, tried.stderr
+        process = subprocess.Popen(command)
+        try:
+            yield {"https": https, "http": http, "asked": asked, "log": tmp_path / "access.log"}
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def test_a_real_nginx_takes_the_file_and_does_what_it_says(nginx):
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+
+    def get(path: str, scheme: str = "https", **headers: str) -> tuple[int, str]:
+        line: Any = http.client.HTTPSConnection("127.0.0.1", nginx["https"], timeout=10, context=trusting)
+        if scheme == "http":
+            line = http.client.HTTPConnection("127.0.0.1", nginx["http"], timeout=10)
+        line.request("GET", path, headers={"Host": "portal.example.com", **headers})
+        answer = line.getresponse()
+        answer.read()
+        return answer.status, answer.getheader("Location") or ""
+
+    ends = time.monotonic() + 10
+    while True:
+        try:
+            assert get("/sign-in", **{"X-Forwarded-For": "203.0.113.9"})[0] == 200
+            break
+        except ConnectionError:
+            assert time.monotonic() < ends
+            time.sleep(0.1)
+    path, headers = nginx["asked"][-1]
+    assert (path, headers["x-forwarded-for"], headers["x-forwarded-proto"]) == ("/sign-in", "127.0.0.1", "https")
+    assert headers["host"] == "portal.example.com" and headers["x-request-id"]
+    assert get("/listing-feeds/a-secret-token.csv")[0] == 200 and get("/metrics")[0] == 404
+    assert get("/orders?q=1", "http") == (301, "https://portal.example.com/orders?q=1")
+    told = nginx["log"].read_text()
+    assert "/sign-in" in told and "a-secret-token" not in told
+    assert [path for path, _ in nginx["asked"]] == ["/sign-in", "/listing-feeds/a-secret-token.csv"]
 
 
 def test_nginx_writes_down_no_address_that_holds_a_token(app):
