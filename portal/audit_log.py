@@ -16,7 +16,7 @@ from portal.sources import INTEGRATION_KINDS
 
 PAGE = 50
 CHUNK = 1_000
-CHECKED_AT_ONCE = 5_000
+CHECKED_AT_ONCE = 2_000
 """Up to so many lines the page proves the chain by itself; a longer one where it is asked to."""
 HEADS = ("Number", "Time (UTC)", "Who", "Support staff", "Act", "Kind", "Object", "Name", "Change", "Address", "Device", "Hash")
 

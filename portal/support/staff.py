@@ -15,6 +15,7 @@ from peewee import IntegrityError
 from portal import accounts, clock, passwords, vault
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import StaffPerson, StaffSession, database
+from portal.support import views
 
 IDLE = timedelta(hours=1)
 LONGEST = timedelta(hours=10)
@@ -32,14 +33,17 @@ def add(email: str, password: str, again: bool = False) -> tuple[StaffPerson, st
     email = accounts.checked_email(email)
     if problem := passwords.problem_with(password, (email,)):
         raise Invalid({"password": problem})
-    if again:
-        _forget(email)
+    known: StaffPerson | None = StaffPerson.get_or_none(StaffPerson.email == email)
+    if again and known is None:
+        raise NotFound("support staff")
+    person = known if again and known is not None else StaffPerson(email=email, created_at=clock.now())
     key = pyotp.random_base32()
-    person = StaffPerson(email=email, password_hash=passwords.hashed(password), data_key=vault.new_data_key(), created_at=clock.now())
+    person.password_hash, person.data_key, person.last_step, person.disabled_at = passwords.hashed(password), vault.new_data_key(), 0, None
     person.sealed_key = vault.seal(person, person.public_id, vault.STAFF_FIELD, key)
     try:
         with database.atomic():
-            person.save(force_insert=True)
+            person.save(force_insert=person.id is None)
+            StaffSession.delete().where(StaffSession.staff == person).execute()
     except IntegrityError as taken:
         raise Invalid({"email": "Support staff with this email is there already. With --again they get a new password and app."}) from taken
     return person, address_of(person, key)
@@ -58,6 +62,7 @@ def end(email: str) -> StaffPerson:
     with database.atomic():
         StaffPerson.update(disabled_at=clock.now()).where(StaffPerson.id == person.id).execute()
         StaffSession.delete().where(StaffSession.staff == person).execute()
+        views.end(person)
     return person
 
 
@@ -101,12 +106,6 @@ def tidy() -> None:
     """Take out ended sessions."""
     moment = clock.now()
     StaffSession.delete().where((StaffSession.ends_at <= moment) | (StaffSession.seen_at <= moment - IDLE)).execute()
-
-
-def _forget(email: str) -> None:
-    """Take out the person whose phone or password is lost; what they did stands by their email. Raises NotFound."""
-    if not StaffPerson.delete().where(StaffPerson.email == email).execute():
-        raise NotFound("support staff")
 
 
 def _take_code(person: StaffPerson, typed: str) -> bool:
