@@ -228,7 +228,7 @@ def test_a_backup_that_fails_leaves_none_that_looks_whole(filled, tmp_path, monk
     monkeypatch.setattr(backup, "_to_disk", lambda _folder: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space"):
         backup.make(tmp_path / "backups")
-    assert list((tmp_path / "backups").iterdir()) == []
+    assert [one.name for one in (tmp_path / "backups").iterdir()] == [backup.LOCK]
 
 
 def test_what_left_after_the_backup_is_not_sent_again_though_the_journal_is_lost(make_source, config, elsewhere, tmp_path, monkeypatch):
