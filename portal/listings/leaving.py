@@ -10,10 +10,11 @@ ZERO = ("ended", "paused")
 
 def why_not_yet(listing: Listing) -> str:
     """What must happen first, in a sentence; "" where nothing stands in the way."""
-    if listing.pushed_quantity is not None:
-        if listing.pushed_quantity == 0:
+    told = listing.store_quantity if listing.push_state == "doubt" else listing.pushed_quantity
+    if told is not None:
+        if told == 0:
             return ""
-        units = f"{listing.pushed_quantity:,} unit{'s' * (listing.pushed_quantity != 1)}"
+        units = f"{told:,} unit{'s' * (told != 1)}"
         return f"The store was told {units} and not yet 0. {_first(listing)} and the next push tells it 0."
     channel: Channel = Channel.get_by_id(listing.channel_id)
     if channel.shown_at is None or channel.shown_at <= listing.created_at:

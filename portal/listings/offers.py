@@ -66,14 +66,14 @@ class Offer(NamedTuple):
 
 
 def offers(channel: Channel, states: Collection[str] = OFFERED, changed: bool = False, after: str = "") -> Iterator[Offer]:
-    """Every listing of those states by Listing SKU, in bounded memory, and those that ended within DAYS_AFTER_END, or of which the shop
-    was not told since, which have 0 units.
+    """Every listing of those states by Listing SKU, in bounded memory, and those that ended within DAYS_AFTER_END, or of which the shop,
+    or the store, was not told since, which have 0 units.
 
     `changed`: only those of which the store was told otherwise.
     """
     rules = listing_rules.of(channel)
     marks = ", ".join("?" for _ in states)
-    told = f"(l.state IN ({marks}) OR (l.state = 'ended' AND l.changed_at > ?))"
+    told = f"(l.state IN ({marks}) OR (l.state = 'ended' AND (l.changed_at > ? OR l.pushed_quantity > 0)))"
     which = f"l.channel_id = ? AND l.sku > ? AND {told} ORDER BY l.sku LIMIT {CHUNK}"
     ended = clock.now() - timedelta(days=DAYS_AFTER_END)
     shown = Channel.select(Channel.shown_at).where(Channel.id == channel.id).scalar()

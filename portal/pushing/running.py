@@ -20,7 +20,7 @@ from portal.leases import Work
 from portal.listings import offers
 from portal.listings.offers import Offer
 from portal.models import Channel, ChannelPush, Listing, ListingPush
-from portal.pushing import batches, due, judging, settings
+from portal.pushing import batches, due, judging, settings, story
 from portal.pushing.judging import Guard
 from portal.runs import Outcome
 
@@ -60,7 +60,7 @@ def perform(work: Work) -> Outcome:
     marks = due.marks(channel)
     lost = _close_open(work, channel)
     if not looks and next(_chosen(work, channel, push), None) is None:
-        _compared(work, push, marks, {}, lost)
+        _compared(work, push, marks, {}, lost, push.looked)
         return Outcome("no_change", {})
     with connections.open_for(work.source, work.run.id, operation=channels.PUSH) as connector:
         goods = stores_goods.of(channel.kind, connector)
@@ -69,10 +69,10 @@ def perform(work: Work) -> Outcome:
         _match(work, channel, push, goods, looks)
         weighed = _weigh(work, channel, push)
         if looks:
-            return _looked(work, push, weighed)
+            return _looked(work, channel, push, weighed)
         guard, held = _guarded(work, push, weighed)
         counts = _push(work, channel, push, goods, guard)
-    _compared(work, push, marks, held, counts["doubt"] + lost)
+    _compared(work, push, marks, held, counts["doubt"] + lost, {**push.looked, "trouble": story.troubles(channel)})
     return _outcome(counts, held)
 
 
@@ -83,7 +83,7 @@ def _judge_store(work: Work, channel: Channel, push: ChannelPush, goods: Goods) 
         said = f"The store's prices are in {told}" if told else "The store does not say in which currency its prices are"
         raise Refused(f"{said}, the channel's in {channel.currency}. Nothing is converted, and nothing was sent. "
                       "Change the currency under Prices and units, or connect another store.")  # fmt: skip
-    if push.place or "place" not in settings.face(channel):
+    if push.place or not settings.face(channel)["place"]:
         return
     places = goods.places()
     with work.transaction():
@@ -177,9 +177,9 @@ def _weigh_one(weighed: Weighed, push: ChannelPush, every: Guard, offer: Offer, 
         weighed.note("moves", *told)
 
 
-def _looked(work: Work, push: ChannelPush, weighed: Weighed) -> Outcome:
+def _looked(work: Work, channel: Channel, push: ChannelPush, weighed: Weighed) -> Outcome:
     with work.transaction():
-        told = {**push.looked, "counts": dict(weighed.counts), "samples": weighed.samples, "run": work.run.number}
+        told = {**push.looked, "counts": dict(weighed.counts), "samples": weighed.samples, "trouble": story.troubles(channel)}
         ChannelPush.update(looked=told, looked_at=clock.now()).where(ChannelPush.id == push.id).execute()
     return Outcome("finished", {name: weighed.counts[name] for name in ("listings", "differ", "missing", "twice", "refused")})
 
@@ -215,11 +215,13 @@ def _push(work: Work, channel: Channel, push: ChannelPush, goods: Goods, guard: 
     return counts
 
 
-def _compared(work: Work, push: ChannelPush, marks: dict[str, Any], held: dict[str, Any], doubts: int) -> None:
+def _compared(
+    work: Work, push: ChannelPush, marks: dict[str, Any], held: dict[str, Any], doubts: int, looked: dict[str, Any]
+) -> None:  # fmt: skip
     """All offers were compared as of `marks`; what is in doubt is looked at once more."""
     with work.transaction():
-        again = clock.now() + batches.SETTLE if doubts else None
-        ChannelPush.update(**marks, due_at=again, held=held).where(ChannelPush.id == push.id, ChannelPush.state == "on").execute()
+        columns = {**marks, "due_at": clock.now() + batches.SETTLE if doubts else None, "held": held, "looked": looked}
+        ChannelPush.update(columns).where(ChannelPush.id == push.id, ChannelPush.state == "on").execute()
 
 
 def _outcome(counts: Counter[str], held: dict[str, Any]) -> Outcome:

@@ -37,12 +37,12 @@ def kept(channel: Channel) -> ChannelPush:
 
 
 def face(channel: Channel) -> Mapping[str, str]:
-    """What the entry says of it: "needs", "price", "place". Raises Refused for a channel that cannot."""
+    """What the entry says of it: "needs", "price", and "place", "" where it has none. Raises Refused for a channel that cannot."""
     supplier = connection_parts.supplier_of(channels.line_of(channel)) if channel.line_id is not None else None
     found = supplier.channel.listings if supplier is not None and supplier.channel is not None else {}
     if not found:
         raise Refused(f"{channel.name} takes its listings as a file. Nothing can be sent to it.")
-    return found
+    return {"place": "", **found}
 
 
 def integration(channel: Channel) -> Integration:

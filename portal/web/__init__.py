@@ -74,6 +74,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "listings",
     "listing_rules",
     "listing_batches",
+    "pushing",
     "channel_files",
     "requests",
     "request_acts",

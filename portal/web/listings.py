@@ -13,6 +13,7 @@ from portal.catalogue import products
 from portal.errors import Invalid, Refused, Stale
 from portal.listings import browse, detail, editing, leaving, reckoning
 from portal.listings import rules as listing_rules
+from portal.pushing import story
 from portal.web import guards
 from portal.web.forms import LedgerForm, VersionedForm
 from portal.web.render import render, saved
@@ -134,6 +135,14 @@ def removal(channel_id: str, listing_id: str) -> Response:
     return render("listings/removal.html", None, status, channel=channel, listing=listing, words=words, ending=ending)
 
 
+def _pushed(channel: Any, listing: Any, told: Any) -> dict[str, Any]:
+    """What its store was sent, and has; nothing of a channel without one."""
+    if channel.line_id is None:
+        return {"sent": [], "why": "", "has": ""}
+    has = story.has(listing, channel.currency) if listing.asked_at is not None and listing.their_id else ""
+    return {"sent": story.of_listing(listing), "why": story.in_words(listing, told.quantity.value or 0, told.price.value), "has": has}
+
+
 def _typed(listing: Any) -> dict[str, str]:
     units = {name: "" if getattr(listing, name) is None else str(getattr(listing, name)) for name in ("buffer", "cap")}
     price = "" if listing.price is None else reckoning.amount(listing.price)
@@ -141,7 +150,8 @@ def _typed(listing: Any) -> dict[str, str]:
 
 
 def _page(channel: Any, listing: Any, form: Any, status: int = 200) -> Response:
+    told = detail.explain(listing)
     return render(
-        "listings/show.html", "listings/_own.html", status, channel=channel, listing=listing, form=form, told=detail.explain(listing),
-        rules=listing_rules.of(channel), looks=LOOKS, states=editing.STATES, acts=ACTS,
+        "listings/show.html", "listings/_own.html", status, channel=channel, listing=listing, form=form, told=told,
+        rules=listing_rules.of(channel), looks=LOOKS, states=editing.STATES, acts=ACTS, **_pushed(channel, listing, told),
     )  # fmt: skip

@@ -102,6 +102,12 @@ RIGHT_OF: dict[str, str | tuple[str, str]] = {
     "listings.put": "operate",
     "listings.removal": "operate",
     "listings.show": ("see", "operate"),
+    "pushing.edit": ("see", "configure"),
+    "pushing.held": ("see", "operate"),
+    "pushing.look": "operate",
+    "pushing.send": "operate",
+    "pushing.show": "see",
+    "pushing.switch": "configure",
     # sources
     "sources.add": "configure",
     "sources.create": "configure",

@@ -193,6 +193,6 @@ def test_offers_are_read_a_chunk_at_a_time_and_only_what_differs_on_demand(
     Listing.update(changed_at=clock.now() - timedelta(days=8)).where(Listing.state == "ended").execute()
     assert [one.sku for one in offers.offers(channel)] == [f"P-{n}" for n in (0, 1, 2, 4, 5, 6)]
     Listing.update(pushed_price=19_900, pushed_quantity=5).where(Listing.channel == channel).execute()
-    assert [one.sku for one in offers.offers(channel, changed=True)] == ["P-0", "P-1", "P-2", "P-4", "P-6"]
+    assert [one.sku for one in offers.offers(channel, changed=True)] == ["P-0", "P-1", "P-2", "P-3", "P-4", "P-6"], "P-3 ended, untold"
     channel = ruled(channel, markup="1.9", ending="-1")
     assert {one.price for one in offers.offers(channel, changed=True)} == {19_000}

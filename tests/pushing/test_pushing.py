@@ -138,6 +138,18 @@ def test_paused_and_ended_listings_send_0_whatever_the_guard_says(keeper: Any) -
     assert one.send().counts == {"sent": 29} and one.has(29)[0] == 0 and one.has(30)[0] == 10
 
 
+def test_an_ended_listing_is_told_0_however_late_and_goes_only_then(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 2)
+    one.on()
+    editing.put(one.of(1), "ended", WHO)
+    Listing.update(changed_at=clock.now() - timedelta(days=30)).where(Listing.id == one.of(1).id).execute()
+    with pytest.raises(Refused, match="was told 10 units and not yet 0"):
+        editing.remove(editing.find(one.channel, one.of(1).public_id), WHO)
+    assert one.send().counts == {"sent": 1} and one.has(1)[0] == 0
+    editing.remove(editing.find(one.channel, one.of(1).public_id), WHO)
+    assert one.send().state == "no_change"
+
+
 def test_a_store_with_other_money_is_refused_with_words(keeper: Any) -> None:
     one: Shopkeeper = keeper("woocommerce", 1)
     one.shop.shelves.currency = "EUR"

@@ -15,6 +15,7 @@ from portal.models import (
     BulkAct,
     BulkItem,
     ChannelOrder,
+    ChannelPush,
     Connection,
     Document,
     Exclusion,
@@ -188,6 +189,16 @@ def belongings(merchant: Merchant, name: str = "Kestrel Outdoor") -> Belongings:
     channel = channels.add(merchant, name, "woocommerce", clock.now(), True, "owner")
     told = {"ref": "77", "number": "77", "state": "take", "lines": [], "changed": "2026-11-27T06:00:00", "placed": "2026-11-27T06:00:00"}
     waits = ChannelOrder.create(channel=channel, ref="77", number="77", state="waiting", why="It has no SKU.", told={"whole": told})
+    held = {
+        "zero": 1,
+        "moves": 0,
+        "live": 2,
+        "run": 1,
+        "left_by": "",
+        "samples": {"zero": [["KS-00194", MISSING, "Lamp", 3, 0, None, None]]},
+    }
+    counts = {"listings": 2, "differ": 1}
+    ChannelPush.create(channel=channel, state="on", looked={"counts": counts}, looked_at=clock.now(), held=held)
     outlet = channels.add(merchant, f"Feed of {name}"[:80], "feed", clock.now(), False, "owner")
     listed = Listing.create(channel=outlet, product=product, sku="KS-00194")
     ready, made = (
