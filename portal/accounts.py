@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from peewee import IntegrityError
 
-from portal import audit, clock, passwords, person_links, roles, vault
+from portal import audit, clock, devices, passwords, person_links, roles, vault
 from portal.config import Config
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import FormToken, Merchant, Session, SignInAttempt, User, database
@@ -93,19 +93,21 @@ def begin_session(user: User, address: str, browser: str) -> str:
     return open_session(user, address, browser)
 
 
-def check_password(email: str, password: str, address: str) -> User:
+def check_password(email: str, password: str, address: str, device: str = "") -> User:
     """Whose email and password these are. Raises Refused, the same for all.
 
-    Unknown email, wrong password and disabled user differ neither in words nor in time.
+    Unknown email, wrong password and disabled user differ neither in words nor in time. `device`: what a browser kept of a sign-in with
+    this email (portal.devices): its tries are counted by themselves, whoever else guesses.
     """
     email = email.replace("\x00", "").strip().lower()
-    tried = count_try("email", email, address)
+    number = devices.known(email, device)
+    tried = count_try("device", number, "") if number else count_try("email", email, address)
     user = User.select(User, Merchant).join(Merchant).where(User.email == email).first()
     if not passwords.matches(user.password_hash if user else None, password) or not _may_enter(user):
         note_refusal(user, address)
         raise Refused(NO_MATCH)
     take_back(tried)
-    SignInAttempt.delete().where(SignInAttempt.key == _key("email", email)).execute()
+    SignInAttempt.delete().where(SignInAttempt.key == (_key("device", number) if number else _key("email", email))).execute()
     if passwords.outdated(user.password_hash):
         User.update(password_hash=passwords.hashed(password)).where(User.id == user.id).execute()
     found: User = user

@@ -87,6 +87,14 @@ def revoke(token: ApiToken, who: str) -> None:
             audit.write(token.merchant, who, "api_token.revoke", "api_token", token.public_id, before={"name": token.name})
 
 
+def resume(token: ApiToken, who: str) -> None:
+    """Let it work again that a restore suspended; a second time changes nothing."""
+    with database.atomic():
+        still = (ApiToken.id == token.id) & ApiToken.suspended_at.is_null(False) & ApiToken.revoked_at.is_null()
+        if ApiToken.update(suspended_at=None).where(still).execute():
+            audit.write(token.merchant, who, "api_token.resume", "api_token", token.public_id, after={"name": token.name})
+
+
 def of_person(user: User) -> list[ApiToken]:
     """Tokens that open something and were made by the person."""
     return [one for one in listing(user.merchant) if one.made_by == user.email and is_live(one)]

@@ -13,7 +13,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from portal import accounts, audit, config, migrations, passwords, roles, vault
+from portal import accounts, audit, config, migrations, passwords, roles, two_step, vault
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import Merchant
 from portal.models.database import database
@@ -139,6 +139,18 @@ def set_password(email: str, password: str | None, made_up: bool, json_only: boo
         tell({"user": user.public_id, "email": user.email, **shown}, words, json_only)
 
 
+@click.command("end-two-step")
+@click.option("--email", required=True, help="Of the person who lost their phone.")
+@click.option("--reason", required=True, help="Such as how you made sure that it is them.")
+@as_json
+def end_two_step(email: str, reason: str, json_only: bool) -> None:
+    """Take away every second step of a person who lost them all. They are told by e-mail, and the audit log says so."""
+    with told_plainly(json_only):
+        user = accounts.find_user(email)
+        had = two_step.end_for(user, reason)
+        tell({"user": user.public_id, "email": user.email, "had": had}, f"{user.email} signs in by password alone now.", json_only)
+
+
 @click.command("audit-verify")
 @click.option("--merchant", "workspace", help="Name or id of one workspace; else all.")
 @as_json
@@ -193,7 +205,7 @@ def demo_supplier(json_only: bool) -> None:
     sys.exit(practice.main(settings))
 
 
-COMMANDS = [migrate, create_merchant, create_user, set_password, audit_verify, rotate_keys, verify_keys, demo_supplier]
+COMMANDS = [migrate, create_merchant, create_user, set_password, end_two_step, audit_verify, rotate_keys, verify_keys, demo_supplier]
 
 
 def refuse(sentence: str, json_only: bool) -> None:

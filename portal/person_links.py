@@ -57,6 +57,7 @@ NOTICES = frozenset({"notice", "changed", "two_step"})
 """Only words, no link that works once. They go to `made_by`, as it was then: not to an address that was changed meanwhile."""
 STEPS = {
     "app on": "an app of codes was set up as the second step, with new recovery codes", "app off": "the app of codes was turned off",
+    "ended": "every second step was taken away by who runs this installation; sign in and set one up again",
     "codes": "new recovery codes were made in place of the former ones",
 }  # fmt: skip
 """`role` of a "two_step" notice -> what was done."""

@@ -8,7 +8,7 @@ from peewee import IntegrityError
 
 from portal import accounts, audit, clock, passwords, person_links
 from portal.errors import Invalid, NotFound, Refused
-from portal.models import AlertMessage, ApiToken, PersonLink, Session, User, database
+from portal.models import AlertMessage, ApiToken, PersonLink, RecoveryCode, Session, User, database
 
 NO_MAIL = "This installation sends no e-mail (SMTP_HOST)."
 
@@ -83,6 +83,9 @@ def after_restore() -> None:
     alert would be sent a second time. Inside the caller's transaction.
     """  # fmt: skip
     PersonLink.delete().execute()
+    suspended = {"suspended_at": clock.now()}  # revoked or used since, they would open again
+    ApiToken.update(suspended).where(ApiToken.revoked_at.is_null()).execute()
+    RecoveryCode.update(suspended).where(RecoveryCode.used_at.is_null()).execute()
     ended = {"state": "dropped", "ended_at": clock.now(), "said": "It waited when the database was restored from a backup."}
     AlertMessage.update(**ended).where(AlertMessage.state == "waiting").execute()
 

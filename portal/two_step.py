@@ -125,7 +125,37 @@ def _new_recovery_codes(user: User, address: str) -> list[str]:
 
 def codes_left(user: User) -> int:
     """Recovery codes that were not used."""
-    return int(RecoveryCode.select().where(RecoveryCode.user == user, RecoveryCode.used_at.is_null()).count())
+    return int(RecoveryCode.select().where(RecoveryCode.user == user, _usable()).count())
+
+
+def suspended_codes(user: User) -> int:
+    """Codes that a restored backup brought back, of which nobody knows whether they were used since."""
+    rows = RecoveryCode.select().where(RecoveryCode.user == user, RecoveryCode.used_at.is_null(), RecoveryCode.suspended_at.is_null(False))
+    return int(rows.count())
+
+
+def end_for(user: User, reason: str, who: str = "command line") -> list[str]:
+    """Take every second step of a person away, who lost them all; what they were. Sessions end, and the person is told by e-mail.
+
+    Raises Invalid without a reason, Refused where there is none.
+    """
+    had, reason = ways(user), " ".join(reason.split())[:200]
+    if not reason:
+        raise Invalid({"reason": "Say why, such as how you made sure that it is them."})
+    if not had:
+        raise Refused(f"{user.email} has no second step. Nothing was changed.")
+    gone: list[Any] = [Authenticator, Passkey, RecoveryCode, Session]
+    with database.atomic():
+        for table in gone:
+            table.delete().where(table.user == user).execute()
+        person_links.end_open(user)
+        audit.write(user.merchant, who, "two_step.ended_for", "user", user.public_id, before={"steps": had}, after={"reason": reason})
+        _tell(user, "ended")
+    return had
+
+
+def _usable() -> Any:
+    return RecoveryCode.used_at.is_null() & RecoveryCode.suspended_at.is_null()
 
 
 def check(user: User, typed: str, address: str) -> None:
@@ -181,7 +211,7 @@ def _step_of(key: str, typed: str) -> int | None:
 
 
 def _take_recovery(user: User, typed: str, address: str) -> bool:
-    unused = (RecoveryCode.user == user) & (RecoveryCode.code_hash == _recovery_hash(typed)) & RecoveryCode.used_at.is_null()
+    unused = (RecoveryCode.user == user) & (RecoveryCode.code_hash == _recovery_hash(typed)) & _usable()
     with database.atomic():
         taken = RecoveryCode.update(used_at=clock.now()).where(unused).execute()
         if taken:

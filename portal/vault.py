@@ -87,6 +87,10 @@ class Vault:
         """A keyed hash of `text`, the same for this merchant however often the installation's key is rotated; it tells nothing of it."""
         return hmac.new(self._unwrap(merchant.data_key), b"quayside mark|" + text.encode(), hashlib.sha256).hexdigest()
 
+    def marks(self, text: str) -> list[str]:
+        """Keyed hashes of `text` by each key of the installation, the one that seals first."""
+        return [hmac.new(key, b"quayside device|" + text.encode(), hashlib.sha256).hexdigest() for key in self._keys.values()]
+
     def key_of(self, wrapped: str) -> str:
         """The id of the installation key that wrapped this data key."""
         return wrapped.split(".")[1] if wrapped.count(".") == 2 else ""

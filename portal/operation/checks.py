@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from peewee import InterfaceError, OperationalError
 
 from portal import clock, config, migrations, passwords, spoken, vault
-from portal.models import Merchant, Run, SendingStop, User, database
+from portal.models import ApiToken, Merchant, RecoveryCode, Run, SendingStop, User, database
 from portal.models.database import is_postgres
 from portal.operation import VERSION, lead, notes, presence
 
@@ -52,7 +52,7 @@ def everything() -> list[Line]:
     first = [version(), _guarded("database", "Database", answering)]
     if first[-1].state == BAD:
         return [*first, disk(), key_file(open_newest=False)]
-    rest = (schema, workers, scheduler, queue, sending, disk, key_file, backup, restore_check, drift, egress, secrets_of_a_demo)
+    rest = (schema, workers, scheduler, queue, sending, disk, key_file, backup, restore_check, suspended, drift, egress, secrets_of_a_demo)
     return [*first, *(_guarded(one.__name__, one.__name__.replace("_", " ").capitalize(), one) for one in rest)]
 
 
@@ -215,6 +215,18 @@ def restore_check() -> Line:
     old = clock.now() - note.at > timedelta(days=RESTORE_CHECK_DAYS)
     said = f"{_ago(note.at)}, of the backup of {note.facts.get('made_at', '')}"
     return Line("restore_check", "Last restore test", WARN if old else OK, said, fix if old else "", facts, command if old else "")
+
+
+def suspended() -> Line:
+    """Whether people and programs still wait for what a restore suspended."""
+    tokens = ApiToken.select().where(ApiToken.suspended_at.is_null(False), ApiToken.revoked_at.is_null()).count()
+    held = (RecoveryCode.suspended_at.is_null(False)) & RecoveryCode.used_at.is_null()
+    people = RecoveryCode.select(RecoveryCode.user).where(held).distinct().count()
+    facts = {"tokens": tokens, "people": people}
+    if not tokens and not people:
+        return Line("suspended", "Suspended", OK, "No API token and no recovery code waits since a restore", "", facts)
+    said = f"Since the restore {tokens} API tokens and the recovery codes of {people} people open nothing"
+    return Line("suspended", "Suspended", WARN, said, "Owners let tokens work again, and people make new recovery codes", facts)
 
 
 def drift() -> Line:

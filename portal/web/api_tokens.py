@@ -31,7 +31,8 @@ class TokenForm(LedgerForm):
 def index() -> Response:
     """Every token, newest first; never a secret."""
     found = [(one, api_tokens.is_live(one)) for one in api_tokens.listing(g.merchant)]
-    return render("api_tokens/index.html", tokens=found, scopes=api_tokens.SCOPES, document=external("api.openapi"))
+    held = sum(one.suspended_at is not None and one.revoked_at is None for one, _ in found)
+    return render("api_tokens/index.html", suspended=held, tokens=found, scopes=api_tokens.SCOPES, document=external("api.openapi"))
 
 
 @blueprint.get("/api-tokens/new")
@@ -70,6 +71,15 @@ def revoke(token_id: str) -> Response:
     token = api_tokens.find(g.merchant, token_id)
     api_tokens.revoke(token, g.user.email)
     return saved(url_for("api_tokens.index"), f"{token.name} is revoked. It opens nothing any more.")
+
+
+@blueprint.post("/api-tokens/<token_id>/resumption")
+@guards.once
+def resume(token_id: str) -> Response:
+    """Let a token work again that a restore suspended."""
+    token = api_tokens.find(g.merchant, token_id)
+    api_tokens.resume(token, g.user.email)
+    return saved(url_for("api_tokens.index"), f"{token.name} works again.")
 
 
 def _form_page(form: Any, status: int) -> Response:

@@ -89,6 +89,19 @@ def ended(_error: guards.Ended) -> Response:
     return response
 
 
+@blueprint.app_errorhandler(guards.Unproved)
+def unproved(_error: guards.Unproved) -> Response:
+    """The password is asked for again before a form is taken: the page at once, with what was typed inside it."""
+    typed = unsent.of_request()
+    if typed is None:
+        return go(url_for("auth.prove", next=guards.way_back()))
+    response = render("auth/prove.html", None, 401, form=ProofForm(formdata=None), wanted=guards.way_back(), typed=typed)
+    if wants_fragment():
+        response.headers["HX-Retarget"] = "body"
+        response.headers["HX-Reswap"] = "innerHTML"
+    return response
+
+
 @blueprint.post("/sign-out")
 @guards.signed_in
 def sign_out() -> Response:
@@ -105,20 +118,21 @@ def sign_out() -> Response:
 def prove() -> Response:
     """Ask for the password again, then go on."""
     wanted = guards.local_path(request.values.get("next"))
-    form = ProofForm.read()
+    form, typed = ProofForm.read(), unsent.unpacked(request.form.get(unsent.FIELD, ""))
     if request.method == "POST":
         try:
             accounts.prove(g.session, form.password.data or "", request.remote_addr or "")
-            return saved(wanted, "")
+            return render("auth/unsent.html", typed=typed, wanted=wanted, proved=True) if typed else saved(wanted, "")
         except Refused as refused:
             form.refuse(refused)
-    return render("auth/prove.html", "auth/_prove.html", 422 if form.general else 200, form=form, wanted=wanted)
+    return render("auth/prove.html", "auth/_prove.html", 422 if form.general else 200, form=form, wanted=wanted, typed=typed)
 
 
 def _opened(form: SignInForm, wanted: str, typed: unsent.Unsent | None) -> Response:
     if g.session is not None:
         accounts.sign_out(g.session)
-    user = accounts.check_password(form.email.data or "", form.password.data or "", request.remote_addr or "")
+    device = request.cookies.get(guards.cookie_name("device"), "")
+    user = accounts.check_password(form.email.data or "", form.password.data or "", request.remote_addr or "", device)
     if two_step.ways(user):
         return _asked(user, wanted, typed)
     return _entered(user, wanted, typed)
@@ -139,7 +153,7 @@ def _second_page(form: SecondForm, wanted: str, typed: unsent.Unsent | None, sta
 def _entered(user: Any, wanted: str, typed: unsent.Unsent | None) -> Response:
     token = accounts.begin_session(user, request.remote_addr or "", request.user_agent.string)
     response = _still_here(token, wanted, typed) if typed else go(wanted)
-    return guards.with_session(response, token)
+    return guards.with_device(guards.with_session(response, token), user.email)
 
 
 def _still_here(token: str, wanted: str, typed: unsent.Unsent) -> Response:
@@ -148,7 +162,7 @@ def _still_here(token: str, wanted: str, typed: unsent.Unsent) -> Response:
     if session is None:
         return go(wanted)
     g.session, g.user, g.merchant = session, session.user, session.user.merchant
-    return render("auth/unsent.html", typed=typed, wanted=wanted)
+    return render("auth/unsent.html", typed=typed, wanted=wanted, proved=False)
 
 
 def _with_form_cookie(form: SignInForm, wanted: str, status: int, typed: unsent.Unsent | None) -> Response:

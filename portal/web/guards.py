@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, g, url_for
 from htmx_flask import request
 
-from portal import accounts, audit, clock, receipts, two_step
+from portal import accounts, audit, clock, devices, receipts, two_step
 from portal.errors import Forbidden, NotFound, Refused
 from portal.support import staff, views
 from portal.web import addresses
@@ -38,6 +38,10 @@ WAIT_FOR_TWIN = 8.0  # seconds that a second click waits for the first one's ans
 
 class Forged(Exception):
     """An unsafe request that our own page did not send."""
+
+
+class Unproved(Exception):
+    """A delicate form of our own page arrived when the password was given too long ago."""
 
 
 class Ended(Exception):
@@ -112,6 +116,15 @@ def proved_recently(view: View) -> View:
         return view(**values)
 
     return cast(View, guarded)
+
+
+def ask_proof() -> Response | None:
+    """None where the password was given within the last 10 minutes. Raises Unproved, whose page carries the form; Forbidden for staff."""
+    if g.viewing is not None:
+        raise Forbidden("Support staff never do this for a workspace.")
+    if not accounts.proved_recently(g.session):
+        raise Unproved
+    return None
 
 
 def once(view: View) -> View:
@@ -269,6 +282,13 @@ def with_session(response: Response, token: str) -> Response:
     longest = int(accounts.LONGEST_SESSION.total_seconds())
     response.set_cookie(cookie_name("session"), token, max_age=longest, **cookie_settings())
     response.delete_cookie(cookie_name("form"), **cookie_settings())
+    return response
+
+
+def with_device(response: Response, email: str) -> Response:
+    """`response` with the cookie by which this browser is known: a stranger's wrong tries do not keep it out."""
+    longest = int(timedelta(days=devices.LASTS_DAYS).total_seconds())
+    response.set_cookie(cookie_name("device"), devices.make(email), max_age=longest, **cookie_settings())
     return response
 
 

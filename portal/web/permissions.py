@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, g
+from flask import Flask, Response, current_app, g
 from htmx_flask import request
 from werkzeug.exceptions import HTTPException
 
@@ -31,6 +31,9 @@ from portal.shipments import listing as shipments
 from portal.support import views
 from portal.web import guards
 from portal.web.rights import RIGHT_OF
+
+PROVED = frozenset({"credentials", "delete", "people", "owners"})
+"""Whoever acts by one of these rights gave the password within the last 10 minutes: a browser left open does none of it."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -80,17 +83,20 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(may=may, may_open=may_open, may_reach=may_reach, who_may=roles.who, role_one=_one)
 
 
-def require() -> None:
-    """Stop who may not. Raises Forbidden in words that say who may, NotFound for a thing that is not this workspace's, NoRight."""
+def require() -> Response | None:
+    """Stop who may not, and ask for the password again before what is delicate.
+
+    Raises Forbidden in words that say who may, NotFound for a thing that is not this workspace's, NoRight.
+    """
     view = current_app.view_functions.get(request.endpoint or "")
     if view is None or g.user is None or getattr(view, "is_public", False):
-        return
+        return None
     if guards.is_for_staff(request.endpoint):
-        return
+        return None
     right = right_of(request.endpoint or "", request.method)
     only_looks = g.viewing is not None and request.method not in SAFE_METHODS and g.user.role != views.WRITES
     if may(right) and not only_looks:
-        return
+        return guards.ask_proof() if request.method not in SAFE_METHODS and right in PROVED else None
     for name in request.view_args or {}:
         if name.endswith("_id"):
             _find(name, dict(request.view_args or {}))

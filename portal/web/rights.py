@@ -38,6 +38,7 @@ RIGHT_OF: dict[str, str | tuple[str, str]] = {
     "api_tokens.add": "credentials",
     "api_tokens.create": "credentials",
     "api_tokens.index": "credentials",
+    "api_tokens.resume": "credentials",
     "api_tokens.revocation": "credentials",
     "api_tokens.revoke": "credentials",
     "auto_process.of_source": "configure",

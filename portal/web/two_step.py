@@ -110,6 +110,7 @@ def require() -> Response:
 
 def _show(status: int, renew: LedgerForm | None = None, off: LedgerForm | None = None) -> Response:
     told: dict[str, Any] = {"ways": two_step.ways(g.user), "left": two_step.codes_left(g.user), "needed": two_step.must_set_up(g.user)}
+    told |= {"suspended": two_step.suspended_codes(g.user)}
     told |= {"renew": renew or CurrentForm(prefix="codes-"), "off": off or CurrentForm(prefix="off-")}
     return render("two_step/show.html", status=status, **told)
 

@@ -47,7 +47,7 @@ DECISIONS = frozenset(
         "sources.run_sync",
     }
 )
-DECIDING = ("auth.", "danger.", "joining.", "team.", "two_step.")
+DECIDING = ("auth.", "closing.", "danger.", "erasing.", "keeping.", "passkeys.", "joining.", "team.", "two_step.")
 NAMES = {
     "account.save_profile": "Profile",
     "account.save_workspace": "Settings",

@@ -18,7 +18,7 @@ from tests.conftest import PASSWORD
 from tests.databases import close_database
 
 NAMES = [
-    "version", "database", "migrations", "worker", "scheduler", "queue", "sending", "disk", "key", "backup", "restore_check", "clock",
+    "version", "database", "migrations", "worker", "scheduler", "queue", "sending", "disk", "key", "backup", "restore_check", "suspended", "clock",
     "egress", "demo",
 ]  # fmt: skip
 

@@ -75,6 +75,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "routing.preview": {},
     "routing.route": {},
     "api_tokens.revocation": {},
+    "api_tokens.resume": {},
     "api_tokens.revoke": {},
     "channel_files.csv": {},
     "channel_files.link": {},
