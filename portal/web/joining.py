@@ -82,7 +82,8 @@ def reset(token: str) -> Response:
         link = person_links.open_link("reset", token)
         if request.method == "POST":
             recovery.reset(token, form.password.data or "", request.remote_addr or "")
-            return go(url_for("auth.sign_in", changed="1"))
+            answer = go(url_for("auth.sign_in", changed="1"))
+            return guards.with_device(answer, link.user.email) if link.user else answer
     except NotFound:
         return _ended("link", "Ask for a new one.", url_for("joining.ask_reset"))
     except Invalid as error:

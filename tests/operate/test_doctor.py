@@ -18,8 +18,8 @@ from tests.conftest import PASSWORD
 from tests.databases import close_database
 
 NAMES = [
-    "version", "database", "migrations", "worker", "scheduler", "queue", "sending", "disk", "key", "backup", "restore_check", "suspended", "clock",
-    "egress", "demo",
+    "version", "database", "migrations", "worker", "scheduler", "queue", "sending", "disk", "key", "backup", "restore_check", "suspended",
+    "clock", "egress", "demo",
 ]  # fmt: skip
 
 
