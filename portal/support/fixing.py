@@ -1,7 +1,7 @@
 """What support staff mend at one source: test its connection, release a run's lease, reset it, delete it, and take the last two back.
 
-Reset: the set-up is open again from the step that is broken, nothing is synced meanwhile; its items stay, or are deleted in a way that
-can be undone. Every act names who, why and which ticket in the merchant's audit log.
+Reset: the set-up is open again from the step that is broken; nothing is synced meanwhile, as only a live source is on the clock; its
+items stay, or are deleted in a way that can be undone. Every act names who, why and which ticket in the merchant's audit log.
 """
 
 from __future__ import annotations
@@ -116,7 +116,6 @@ def reset(source: Source, step: str, remove: bool, typed_name: str, reason: Why,
             merchant=source.merchant_id, source=source, staff=person.email, reason=reason.reason, ticket=reason.ticket, step=step,
             before=_as_it_is(source), items=source.item_count, at=now, until=now + timedelta(days=DAYS_TO_RESTORE),
         )  # fmt: skip
-        Integration.update(next_run_at=None).where(Integration.source == source.id).execute()
         for run in Run.select().where(Run.source == source.id, Run.state << UNFINISHED):
             runs.request_stop(run, person.email)
         if remove and source.item_count:

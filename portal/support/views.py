@@ -5,11 +5,29 @@ reason and ticket ─▶ view (30 min) ─▶ every act refused ── unless th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from portal import audit, clock, people
 from portal.errors import Invalid, Refused
-from portal.models import Merchant, StaffPerson, SupportGrant, SupportView, User, database
+from portal.models import (
+    Alert,
+    Channel,
+    FulfillmentRequest,
+    InventoryItem,
+    Merchant,
+    Order,
+    Product,
+    Run,
+    Shipment,
+    Source,
+    StaffPerson,
+    SupportGrant,
+    SupportView,
+    User,
+    database,
+)  # fmt: skip
 from portal.support.fixing import Why
 
 LASTS = timedelta(minutes=30)
@@ -39,13 +57,35 @@ def of(person: StaffPerson) -> SupportView | None:
     return found
 
 
-def note_refused(person: StaffPerson, endpoint: str, method: str, address: str) -> None:
-    """Say in the audit log of the workspace whose view ran out last that its pages were asked for after that."""
-    late = SupportView.select(SupportView, Merchant).join(Merchant).where(SupportView.staff == person, SupportView.ended_at.is_null())
-    view: SupportView | None = late.order_by(SupportView.id.desc()).first()
-    if view is not None:
-        view.staff = person
-        people.note_refusal(visitor(view), endpoint, method, address)
+def note_refused(person: StaffPerson, view: SupportView | None, values: Mapping[str, str], asked: tuple[str, str, str]) -> None:
+    """Say in a merchant's audit log that support asked for a page of it without a view that is open. `asked`: endpoint, method, address.
+
+    Whose it is, is known by an id in the page's address (`values`), else by the view that ran out last.
+    """
+    merchant = _whose(values)
+    if merchant is None and view is None:
+        late = SupportView.select(SupportView, Merchant).join(Merchant).where(SupportView.staff == person, SupportView.ended_at.is_null())
+        last: SupportView | None = late.order_by(SupportView.id.desc()).first()
+        merchant = last.merchant if last is not None else None
+    if merchant is not None and (view is None or view.merchant_id != merchant.id):
+        people.note_refusal(_visiting(person, merchant, READS), *asked)
+
+
+_NAMED: Mapping[str, Any] = {
+    "source_id": Source, "run_id": Run, "order_id": Order, "request_id": FulfillmentRequest, "shipment_id": Shipment,
+    "item_id": InventoryItem, "product_id": Product, "channel_id": Channel, "user_id": User, "alert_id": Alert,
+}  # fmt: skip
+
+
+def _whose(values: Mapping[str, str]) -> Merchant | None:
+    """The merchant of the first object that is named, whoever asks."""
+    for name, table in _NAMED.items():
+        if name in values:
+            rows: Any = Merchant.select().where(Merchant.id << table.select(table.merchant).where(table.public_id == values[name]))
+            found: Merchant | None = rows.first()
+            if found is not None:
+                return found
+    return None
 
 
 def end(person: StaffPerson) -> None:
@@ -61,8 +101,11 @@ def at(merchant: Merchant) -> list[SupportView]:
 
 def visitor(view: SupportView) -> User:
     """Somebody for the pages of the workspace: in no table, with the rights of a view, and its person's address as name."""
-    role = WRITES if grant(view.merchant) is not None else READS
-    return User(public_id="", merchant=view.merchant, email=view.staff.email, password_hash="", role=role, is_staff=False)
+    return _visiting(view.staff, view.merchant, WRITES if grant(view.merchant) is not None else READS)
+
+
+def _visiting(person: StaffPerson, merchant: Merchant, role: str) -> User:
+    return User(public_id="", merchant=merchant, email=person.email, password_hash="", role=role, is_staff=False)
 
 
 def grant(merchant: Merchant) -> SupportGrant | None:

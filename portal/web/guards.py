@@ -200,9 +200,9 @@ def _load_staff(token: str) -> None:
     if public:
         return
     audit.acting(place)
-    if view is None:
-        views.note_refused(session.staff, request.endpoint or request.path, request.method, place.address)
-    else:
+    asked = (request.endpoint or "page", request.method, place.address)
+    views.note_refused(session.staff, view, request.view_args or {}, asked)
+    if view is not None:
         g.viewing, g.staff, g.session = view, session.staff, session
         g.user, g.merchant = views.visitor(view), view.merchant
 

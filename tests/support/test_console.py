@@ -90,7 +90,10 @@ def test_staff_get_nothing_of_a_workspace_without_a_view(app: Any, console: Any,
         for method in methods(rule):
             answer = console.open(path, method=method, data=None if method == "GET" else {"csrf_token": token})
             assert answer.headers.get("Location", "").startswith("/sign-in?"), f"{method} {rule.rule}"
-    assert everything() == before
+    after = everything()
+    assert [name for name in after if after[name] != before[name]] == ["Merchant", "AuditLine"], "it is noted, and nothing else is written"
+    noted = [one.after["page"] for one in AuditLine.select().where(AuditLine.merchant == merchant, AuditLine.action == "access.refused")]
+    assert {"sources.show", "runs.stop", "order.show", "team.role"} <= set(noted) and audit.verify(merchant) == []
 
 
 def test_it_is_found_by_id_name_host_and_domain_and_shows_no_secret(

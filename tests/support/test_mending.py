@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portal import audit, clock, setup_steps, sources
+from portal import audit, clock, schedules, setup_steps, sources
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import AuditLine, Connection, Integration, InventoryItem, Merchant, Run, Source, SourceReset
 from portal.support import fixing, outages
@@ -44,7 +44,8 @@ def test_a_reset_opens_the_set_up_again_and_is_taken_back_whole(source: Source, 
     after = Source.get_by_id(source.id)
     assert (after.state, sorted(after.setup_done)) == ("draft", ["connection", "file", "supplier"])
     assert items(source) == ([] if remove else before)
-    assert not Integration.select().where(Integration.source == source, Integration.next_run_at.is_null(False)).exists()
+    Integration.update(next_run_at=clock.now() - timedelta(hours=1)).where(Integration.source == source).execute()
+    assert schedules.start_due() == 0, "a draft is not on the clock"
     fixing.take_back(after, fixing.find_reset(after, made.public_id), person.email)
     run_work()
     whole = Source.get_by_id(source.id)

@@ -50,7 +50,8 @@ def test_a_view_reads_what_a_reader_may_and_posts_nothing_at_all(app: Any, conso
         path = address(app, rule, own.values(rule, ENTRIES.get(rule.endpoint, {})))
         for method in methods(rule):
             right = right_of(rule.endpoint, method)
-            answer = console.open(path, method=method, data=None if method == "GET" else {"csrf_token": token, "form_token": rule.rule})
+            form: dict[str, Any] = {"data": {"csrf_token": token, "form_token": rule.rule}, "headers": {"HX-Request": "true"}}
+            answer = console.open(path, method=method, **({} if method == "GET" else form))
             refused = method != "GET" or right != "see"
             posts += method != "GET"
             assert (answer.status_code == 403) is refused, f"{method} {rule.rule} answered {answer.status_code}"
@@ -75,6 +76,7 @@ def test_only_this_workspace_and_only_for_30_minutes(
     theirs = belongings(other_merchant)
     begin(console, merchant)
     assert console.get(f"/sources/{theirs.source_id}").status_code == 404
+    assert AuditLine.get(AuditLine.merchant == other_merchant, AuditLine.action == "access.refused").after["page"] == "sources.show"
     told = client.get("/runs").text
     assert "Support views this workspace until" in told and EMAIL in told and "T-4711" in told
     SupportView.update(ends_at=clock.now() - timedelta(seconds=1)).execute()
