@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from portal import clock
-from portal.alerts import deciding, digests, of_feeds, of_limits, of_orders, of_servers, standing, telling, wishes
+from portal.alerts import deciding, digests, of_channels, of_feeds, of_limits, of_orders, of_servers, standing, telling, wishes
 from portal.alerts.deciding import Change
 from portal.alerts.findings import Finding, Look, Policies
 from portal.models import Alert, Integration, Source, database
@@ -20,7 +20,8 @@ from portal.models import Alert, Integration, Source, database
 LOOKS: Sequence[Callable[[Look], Iterator[Finding]]] = (
     of_feeds.late, of_feeds.held, of_feeds.failed, of_feeds.zeroed, of_servers.sign_ins, of_servers.certificates, of_servers.silent,
     of_servers.outages, of_servers.backups, of_orders.stops, of_orders.in_doubt, of_orders.unrouted, of_orders.unsent, of_orders.answers,
-    of_orders.overdue, of_orders.unmatched, of_orders.channel_orders, of_orders.tracking, of_limits.near, of_orders.released,
+    of_orders.overdue, of_orders.unmatched, of_orders.channel_orders, of_orders.tracking, of_channels.pushes, of_limits.near,
+    of_orders.released,
 )  # fmt: skip
 MOST_CHANGES = 5_000
 """Of one look; the rest is found again a minute later."""

@@ -64,6 +64,9 @@ RULES: Mapping[str, Rule] = {
     "shipments_unmatched": Rule("Unmatched shipments", "We cannot tell what a shipment is of.", "action"),
     "channel_orders": Rule("Channel orders waiting", "Orders of a store could not be taken.", "action", "channel", HOURS, 1, (0, *_AGES)),
     "tracking_untold": Rule("Tracking numbers not told", "A store refused a tracking number, or may not have it.", "action", "channel"),
+    "push_held": Rule(
+        "Units or prices held", "Sending to a store would empty, or move the prices of, too many listings at once.", "action", "channel"
+    ),
     "limit_near": Rule(
         "Limit near", "More than so much of what your plan holds is used; once it is full, action is needed.", "warning", "workspace",
         PERCENT, 90, (70, 80, 90, 95),
@@ -94,7 +97,7 @@ ACTS: Mapping[str, str] = {
     "source": "See the source", "held": "Decide", "columns": "Choose the columns", "run": "See the run", "connection": "Edit connection",
     "sign_in": "Sign in again", "host_key": "Compare the keys", "checks": "Test the connection", "orders": "See the orders",
     "requests": "See the requests", "overdue": "See the requests", "check": "Look and decide", "shipments": "Match the shipments",
-    "answers": "See the answers", "sending": "See how orders leave", "channel": "See the channel",
+    "answers": "See the answers", "sending": "See how orders leave", "channel": "See the channel", "push": "Look and decide",
     "installation": "See the installation",
     "usage": "See usage and limits",
 }  # fmt: skip

@@ -55,6 +55,7 @@ PLACES: dict[str, Callable[[Any], str]] = {
     "shipments": lambda alert: url_for("shipments.index", source=alert.source.public_id),
     "answers": lambda _alert: url_for("requests.problems"),
     "channel": lambda alert: url_for("channels.show", channel_id=alert.channel.public_id),
+    "push": lambda alert: url_for("pushing.held", channel_id=alert.channel.public_id),
     "usage": lambda _alert: url_for("usage.index"),
     "installation": lambda _alert: url_for("operate.show"),
 }

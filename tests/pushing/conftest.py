@@ -39,6 +39,10 @@ class Shopkeeper:
         mine = InventoryItem.sku == f"LAMP-{n}-{self.source.id}"
         InventoryItem.update(quantity=units, **more).where(mine).execute()
 
+    def guarded_from(self, least: int) -> None:
+        """So few listings are enough to be held."""
+        ChannelPush.update(least=least).where(ChannelPush.channel == self.channel.id).execute()
+
     def look(self) -> Run:
         settings.start(self.channel, WHO, look=True)
         return self.done()

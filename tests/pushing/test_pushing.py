@@ -81,8 +81,9 @@ def test_what_cannot_be_set_is_said_of_the_listing_and_keeps_nothing_else_out(ke
     assert one.of(3).push_state == "refused" and one.of(3).pushed_price == 260_000 and one.of(3).pushed_quantity == 10
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("fault", ["swallow", "cut", "refuse"])
+@pytest.mark.parametrize(
+    ("kind", "fault"), [("shopify", "swallow"), ("bigcommerce", "cut"), ("woocommerce", "refuse"), ("woocommerce", "swallow")]
+)
 def test_after_an_unknown_answer_the_store_is_read_before_anything_is_said(kind: str, fault: str, keeper: Any) -> None:
     one: Shopkeeper = keeper(kind, 2)
     one.on()
@@ -131,11 +132,12 @@ def test_a_number_that_moved_meanwhile_is_read_again_first(keeper: Any) -> None:
 
 
 def test_paused_and_ended_listings_send_0_whatever_the_guard_says(keeper: Any) -> None:
-    one: Shopkeeper = keeper("woocommerce", 30)
+    one: Shopkeeper = keeper("woocommerce", 6)
     one.on()
-    for n in range(1, 30):
+    one.guarded_from(1)
+    for n in range(1, 6):
         editing.put(one.of(n), "paused" if n % 2 else "ended", WHO)
-    assert one.send().counts == {"sent": 29} and one.has(29)[0] == 0 and one.has(30)[0] == 10
+    assert one.send().counts == {"sent": 5} and one.has(5)[0] == 0 and one.has(6)[0] == 10
 
 
 def test_an_ended_listing_is_told_0_however_late_and_goes_only_then(keeper: Any) -> None:
@@ -170,19 +172,22 @@ def test_a_store_with_several_locations_asks_which(keeper: Any) -> None:
     assert one.send().state == "no_change"
 
 
-@pytest.mark.parametrize(("listings", "fall", "held"), [(40, 19, False), (67, 20, False), (66, 20, True)])
+@pytest.mark.parametrize(("listings", "fall", "held"), [(8, 3, False), (14, 4, False), (13, 4, True)])
 def test_the_guard_just_under_at_and_over_its_limits(listings: int, fall: int, held: bool, keeper: Any) -> None:
     one: Shopkeeper = keeper("woocommerce", listings)
+    assert (one.push.share, one.push.least, one.push.move) == (30, 20, 50), "what a channel begins with"
     one.on()
+    one.guarded_from(4)
     run = emptied(one, fall)
     assert run.state == ("held" if held else "finished") and one.has(1)[0] == (10 if held else 0), run.problem
 
 
 def test_sabotage_without_the_guard_the_shop_would_be_empty(keeper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.pushing.judging.trips", lambda *_: False)
-    one: Shopkeeper = keeper("woocommerce", 25)
+    one: Shopkeeper = keeper("woocommerce", 5)
     one.on()
-    assert emptied(one, 25).state == "finished" and one.has(25)[0] == 0
+    one.guarded_from(1)
+    assert emptied(one, 5).state == "finished" and one.has(5)[0] == 0
 
 
 def emptied(one: Shopkeeper, count: int) -> Run:
@@ -192,39 +197,53 @@ def emptied(one: Shopkeeper, count: int) -> Run:
 
 
 def test_a_person_decides_about_what_is_held(keeper: Any) -> None:
-    one: Shopkeeper = keeper("woocommerce", 70)
+    one: Shopkeeper = keeper("woocommerce", 12)
     one.on()
-    one.stock(70, 3)
-    run = emptied(one, 22)
-    assert run.state == "held" and "22 would fall to 0 units" in run.problem["body"], run.problem
-    assert one.has(70)[0] == 3 and one.has(1)[0] == 10 and run.counts == {"held": 22, "sent": 1}
-    assert one.of(1).push_state == "held" and one.push.held["run"] == run.number and len(one.push.held["samples"]["zero"]) == 20
+    one.guarded_from(4)
+    one.stock(12, 3)
+    run = emptied(one, 4)
+    assert run.state == "held" and "4 would fall to 0 units" in run.problem["body"], run.problem
+    assert one.has(12)[0] == 3 and one.has(1)[0] == 10 and run.counts == {"held": 4, "sent": 1}
+    assert one.of(1).push_state == "held" and one.push.held["run"] == run.number and len(one.push.held["samples"]["zero"]) == 4
     with pytest.raises(Refused, match="not held any more"):
         settings.release(one.channel, run.number - 1, WHO)
     settings.leave(one.channel, run.number, WHO)
-    one.stock(69, 5)
+    one.stock(11, 5)
     again = one.send()
     assert again.state == "finished" and one.push.held["left_by"] == WHO and one.has(1)[0] == 10, "it asks no more"
-    one.stock(23, 0)
+    one.stock(5, 0)
     more = one.send()
-    assert more.state == "held" and one.push.held["zero"] == 23 and not one.push.held["left_by"], "more than was left alone"
-    one.stock(24, 0)
+    assert more.state == "held" and one.push.held["zero"] == 5 and not one.push.held["left_by"], "more than was left alone"
+    one.stock(6, 0)
     settings.release(one.channel, more.number, WHO)
     assert one.done().state == "held" and one.has(1)[0] == 10, "more than the person saw"
     settings.release(one.channel, one.push.held["run"], WHO)
-    assert one.done().counts == {"sent": 24} and one.has(24)[0] == 0 and one.push.held == {}
+    assert one.done().counts == {"sent": 6} and one.has(6)[0] == 0 and one.push.held == {}
 
 
 def test_prices_that_leap_are_held_and_units_go(keeper: Any) -> None:
-    one: Shopkeeper = keeper("woocommerce", 40)
+    one: Shopkeeper = keeper("woocommerce", 8)
     one.on()
-    for n in range(1, 21):
+    one.guarded_from(4)
+    for n in range(1, 5):
         one.stock(n, 9, cost=160_000)
     run = one.send()
-    assert run.state == "held" and one.has(1) == (9, "13.00") and one.push.held["moves"] == 20 and one.push.held["zero"] == 0
+    assert run.state == "held" and one.has(1) == (9, "13.00") and one.push.held["moves"] == 4 and one.push.held["zero"] == 0
     settings.release(one.channel, run.number, WHO)
     one.done()
-    assert one.has(20) == (9, "20.80")
+    assert one.has(4) == (9, "20.80")
+
+
+def test_a_person_stops_it_between_two_batches(keeper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    one: Shopkeeper = keeper("woocommerce", 3)
+    one.on()
+    for n in range(1, 4):
+        one.stock(n, n)
+    monkeypatch.setattr("portal.connectors.goods_woocommerce.WooCommerceGoods.most", 1)
+    monkeypatch.setattr("portal.leases.WRITE_EVERY", 0.0)
+    one.shop.meanwhile = lambda: Run.update(cancel_requested=True).where(Run.state == "running").execute()
+    assert one.send().state == "stopped" and [row[0] for row in one.wrote()] == ["LAMP-1"]
+    assert one.send().counts == {"sent": 2}, "the rest goes with the next one"
 
 
 def test_it_goes_by_itself_after_what_may_have_changed_an_offer(keeper: Any) -> None:
