@@ -43,12 +43,12 @@ def create_app(settings: Config | None = None) -> Flask:
     from flask.helpers import get_debug_flag
 
     from portal import commands
-    from portal.models.database import database
+    from portal.models import kept
     from portal.operation import secure
     from portal.web import build
 
     chosen = open_installation(settings)
     secure.require(chosen, get_debug_flag())
-    app = build(chosen, open_database=lambda: bool(database.connect(reuse_if_open=True)), close_database=database.close)
+    app = build(chosen, open_database=kept.take, close_database=kept.give_back)
     commands.install(app)
     return app

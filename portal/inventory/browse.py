@@ -151,8 +151,10 @@ def _exact(merchant: Merchant, scope: Scope, asked: queries.Query) -> list[Any]:
 def _rows(ids: Iterable[int]) -> list[Any]:
     """The items of these ids, in this order, with what a list shows of them."""
     order = list(ids)
-    rows = InventoryItem.select(*_SHOWN, Source).join(Source, JOIN.INNER).where(InventoryItem.id << order)
-    known = {item.id: item for item in rows}
+    known = {item.id: item for item in InventoryItem.select(*_SHOWN).where(InventoryItem.id << order)}
+    sources = {one.id: one for one in Source.select().where(Source.id << {item.source_id for item in known.values()})}
+    for item in known.values():
+        item.source = sources[item.source_id]
     return [known[item] for item in order if item in known]
 
 

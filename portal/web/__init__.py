@@ -94,8 +94,8 @@ BLUEPRINTS: tuple[str, ...] = (
 )
 
 
-def build(config: Config, open_database: Callable[[], bool], close_database: Callable[[], object]) -> Flask:
-    """The Flask application. `open_database` tells whether it opened a connection that must be closed again."""
+def build(config: Config, open_database: Callable[[], bool], close_database: Callable[[bool], object]) -> Flask:
+    """The Flask application. `open_database` tells whether `close_database` must be told of the end, and whether the request failed."""
     app = Flask("portal", template_folder=str(ROOT / "templates"), static_folder=None)
     app.config.update(PORTAL=config, MAX_CONTENT_LENGTH=SMALL_BODY, MAX_FORM_MEMORY_SIZE=SMALL_BODY, MAX_FORM_PARTS=5_000)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -109,10 +109,10 @@ def build(config: Config, open_database: Callable[[], bool], close_database: Cal
         g.opened_database = not probes.needs_no_database() and open_database()
 
     @app.teardown_request
-    def close_after_request(_error: BaseException | None) -> None:
+    def close_after_request(error: BaseException | None) -> None:
         acting()
         if g.pop("opened_database", False):
-            close_database()
+            close_database(error is not None)
 
     headers.install(app)
     addresses.install(app)

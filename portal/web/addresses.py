@@ -6,15 +6,58 @@ the scheme that the web server vouches for. X-Forwarded-Host and Forwarded are r
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, has_request_context, request, url_for
+from werkzeug.routing import UnicodeConverter
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
+_PLACE = "quayside-place-{}-"
 
 
 def install(app: Flask) -> None:
-    """Give templates `external`."""
+    """Give templates `external` and a quicker `url_for`."""
     app.jinja_env.globals["external"] = external
+    app.jinja_env.globals["url_for"] = Paths(app).of
+
+
+class Paths:
+    """The paths of pages, each built once by Flask and then filled in: a list names a hundred of them, a tenth of its time."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._built: dict[tuple[str, ...], str] = {}
+
+    def of(self, endpoint: str, **values: Any) -> str:
+        """As Flask's `url_for`. Only plain texts are filled in, under no prefix; all else Flask does each time."""
+        texts = tuple(values.values())
+        plain = all(type(text) is str and _PLAIN.fullmatch(text) for text in texts)
+        own = plain and not endpoint.startswith(".") and not any(name.startswith("_") for name in values)
+        if not own or not has_request_context() or request.script_root:
+            return self._app.url_for(endpoint, **values)
+        shape = (endpoint, *values)
+        pattern = self._built.get(shape)
+        if pattern is None:
+            pattern = self._built[shape] = self._pattern(endpoint, list(values))
+        return pattern % texts if pattern else self._app.url_for(endpoint, **values)
+
+    def _pattern(self, endpoint: str, names: list[str]) -> str:
+        """The path with %s for each value in turn; "" where a value decides which path it is, or stands there otherwise than it is."""
+        rules = list(self._app.url_map.iter_rules(endpoint)) if endpoint in self._app.view_functions else []
+        if len(rules) != 1 or rules[0].defaults or any(type(one) is not UnicodeConverter for one in rules[0]._converters.values()):
+            return ""
+        places = [_PLACE.format(number) for number in range(len(names))]
+        given: dict[str, Any] = dict(zip(names, places, strict=True))
+        path = self._app.url_for(endpoint, **given)
+        found = [path.find(place) for place in places]
+        if found != sorted(found) or -1 in found:
+            return ""
+        pattern = path.replace("%", "%%")
+        for place in places:
+            pattern = pattern.replace(place, "%s")
+        return pattern
 
 
 def external(endpoint: str, **values: Any) -> str:

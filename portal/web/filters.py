@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -147,12 +148,18 @@ def _exact(value: datetime) -> str:
     return f"{local.day} {local:%b %Y, %H:%M}"
 
 
+@lru_cache(4096)
+def _stamp_and_title(value: datetime, there: ZoneInfo) -> tuple[str, str]:
+    """A list shows the same few moments over and over."""
+    local = value.replace(tzinfo=UTC).astimezone(there)
+    return value.replace(tzinfo=UTC).isoformat(timespec="seconds"), f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+
+
 def _tagged(value: datetime, words: str, exact: bool = False) -> Markup:
-    stamp = value.replace(tzinfo=UTC).isoformat(timespec="seconds")
-    title = f"{_exact(value)} {_local(value).tzname()}"
+    stamp, title = _stamp_and_title(value, zone())
     if exact or title != words:
-        return Markup('<time datetime="{}" title="{}">{}</time>').format(stamp, title, words)
-    return Markup('<time datetime="{}">{}</time>').format(stamp, words)
+        return Markup('<time datetime="%s" title="%s">%s</time>') % (stamp, title, words)
+    return Markup('<time datetime="%s">%s</time>') % (stamp, words)
 
 
 def _relative(age: float, value: datetime) -> str:

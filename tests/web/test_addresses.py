@@ -11,9 +11,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from werkzeug.routing import BuildError
 
 from portal.config import Config
 from portal.models import Source
+from portal.web.addresses import Paths
 from tests.conftest import PASSWORD
 from tests.connecting import fresh, save
 from tests.hooked import Sender
@@ -108,3 +110,20 @@ def test_nothing_else_makes_a_whole_address() -> None:
     files = [*(ROOT / "portal").rglob("*.py"), *(ROOT / "templates").rglob("*.html")]
     makers = {one.name for one in files if re.search(r"_external|host_url|url_root|base_url\b.*request", one.read_text("utf-8"))}
     assert makers == {"addresses.py"}
+
+
+@pytest.mark.parametrize("value", ["a7f3", "a-b_c", "two words", "50%", "ü", "a/b", ""])
+@pytest.mark.parametrize("prefix", ["", "/shop"])
+def test_paths_that_are_filled_in_are_those_that_flask_builds(app: Any, value: str, prefix: str) -> None:
+    paths, filled = Paths(app), 0
+    for rule in app.url_map.iter_rules():
+        for more in ({}, {"q": value}, {"zone": "x", "after": value}):
+            given = dict.fromkeys(sorted(rule.arguments), value) | more
+            with app.test_request_context(environ_overrides={"SCRIPT_NAME": prefix}):
+                try:
+                    wanted = app.url_for(rule.endpoint, **given)
+                except (BuildError, ValueError):  # a page of a number, or no such page
+                    continue
+                assert [paths.of(rule.endpoint, **given) for _ in range(2)] == [wanted, wanted]
+                filled += 1
+    assert bool(any(paths._built.values())) == (not prefix) and (filled > 300 or "/" in value or not value)
