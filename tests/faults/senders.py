@@ -26,6 +26,7 @@ from portal.models.runs import UNFINISHED
 from portal.outbox import claim, files, running, settle, stops, witnesses
 from portal.outbox.claim import Hold
 from portal.outbox.leaving import leaving, parts_of
+from portal.pushing import batches
 from tasks.work import HANDLERS
 
 LONGEST = 60.0  # seconds; no worker of a test outlives it
@@ -108,6 +109,16 @@ def tell_stores(order: Sender, begun: Connection) -> None:
     begun.send(os.getpid())
     with database.connection_context():
         telling.start_due()
+        runs.work_available(HANDLERS)
+
+
+def push_listings(order: Sender, begun: Connection) -> None:
+    """Do what is queued, once. `sabotage` "sleeper": what was read before is good enough to be written."""
+    prepare(order)
+    if order.sabotage == "sleeper":
+        batches.Batch._check_still_ours = lambda *_: failpoints.reach("push-connected")  # type: ignore[method-assign]
+    begun.send(os.getpid())
+    with database.connection_context():
         runs.work_available(HANDLERS)
 
 
