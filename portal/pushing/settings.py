@@ -72,6 +72,12 @@ def send_now(channel: Channel, who: str) -> Run:
     return start(channel, who)
 
 
+def begin(channel: Channel, who: str) -> Run:
+    """The first sending after it was turned on: what the look counted was seen, so that much of it is not held. Raises Refused."""
+    counts = of(channel).looked.get("counts", {})
+    return start(channel, who, released={name: int(counts.get(name, 0)) for name in ("zero", "moves")})
+
+
 def save(channel: Channel, typed: Mapping[str, str], version: int, who: str) -> None:
     """Keep what was typed: "place", "prices" ("y" or ""), "share", "least", "move". Raises Invalid, Stale."""
     push = kept(channel)

@@ -22,11 +22,14 @@ TROUBLES = ("refused", "twice", "missing", "doubt")
 
 @dataclass(frozen=True)
 class Standing:
-    """How a channel stands with its store. `last`: its newest run, `moving` whether that is under way; `words` in a sentence."""
+    """How a channel stands with its store. `last`: its newest run, `moving` whether that is under way, `waits` whether it waits to try
+    again; `words` in a sentence.
+    """
 
     push: ChannelPush
     last: Run | None
     moving: bool
+    waits: bool
     state: str
     words: str
     troubles: Mapping[str, Any]
@@ -50,12 +53,15 @@ def standing(channel: Channel) -> Standing:
     last = newest[0] if newest else None
     moving = last is not None and last.state in UNFINISHED
     state, words = _words(channel, push, last, moving)
-    return Standing(push, last, moving, state, words, push.looked.get("trouble", {}))
+    waits = last is not None and last.state == "queued" and last.tries > 0
+    return Standing(push, last, moving, waits, state, words, push.looked.get("trouble", {}))
 
 
 def _words(channel: Channel, push: ChannelPush, last: Run | None, moving: bool) -> tuple[str, str]:
     if not channels.is_connected(channel):
         return "draft", "The channel is not connected yet. Nothing is sent."
+    if moving and last is not None and last.tries and last.problem:
+        return "late", f"The last try failed: {last.problem['headline']}. {last.problem['body']}"
     if moving and last is not None:
         looks = bool(last.settings.get("look"))
         return "running", "The store is being looked at. Nothing is sent." if looks else "Units and prices are being sent."

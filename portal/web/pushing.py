@@ -86,7 +86,7 @@ def switch(channel_id: str) -> Response:
     settings.switch(channel, on, g.user.email)
     if not on:
         return saved(url_for("pushing.show", channel_id=channel_id), "Sending is off. The store keeps what it has.")
-    settings.send_now(channel, g.user.email)
+    settings.begin(channel, g.user.email)
     return _begun(channel_id, "Sending is on. What differs is being sent.")
 
 

@@ -11,7 +11,7 @@ from portal import clock, runs
 from portal.errors import Invalid, Refused
 from portal.listings import editing
 from portal.models import AuditLine, ChannelPush, Listing, ListingPush, Run
-from portal.pushing import batches, due, settings
+from portal.pushing import batches, due, settings, story
 from tests.channels.shelves import ware
 from tests.connecting import WHO
 from tests.pushing.conftest import Shopkeeper
@@ -107,6 +107,8 @@ def test_a_store_that_takes_nothing_is_tried_again_by_the_run(keeper: Any) -> No
     one.shop.refuse = 9
     run = one.send()
     assert run.state == "queued" and run.tries == 1 and one.has(1)[0] == 10
+    stands = story.standing(one.channel)
+    assert stands.waits and stands.state == "late" and "We try again at" in stands.words
     one.shop.refuse = 0
     Run.update(due_at=clock.now()).where(Run.id == run.id).execute()
     assert one.done().state == "warnings" and one.has(1)[0] == 4
@@ -219,6 +221,18 @@ def test_a_person_decides_about_what_is_held(keeper: Any) -> None:
     assert one.done().state == "held" and one.has(1)[0] == 10, "more than the person saw"
     settings.release(one.channel, one.push.held["run"], WHO)
     assert one.done().counts == {"sent": 6} and one.has(6)[0] == 0 and one.push.held == {}
+
+
+def test_what_a_look_told_is_not_held_when_it_is_turned_on(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 8)
+    for n in range(1, 8):
+        one.stock(n, 0)
+    one.look()
+    one.guarded_from(1)
+    assert one.push.looked["counts"]["zero"] == 7
+    settings.switch(one.channel, True, WHO)
+    settings.begin(one.channel, WHO)
+    assert one.done().counts == {"sent": 7, "unchanged": 1} and one.has(7)[0] == 0
 
 
 def test_prices_that_leap_are_held_and_units_go(keeper: Any) -> None:
