@@ -16,6 +16,7 @@ from portal.errors import Forbidden, Invalid, Refused
 from portal.listings import links
 from portal.models import TABLES, Document, FreshRow, Merchant, Run, Session, Source, User, Webhook
 from portal.models.fields import JsonText, UtcTime
+from portal.support import staff
 from tasks import work
 from tests.conftest import PASSWORD
 from tests.web.walk import belongings
@@ -94,6 +95,7 @@ def test_nothing_is_left_and_another_merchant_is_untouched_byte_for_byte(
     theirs = documents.store_upload(Source.get(Source.merchant == other_merchant.id), io.BytesIO(b"sku,qty\nB-1,5\n"), "stock.csv")
     Document.update(stored_name=None).where(Document.stored_name == "stock.csv").execute()  # both merchants' samples share that file
     accounts.open_session(owner)
+    staff.add("sam@quayside.example", PASSWORD)  # of no merchant, and named by what support did for one
     fill(merchant.id)
     fill(other_merchant.id)
     full = {name for name, rows in rows_of(merchant.id).items() if rows}
