@@ -260,7 +260,7 @@ def purge_deleted_sources() -> None:
             ring()
 
 
-@quick.periodic_task(crontab())
+@upkeep.periodic_task(crontab())
 def keep_to_days() -> None:
     """Erase what workspaces keep no longer, and those that were deleted seven days ago, a piece at a time."""
     from portal import closing, retention
@@ -270,7 +270,7 @@ def keep_to_days() -> None:
         closing.erase_due()
 
 
-@huey.periodic_task(crontab())
+@quick.periodic_task(crontab())
 def tidy_accounts() -> None:
     """Take out ended sessions, old sign-in tries, spent form tokens and links that ended."""
     from portal import accounts, person_links

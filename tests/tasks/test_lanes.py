@@ -100,6 +100,7 @@ def test_each_lane_has_its_kinds_and_its_tasks():
     of = {name.rpartition(".")[2]: lane.name for lane in doorbell.LANES for name in lane._registry._registry}
     urgent = {"route_orders", "mind_orders", "look_for_alerts", "mind_freshness", "start_due_runs", "tell_alerts", "tell_people"}
     assert {of[name] for name in urgent} == {"quayside_quick", "quayside_letters"}
+    assert [name for name, lane in of.items() if lane == "quayside"] == ["do_runs"], "the lane of long runs has no other task"
     assert of["do_runs"] == "quayside" and of["do_sending"] == "quayside_sending"
 
 
