@@ -57,7 +57,11 @@ def why(reason: str, ticket: str) -> Why:
 
 
 def test(source: Source, person: StaffPerson) -> Run:
-    """Queue the seven checks of the connection. Raises NotFound where there is no connection yet, Refused for a deleted source."""
+    """Queue the seven checks of the connection.
+
+    Raises NotFound where there is no connection yet, Refused for a source or a workspace that is deleted.
+    """
+    _check_open(source)
     if source.state == "deleted":
         raise Refused("The source is deleted. Restore it first.")
     with database.atomic():
@@ -97,6 +101,7 @@ def reset(source: Source, step: str, remove: bool, typed_name: str, reason: Why,
         errors["typed_name"] = f"The name does not match. Type {source.name}."
     if errors:
         raise Invalid(errors)
+    _check_open(source)
     if source.kind == sources.CHANNEL_LINE:
         raise Refused(A_LINE)
     if source.state == "deleted":
@@ -142,6 +147,7 @@ def take_back(source: Source, made: SourceReset, who: str) -> None:
 
     Raises Refused where it was set up again since, or items still go.
     """
+    _check_open(source)
     act = BulkAct.get_or_none(BulkAct.id == made.act_id) if made.act_id else None
     if act is not None and act.state in ("gathering", "ready", "doing"):
         raise Refused("Its items are still being deleted. Wait for that, then restore. Nothing was changed.")
@@ -168,6 +174,7 @@ def take_back(source: Source, made: SourceReset, who: str) -> None:
 
 def delete(source: Source, typed_name: str, reason: Why, person: StaffPerson) -> None:
     """Delete the source as its owner could: hidden at once, restorable for 7 days. Raises Invalid, NotFound, Refused."""
+    _check_open(source)
     if source.kind == sources.CHANNEL_LINE:
         raise Refused(A_LINE)
     with database.atomic():
@@ -177,8 +184,15 @@ def delete(source: Source, typed_name: str, reason: Why, person: StaffPerson) ->
 
 def undelete(source: Source, person: StaffPerson) -> Source:
     """Bring a deleted source back. Raises NotFound."""
+    _check_open(source)
     gone = removals.find_deleted(source.merchant, source.public_id)
     return removals.restore(gone, person.email)
+
+
+def _check_open(source: Source) -> None:
+    """Raises Refused while the whole workspace is being deleted."""
+    if source.merchant.closing_at is not None:
+        raise Refused("This workspace is being deleted by an owner. Nothing in it is changed, unless an owner brings it back.")
 
 
 def _as_it_is(source: Source) -> dict[str, Any]:

@@ -216,11 +216,11 @@ def require_sign_in() -> Response | None:
         if g.session is not None:
             raise NotFound("page")  # of a workspace: for its people nothing is there
         return None if g.staff is not None else to_sign_in()
-    if g.viewing is not None:
-        return None
     if g.session is not None:
         if view is not None and g.merchant.closing_at is not None and request.endpoint not in CLOSING:
             return go(url_for("closing.show"))
+        if g.viewing is not None:
+            return None
         lacks = view is not None and request.endpoint not in SETTING_UP and two_step.must_set_up(g.user)
         return go(url_for("two_step.show")) if lacks else None
     if request.url_rule is None and request.path.startswith("/api/"):

@@ -71,6 +71,17 @@ def test_what_a_reset_refuses_leaves_everything(source: Source, person: Any, mak
         with pytest.raises(Invalid) as refused:
             fixing.why(reason, ticket)
         assert set(refused.value.errors) == errors
+    Merchant.update(closing_at=clock.now()).where(Merchant.id == source.merchant_id).execute()
+    acts: tuple[Any, ...] = (
+        lambda one: fixing.reset(one, "file", False, "Kestrel", WHY, person),
+        lambda one: fixing.delete(one, "Kestrel", WHY, person),
+        lambda one: fixing.test(one, person),
+    )
+    for act in acts:
+        with pytest.raises(Refused, match="being deleted"):
+            act(Source.get_by_id(source.id))
+    Merchant.update(closing_at=None).where(Merchant.id == source.merchant_id).execute()
+    source = Source.get_by_id(source.id)
     Run.create(merchant=source.merchant, source=source, number=1, kind="inventory", state="running", lease_until=clock.now())
     with pytest.raises(Refused, match="is not finished"):
         fixing.reset(source, "file", True, "Kestrel", WHY, person)

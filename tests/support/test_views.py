@@ -79,6 +79,9 @@ def test_only_this_workspace_and_only_for_30_minutes(
     assert AuditLine.get(AuditLine.merchant == other_merchant, AuditLine.action == "access.refused").after["page"] == "sources.show"
     told = client.get("/runs").text
     assert "Support views this workspace until" in told and EMAIL in told and "T-4711" in told
+    Merchant.update(closing_at=clock.now() + timedelta(days=7)).where(Merchant.id == merchant.id).execute()
+    assert console.get("/sources").headers["Location"] == "/settings/kept/deletion", "as its people see it"
+    Merchant.update(closing_at=None).where(Merchant.id == merchant.id).execute()
     SupportView.update(ends_at=clock.now() - timedelta(seconds=1)).execute()
     late = console.get("/sources")
     assert late.status_code == 302 and late.headers["Location"].startswith("/sign-in?")
