@@ -48,6 +48,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("SMTP_PASSWORD_FILE", "", "File that holds that user's password."),
     Variable("SMTP_FROM", "", "Address that orders and alerts come from, such as orders@shop.example."),
     Variable("KEEP_FILES_DAYS", "30", "Days that fetched files are kept."),
+    Variable("KEEP_SENT_DAYS", "365", "Days that the bytes of sent orders are kept once their requests are finished; digests stay."),
     Variable("WORKERS", "2", "Long runs that one worker process does side by side; what sends, routes and tells has threads of its own."),
     Variable("LOG_FORMAT", "text", "text, or json: one object a line, with the ids of the request and the run, and a line a request."),
     Variable("METRICS_TOKEN_FILE", "", "File with the token that /metrics asks for. Empty: this machine only; nobody if PRODUCTION=1."),
@@ -84,6 +85,7 @@ class Config:
     max_feed_bytes: int
     max_hook_bytes: int
     keep_files_days: int
+    keep_sent_days: int
     smtp_host: str
     smtp_port: int
     smtp_security: str
@@ -139,6 +141,7 @@ def read(environ: Mapping[str, str] | None = None) -> Config:
         max_feed_bytes=_number(text, "MAX_FEED_MB") * 1_000_000,
         max_hook_bytes=_number(text, "MAX_HOOK_MB") * 1_000_000,
         keep_files_days=_number(text, "KEEP_FILES_DAYS"),
+        keep_sent_days=_number(text, "KEEP_SENT_DAYS"),
         smtp_host=text["SMTP_HOST"],
         smtp_port=_number(text, "SMTP_PORT") if text["SMTP_PORT"] else 0,
         smtp_security=_one_of(text, "SMTP_SECURITY", ("starttls", "tls", "plain")),

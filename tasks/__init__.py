@@ -223,6 +223,15 @@ def erase_old_files() -> None:
         exports.erase_old()
 
 
+@upkeep.periodic_task(crontab(minute="17"))
+def prune_sent() -> None:
+    """Erase the bytes of what was sent long ago, of requests that are finished."""
+    from portal.outbox import pruning
+
+    with database.connection_context():
+        pruning.prune()
+
+
 @upkeep.periodic_task(crontab(minute="7"))
 def issue_invoices() -> None:
     """Issue the invoices of months that are over."""

@@ -82,7 +82,7 @@ class SubmissionPart(Table):
     """One file or body of a submission, its bytes as rendered before the first try; the same on each.
 
     `name`: of the file at the supplier, final by our reference. `temp_name`: what the present claim uploads it as.
-    `state`: waiting, uploading, uploaded or sent.
+    `state`: waiting, uploading, uploaded or sent. `erased_at`: since when the bytes are gone and only `size` and `sha256` are kept.
     """
 
     id = BigAutoField()
@@ -96,10 +96,14 @@ class SubmissionPart(Table):
     sha256 = CharField(max_length=64)
     temp_name = CharField(max_length=300, default="")
     state = CharField(max_length=20, default="waiting")
+    erased_at = UtcTime(null=True)
 
     class Meta:
         table_name = "submission_part"
         indexes = ((("submission", "place"), True),)
+
+
+SubmissionPart.add_index(SubmissionPart.id, where=SubmissionPart.erased_at.is_null(), name="submission_part_kept")
 
 
 class SendAttempt(Table):

@@ -65,8 +65,19 @@ def confirm(source: Source, lease_id: str, who: str) -> Sequence[FulfillmentRequ
             settle.sent(claim.Hold(one, attempt), f"{who} fetched it and confirmed.")
     taken = [one for one in _requests(found) if one.sending in ("sent", "confirmed")]
     if not taken:
-        raise Refused("This lease ended, and its requests were leased anew since. Nothing was confirmed by it.")
+        raise Refused(f"{_why_not(found, lease_id)} Nothing was confirmed by it.")
     return taken
+
+
+def _why_not(rows: Sequence[Submission], lease_id: str) -> str:
+    """Why a lease confirms none of its requests any more."""
+    if any(one.state == "claimed" and one.token != lease_id for one in rows):
+        return "This lease ended, and its requests were leased anew since."
+    if any(one.state == "check_needed" for one in rows):
+        return "This lease ended, and the merchant is to decide about its requests. Tell them that you have these."
+    if all(one.state in ("cancelled", "rejected") for one in rows):
+        return "The merchant took the requests of this lease back. Do not ship them."
+    return "This lease ended, and its requests are offered again."
 
 
 def _hand_out(row: Submission, token: str, until: datetime, who: str) -> None:

@@ -64,7 +64,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Part:
-    """One file or body of a submission. `text`: its beginning where it is text, "" else."""
+    """One file or body of a submission. `text`: its beginning where it is text, "" else. `erased_at`: when its bytes were erased."""
 
     place: int
     name: str
@@ -72,6 +72,7 @@ class Part:
     sha256: str
     text: str
     cut: bool
+    erased_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _chapter(row: Submission, generation: int) -> Chapter:
 def _part(one: SubmissionPart) -> Part:
     shown = one.content_type.startswith(TEXTS)
     text = bytes(one.content)[:LONGEST_SHOWN].decode("utf-8", "replace") if shown else ""
-    return Part(one.place, one.name, one.size, one.sha256, text, one.size > LONGEST_SHOWN)
+    return Part(one.place, one.name, one.size, one.sha256, text, one.size > LONGEST_SHOWN, one.erased_at)
 
 
 def _told(one: SendAttempt) -> Told:

@@ -10,7 +10,7 @@ from wtforms import StringField
 
 import tasks
 from portal import runs, sources
-from portal.errors import Invalid, Refused
+from portal.errors import Invalid, NotFound, Refused
 from portal.outbox import deciding, stops, story
 from portal.web import guards
 from portal.web.forms import LedgerForm
@@ -39,6 +39,8 @@ def document(request_id: str, submission_id: str, place: int) -> Response:
     """The exact bytes of one file or message as rendered before the first try."""
     story.find(g.merchant, request_id)
     part = story.part(g.merchant, submission_id, place)
+    if part.erased_at is not None:
+        raise NotFound("document")
     return download(bytes(part.content), part.name or f"order-{place}", part.content_type or "application/octet-stream")
 
 

@@ -10,7 +10,7 @@ import pytest
 from portal import clock
 from portal.models import FulfillmentRequest, SendAttempt, Submission, SubmissionPart
 from portal.outbox import claim, journal
-from portal.requests import answers
+from portal.requests import answers, why
 from tests.outgoing import states, submissions, turn_on, wants
 from tests.together import eight_at_once
 
@@ -60,6 +60,20 @@ def test_a_lease_that_ends_is_offered_again_with_the_same_bytes(caller: Any, sou
     assert lost.status_code == 409 and "leased anew" in lost.json["detail"]
     assert call("POST", f"/leases/{second['id']}/confirm", {}).status_code == 200
     assert [one["state"] for one in call("POST", f"/leases/{first['id']}/confirm", {}).json["requests"]] == ["processed"]
+
+
+def test_what_is_said_of_a_lease_that_ended(caller: Any, source: Any, monkeypatch: Any) -> None:
+    (request,) = wants(source, "FR-1")
+    call = caller(source)
+    held = call("POST", PATH, {"seconds": 60}).json
+    said = why.not_sent(FulfillmentRequest.get_by_id(request.id), why.facts("UTC", [source.id]))
+    assert f"{source.name} has leased it until" in said
+    later(monkeypatch, seconds=61)
+    said = why.not_sent(FulfillmentRequest.get_by_id(request.id), why.facts("UTC", [source.id]))
+    assert "leased it and did not confirm it by" in said and "It may have it" in said and "being sent now" not in said
+    Submission.update(state="cancelled").execute()
+    lost = call("POST", f"/leases/{held['id']}/confirm", {})
+    assert lost.status_code == 409 and "took the requests of this lease back" in lost.json["detail"] and "leased anew" not in lost.text
 
 
 def test_a_late_confirmation_counts_while_nobody_leased_it_anew(caller: Any, source: Any, monkeypatch: Any) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from portal import clock
 from portal.errors import Problem
-from portal.models import AuditLine, FulfillmentRequest, Integration, SendingStop, Source, Submission
-from portal.outbox import claim, collect, settle, stops, story, ways
+from portal.models import AuditLine, FulfillmentRequest, Integration, RequestLine, SendingStop, Source, Submission
+from portal.outbox import claim, collect, pruning, settle, stops, story, ways
 from portal.outbox.leaving import leaving, parts_of
 from portal.requests import answers
 from tests.ordered import lines_of
@@ -145,3 +145,38 @@ def post(client: Any, page: str, path: str, **values: str) -> Any:
     """Fill the page's form for `path` and send it."""
     form = client.form_values(client.get(page).text, path)
     return client.post(path, data={**form, **values})
+
+
+def test_bytes_of_finished_requests_go_after_their_days_and_their_digest_stays(client: Any, source: Source, config: Any) -> None:
+    """Open requests and doubts keep theirs, however old."""
+    (done,), (doubt,) = in_doubt(source, "OLD"), in_doubt(source, "DOUBT")
+    post(client, at(done), at(done), their_id="SO-1")
+    row, other = submissions(source)
+    (part,) = parts_of(row)
+    was = (part.size, part.sha256)
+    long_ago = clock.now() - timedelta(days=config.keep_sent_days + 1)
+    Submission.update(sent_at=long_ago, created_at=long_ago).execute()
+    FulfillmentRequest.update(changed_at=long_ago).execute()
+    assert pruning.prune() == 0, "its lines are still to be shipped"
+    RequestLine.update(open=0, acknowledged=0, shipped=3).execute()
+    FulfillmentRequest.update(changed_at=clock.now()).execute()
+    assert pruning.prune() == 0, "something happened to it lately"
+    FulfillmentRequest.update(changed_at=long_ago).execute()
+    assert Submission.get_by_id(row.id).state == "sent" and pruning.prune() == 1 and pruning.prune() == 0
+    (gone,), (kept,) = parts_of(row), parts_of(other)
+    assert (bytes(gone.content), gone.size, gone.sha256) == (b"", *was) and gone.erased_at is not None
+    assert kept.erased_at is None and bytes(kept.content), "nobody knows whether they have it"
+    page = client.get(f"/requests/{done.public_id}").text
+    assert "Its bytes were erased" in page and was[1] in page and f"bytes-{row.public_id}" not in page
+    assert client.get(f"/requests/{done.public_id}/sent/{row.public_id}/0").status_code == 404
+    assert client.get(f"/requests/{doubt.public_id}/sent/{other.public_id}/0").status_code == 200
+
+
+def test_what_is_to_be_sent_again_at_a_deleted_source_says_so_and_can_be_voided(client: Any, source: Source) -> None:
+    (one,) = in_doubt(source, "10442")
+    Source.update(state="deleted", deleted_at=clock.now()).where(Source.id == source.id).execute()
+    assert post(client, at(one, "/again"), at(one, "/again")).status_code == 303
+    page = client.get(f"/requests/{one.public_id}").text
+    assert "Harbor was deleted, so nothing is sent there. Void it, and its lines can be routed again." in page
+    answers.void(FulfillmentRequest.get_by_id(one.id), None, who="ana", confirmed=False)
+    assert FulfillmentRequest.get_by_id(one.id).state == "voided"
