@@ -11,12 +11,15 @@ from typing import Any
 
 from portal import channels, clock, connection_parts, runs
 from portal.models import AuditLine, Channel, ChannelPush, CommittedStock, Integration, ListingPush, Run
+from portal.models.runs import UNFINISHED
 from portal.outbox import witnesses
 
 GATHER = timedelta(seconds=30)
 """From the first change to the run, so that what comes together goes together."""
 AT_LEAST = timedelta(hours=1)
 """Offers are compared so often in any case: an offer may change by what no event tells."""
+PULLED_WITHIN = timedelta(minutes=5)
+"""Orders that were pulled so long ago are current enough: they hold units that the store has sold."""
 KEEP_DAYS = 90
 ERASED_AT_ONCE = 5_000
 MOVERS = (
@@ -40,12 +43,34 @@ def start_due() -> int:
             continue
         if connection_parts.sign_in_standing(channels.line_of(push.channel)) == "needed":
             continue
+        orders = _orders_first(push)
+        started += orders == "begun"
+        if orders:
+            continue
         try:
             runs.start_sync(integration, cause="system")
             started += 1
         except runs.AlreadyRunning:
             continue
     return started
+
+
+def _orders_first(push: ChannelPush) -> str:
+    """Orders that the store has and we do not hold units too, so they are pulled first, where that is on by schedule: "begun" or "pulling".
+
+    "" for no need to wait: they are current, that just failed, or it takes too long.
+    """
+    pulls = Integration.get_or_none(Integration.source == push.channel.line_id, Integration.kind == channels.PULL)
+    if pulls is None or not pulls.schedule or not pulls.enabled or pulls.removed_at is not None:
+        return ""
+    last = Run.select().where(Run.integration == pulls).order_by(Run.id.desc()).first()
+    if last is not None and (last.created_at > clock.now() - PULLED_WITHIN or last.state in UNFINISHED):
+        return "pulling" if last.state in UNFINISHED and last.created_at > clock.now() - PULLED_WITHIN else ""
+    try:
+        runs.start_sync(pulls, cause="system")
+    except runs.AlreadyRunning:
+        return "pulling"
+    return "begun"
 
 
 def _is_due(push: ChannelPush) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,3 +161,14 @@ def test_lists_of_skus_fit_into_an_address() -> None:
     some = list(goods.portions([f"{'x' * 150}{n}" for n in range(25)] + ["y"], 20))
     assert max(map(len, some)) <= 20 and max(len(",".join(one)) for one in some) <= goods.LONGEST_LIST and sum(map(len, some)) == 26
     assert [goods.money(one) for one in (0, 125_000, 199_900, 12_345, 10_000_000)] == ["0.00", "12.50", "19.99", "1.2345", "1000.00"]
+
+
+def test_woocommerce_describes_every_field_that_is_set() -> None:
+    folder = Path(os.environ.get("PEERS") or Path(__file__).resolve().parents[3] / "shared" / "peers") / "woocommerce"
+    if not folder.is_dir():
+        pytest.skip(f"WooCommerce's own descriptions are not here ({folder}); say where with PEERS")
+    for name in ("products", "products--variations"):
+        told = json.loads((folder / f"schema-{name}.json").read_text("utf-8"))
+        fields = told["schema"]["properties"]
+        assert {"id", "sku", "manage_stock", "stock_quantity", "regular_price"} <= fields.keys()
+        assert not any(fields[field].get("readonly") for field in ("stock_quantity", "regular_price")), name

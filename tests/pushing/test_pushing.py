@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portal import clock, runs
+from portal import channels, clock, runs
 from portal.errors import Invalid, Refused
 from portal.listings import editing
 from portal.models import AuditLine, ChannelPush, Listing, ListingPush, Run
@@ -275,6 +275,22 @@ def test_it_goes_by_itself_after_what_may_have_changed_an_offer(keeper: Any) -> 
     assert one.push.due_at is not None
     settings.switch(one.channel, False, WHO)
     assert due.start_due() == 0
+
+
+def test_orders_of_the_store_are_pulled_first(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 1)
+    one.on()
+    channels.schedule_pulls(one.channel, 15, WHO)
+    ChannelPush.update(due_at=clock.now()).execute()
+    assert due.start_due() == 1 and Run.select().order_by(Run.id.desc()).get().kind == "channel_orders"
+    assert due.start_due() == 0, "it waits for them"
+    one.run_work()
+    assert due.start_due() == 1 and one.done().kind == "push_listings"
+    ChannelPush.update(due_at=clock.now()).execute()
+    assert due.start_due() == 1 and one.done().kind == "push_listings", "they are current"
+    Run.update(created_at=clock.now() - due.PULLED_WITHIN, state="queued").where(Run.kind == "channel_orders").execute()
+    ChannelPush.update(due_at=clock.now()).execute()
+    assert due.start_due() == 1, "a pull that takes too long keeps nothing up"
 
 
 def test_one_push_of_a_channel_at_a_time(keeper: Any) -> None:
