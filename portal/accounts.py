@@ -103,7 +103,7 @@ def check_password(email: str, password: str, address: str, device: str = "") ->
     number = devices.known(email, device)
     tried = count_try("device", number, "") if number else count_try("email", email, address)
     user = User.select(User, Merchant).join(Merchant).where(User.email == email).first()
-    if not passwords.matches(user.password_hash if user else None, password) or not _may_enter(user):
+    if not passwords.matches(user.password_hash if user else None, password) or not may_enter(user):
         note_refusal(user, address)
         raise Refused(NO_MATCH)
     take_back(tried)
@@ -114,7 +114,8 @@ def check_password(email: str, password: str, address: str, device: str = "") ->
     return found
 
 
-def _may_enter(user: User) -> bool:
+def may_enter(user: User) -> bool:
+    """Whether the person may sign in, once they proved who they are."""
     over = user.merchant.closing_at is not None and user.merchant.closing_at <= clock.now()
     return user.disabled_at is None and not over
 
@@ -138,7 +139,7 @@ def session_for(token: str) -> Session | None:
         Session.select(Session, User, Merchant).join(User).join(Merchant).where(Session.token_hash == _token_hash(token)).first()
     )  # fmt: skip
     moment = clock.now()
-    if session is None or session.ends_at <= moment or session.seen_at + IDLE <= moment or not _may_enter(session.user):
+    if session is None or session.ends_at <= moment or session.seen_at + IDLE <= moment or not may_enter(session.user):
         return None
     if moment - session.seen_at > timedelta(minutes=1):
         Session.update(seen_at=moment).where(Session.id == session.id).execute()

@@ -57,6 +57,8 @@ NOTICES = frozenset({"notice", "changed", "two_step"})
 """Only words, no link that works once. They go to `made_by`, as it was then: not to an address that was changed meanwhile."""
 STEPS = {
     "app on": "an app of codes was set up as the second step, with new recovery codes", "app off": "the app of codes was turned off",
+    "passkey on": "a passkey was added", "passkey off": "a passkey was removed",
+    "passkey copied": "a passkey was refused, as there seems to be a copy of it: remove it and make a new one",
     "ended": "every second step was taken away by who runs this installation; sign in and set one up again",
     "codes": "new recovery codes were made in place of the former ones",
 }  # fmt: skip

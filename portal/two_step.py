@@ -17,6 +17,8 @@ from portal.person_links import LASTS, hashed
 
 FIELD = "authenticator"
 CODES = 10
+ONLY_PASSKEYS = 2
+"""`two_step_required` of a workspace in which the second step has to be a passkey."""
 STEP_SECONDS = 30
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 WRONG = "That code does not fit. Each works once: wait for the next one, and check the clock of your phone."
@@ -45,7 +47,8 @@ def ways(user: User) -> list[str]:
 
 def must_set_up(user: User) -> bool:
     """Whether the workspace requires a second step and the person has none."""
-    return bool(user.merchant.two_step_required) and not ways(user)
+    required, has = user.merchant.two_step_required, ways(user)
+    return bool(required) and ("passkey" not in has if required == ONLY_PASSKEYS else not has)
 
 
 def enable(user: User, key: str, code: str, keep: Session, address: str, current: str = "") -> list[str]:
@@ -62,8 +65,8 @@ def enable(user: User, key: str, code: str, keep: Session, address: str, current
         Authenticator.create(user=user, sealed=vault.seal(user.merchant, user.public_id, FIELD, key), last_step=step, made_at=clock.now())
         Session.delete().where(Session.user == user, Session.id != keep.id).execute()
         audit.write(user.merchant, user.email, "two_step.code_on", "user", user.public_id, after={"key": "changed"}, address=address)
-        _tell(user, "app on")
-        return _new_recovery_codes(user, address)
+        tell(user, "app on")
+        return new_recovery_codes(user, address)
 
 
 def disable(user: User, current: str, address: str) -> None:
@@ -78,7 +81,7 @@ def disable(user: User, current: str, address: str) -> None:
         Authenticator.delete().where(Authenticator.user == user).execute()
         forget_codes_without_steps(user)
         audit.write(user.merchant, user.email, "two_step.code_off", "user", user.public_id, address=address)
-        _tell(user, "app off")
+        tell(user, "app off")
 
 
 def forget_codes_without_steps(user: User) -> None:
@@ -93,8 +96,8 @@ def renew_codes(user: User, current: str, address: str) -> list[str]:
         raise Refused("Set up two-step sign-in first; recovery codes stand in for it.")
     _prove(user, current, address)
     with database.atomic():
-        _tell(user, "codes")
-        return _new_recovery_codes(user, address)
+        tell(user, "codes")
+        return new_recovery_codes(user, address)
 
 
 def _prove(user: User, current: str, address: str) -> None:
@@ -106,12 +109,13 @@ def _prove(user: User, current: str, address: str) -> None:
             raise Invalid({"current": str(wrong)}) from wrong
 
 
-def _tell(user: User, what: str) -> None:
+def tell(user: User, what: str) -> None:
+    """E-mail the person what was done to their second step, by a key of person_links.STEPS."""
     if person_links.can_mail():
         person_links.post("two_step", merchant=user.merchant, user=user, role=what, by=user.email)
 
 
-def _new_recovery_codes(user: User, address: str) -> list[str]:
+def new_recovery_codes(user: User, address: str) -> list[str]:
     """Ten new codes in place of all before, to be shown once; only their hashes are kept."""
     made = ["-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(3)) for _ in range(CODES)]
     with database.atomic():
@@ -150,7 +154,7 @@ def end_for(user: User, reason: str, who: str = "command line") -> list[str]:
             table.delete().where(table.user == user).execute()
         person_links.end_open(user)
         audit.write(user.merchant, who, "two_step.ended_for", "user", user.public_id, before={"steps": had}, after={"reason": reason})
-        _tell(user, "ended")
+        tell(user, "ended")
     return had
 
 
@@ -161,19 +165,22 @@ def _usable() -> Any:
 def check(user: User, typed: str, address: str) -> None:
     """Take a code of the app, or a recovery code, once. Raises Refused; wrong ones count, the same for both kinds."""
     tried = accounts.count_try("second", user.public_id, address)
-    if not (_take_code(user, typed) or _take_recovery(user, typed, address)):
+    only_passkeys = user.merchant.two_step_required == ONLY_PASSKEYS and "passkey" in ways(user)
+    if not ((not only_passkeys and _take_code(user, typed)) or _take_recovery(user, typed, address)):
         accounts.note_refusal(user, address)
         raise Refused(WRONG)
     accounts.take_back(tried)
 
 
-def require(actor: User, required: bool, address: str) -> None:
-    """Say for the whole workspace whether everybody needs a second step. Raises Refused for an owner who has none."""
+def require(actor: User, required: int, address: str) -> None:
+    """Say for the whole workspace whether everybody needs a second step (1), or a passkey (2). Raises Refused for an owner who has none."""
     if required and not ways(actor):
         raise Refused("Set up two-step sign-in for yourself first. Nothing was changed.")
+    if required == ONLY_PASSKEYS and "passkey" not in ways(actor):
+        raise Refused("Make a passkey for yourself first. Nothing was changed.")
     with database.atomic():
-        before = bool(Merchant.get_by_id(actor.merchant_id).two_step_required)
-        Merchant.update(two_step_required=int(required)).where(Merchant.id == actor.merchant_id).execute()
+        before = int(Merchant.get_by_id(actor.merchant_id).two_step_required)
+        Merchant.update(two_step_required=required).where(Merchant.id == actor.merchant_id).execute()
         told: dict[str, Any] = {"before": {"required": before}, "after": {"required": required}}
         audit.write(actor.merchant, actor.email, "two_step.required", "merchant", actor.merchant.public_id, address=address, **told)
 

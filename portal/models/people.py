@@ -13,7 +13,8 @@ from portal.models.fields import UtcTime, new_public_id
 class PersonLink(Table):
     """A link that works once, for one purpose; only the hash of its token is kept, and none before it is made.
 
-    `kind`: invite, reset, email (a new address to be confirmed), step (a password was right, the second step is to come), or only an
+    `kind`: invite, reset, email (a new address to be confirmed), step (a password was right, the second step is to come),
+    passkey (a challenge that was signed, so that it is judged once), or only an
     e-mail to `made_by`: notice, changed, two_step (`role` says what was done). `mail`: "" for none to send, due, sent or failed. A reset
     that was asked for has neither merchant nor user
     until the worker looks whether there is such a person. `challenge`: of a passkey, for a step.

@@ -24,6 +24,7 @@ BLUEPRINTS: tuple[str, ...] = (
     "team",
     "joining",
     "two_step",
+    "passkeys",
     "keeping",
     "erasing",
     "retention",

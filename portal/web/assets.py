@@ -29,7 +29,7 @@ PACKAGES = {
         ("AtkinsonHyperlegible-Regular.ttf", "AtkinsonHyperlegible-Bold.ttf"),
     ),
 }
-OURS = ("theme.css", "focus.js", "copy.js", "picks.js", "icons.svg", "favicon.svg")
+OURS = ("theme.css", "focus.js", "copy.js", "passkeys.js", "picks.js", "icons.svg", "favicon.svg")
 TYPES = {".ttf": "font/ttf", ".js": "text/javascript", ".svg": "image/svg+xml", ".css": "text/css"}
 FOREVER = "public, max-age=31536000, immutable"
 FONT_FACE = '@font-face{{font-family:"Hyper";src:url({url}) format("truetype");font-weight:{weight};font-display:swap}}\n'

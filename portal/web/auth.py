@@ -71,7 +71,7 @@ def second() -> Response:
     except Refused as refused:
         form.refuse(refused)
         return guards.with_form_cookie(_second_page(form, wanted, typed, 422))
-    response = _entered(link.user, wanted, typed)
+    response = entered(link.user, wanted, typed)
     response.delete_cookie(guards.cookie_name("step"), **guards.cookie_settings())
     return response
 
@@ -135,7 +135,7 @@ def _opened(form: SignInForm, wanted: str, typed: unsent.Unsent | None) -> Respo
     user = accounts.check_password(form.email.data or "", form.password.data or "", request.remote_addr or "", device)
     if two_step.ways(user):
         return _asked(user, wanted, typed)
-    return _entered(user, wanted, typed)
+    return entered(user, wanted, typed)
 
 
 def _asked(user: Any, wanted: str, typed: unsent.Unsent | None) -> Response:
@@ -150,7 +150,20 @@ def _second_page(form: SecondForm, wanted: str, typed: unsent.Unsent | None, sta
     return render("auth/second.html", "auth/_second.html", status, form=form, wanted=wanted, typed=typed)
 
 
-def _entered(user: Any, wanted: str, typed: unsent.Unsent | None) -> Response:
+def refused_page(refused: Refused, wanted: str, typed: unsent.Unsent | None) -> Response:
+    """The sign-in page once more, with why not."""
+    form = SignInForm(formdata=None)
+    form.refuse(refused)
+    return _with_form_cookie(form, wanted, 422, typed)
+
+
+def leave() -> None:
+    """End the session of this browser before another begins."""
+    accounts.sign_out(g.session)
+
+
+def entered(user: Any, wanted: str, typed: unsent.Unsent | None) -> Response:
+    """The answer to somebody who proved everything: a session, and the page that was asked for."""
     token = accounts.begin_session(user, request.remote_addr or "", request.user_agent.string)
     response = _still_here(token, wanted, typed) if typed else go(wanted)
     return guards.with_device(guards.with_session(response, token), user.email)

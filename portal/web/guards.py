@@ -25,7 +25,19 @@ from portal.web.render import go, wants_fragment
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-SETTING_UP = frozenset({"two_step.show", "two_step.begin", "two_step.turn_on", "auth.sign_out", "auth.prove", "help.show"})
+SETTING_UP = frozenset(
+    {
+        "two_step.show",
+        "two_step.begin",
+        "two_step.turn_on",
+        "passkeys.add",
+        "passkeys.options",
+        "passkeys.make",
+        "auth.sign_out",
+        "auth.prove",
+        "help.show",
+    }
+)
 """Where somebody may go whose workspace requires a second step that they lack."""
 
 CLOSING = frozenset({"closing.show", "closing.bring_back", "keeping.list_exports", "keeping.download", "auth.sign_out", "auth.prove"})

@@ -10,7 +10,7 @@ from htmx_flask import request
 from wtforms import HiddenField, StringField
 
 import tasks
-from portal import two_step
+from portal import passkeys, two_step
 from portal.errors import Invalid
 from portal.web import guards
 from portal.web.forms import LedgerForm
@@ -19,6 +19,7 @@ from portal.web.render import render, saved
 blueprint = Blueprint("two_step", __name__, url_prefix="/profile/two-step")
 
 
+REQUIRED = ("Two-step sign-in is a choice now.", "Two-step sign-in is required now.", "A passkey is required now.")
 CODE_HINT = "The six digits of your present app, or one of your recovery codes"
 
 
@@ -103,13 +104,14 @@ def turn_off() -> Response:
 @guards.once
 def require() -> Response:
     """Say whether everybody of the workspace needs a second step."""
-    required = request.form.get("required") == "1"
+    required = {"1": 1, "2": two_step.ONLY_PASSKEYS}.get(request.form.get("required", ""), 0)
     two_step.require(g.user, required, request.remote_addr or "")
-    return saved(url_for("team.index"), "Two-step sign-in is required now." if required else "Two-step sign-in is a choice now.")
+    return saved(url_for("team.index"), REQUIRED[required])
 
 
 def _show(status: int, renew: LedgerForm | None = None, off: LedgerForm | None = None) -> Response:
     told: dict[str, Any] = {"ways": two_step.ways(g.user), "left": two_step.codes_left(g.user), "needed": two_step.must_set_up(g.user)}
+    told |= {"keys": passkeys.of(g.user), "only_passkeys": g.merchant.two_step_required == two_step.ONLY_PASSKEYS}
     told |= {"suspended": two_step.suspended_codes(g.user)}
     told |= {"renew": renew or CurrentForm(prefix="codes-"), "off": off or CurrentForm(prefix="off-")}
     return render("two_step/show.html", status=status, **told)
