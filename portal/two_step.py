@@ -54,7 +54,7 @@ def must_set_up(user: User) -> bool:
 def enable(user: User, key: str, code: str, keep: Session, address: str, current: str = "") -> list[str]:
     """Use an app from now on; new recovery codes, to be shown once. Other sessions end.
 
-    Who has a second step proves it by `current`: a session left open must not swap the app. Raises Invalid, Refused.
+    Who has an app already proves it by `current`: a session left open must not swap the app. Raises Invalid, Refused.
     """
     step = _step_of(key, code) if is_key(key) else None
     if step is None:
@@ -101,8 +101,11 @@ def renew_codes(user: User, current: str, address: str) -> list[str]:
 
 
 def _prove(user: User, current: str, address: str) -> None:
-    """Take a code from who has a second step. Raises Invalid, outside a transaction, so that wrong ones stay counted."""
-    if ways(user):
+    """Take a code from who has an app: a passkey shows none, so the password, given just now, has to do.
+
+    Raises Invalid, outside a transaction, so that wrong ones stay counted.
+    """
+    if "code" in ways(user):
         try:
             check(user, current, address)
         except Refused as wrong:

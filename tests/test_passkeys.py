@@ -48,6 +48,7 @@ def test_a_passkey_is_made_once_and_signs_in(owner: User, merchant: Merchant) ->
     assert entered(key) == owner and entered(key) == owner
     (row,) = passkeys.of(owner)
     assert (row.name, row.uses) == ("My laptop", 2) and row.used_at is not None
+    assert two_step.renew_codes(owner, "", "") != codes  # there is no code to show
     second = made(owner, "Phone", counts=False)
     assert entered(second) == entered(second) == owner  # one that counts nothing
     assert audit.verify(merchant) == []
