@@ -132,6 +132,15 @@ def reset(source: Source, step: str, remove: bool, typed_name: str, reason: Why,
     return made
 
 
+def open_reset(source: Source) -> SourceReset | None:
+    """The last reset of a source that is a draft since, and can be taken back."""
+    if source.state != "draft":
+        return None
+    living = (SourceReset.source == source) & SourceReset.restored_at.is_null() & (SourceReset.until > clock.now())
+    found: SourceReset | None = SourceReset.select().where(living).order_by(SourceReset.id.desc()).first()
+    return found
+
+
 def find_reset(source: Source, public_id: str) -> SourceReset:
     """A reset of the source that can be taken back. Raises NotFound."""
     found: SourceReset | None = SourceReset.get_or_none(

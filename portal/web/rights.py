@@ -64,6 +64,7 @@ RIGHT_OF: dict[str, str | tuple[str, str]] = {
     "passkeys.make": "self",
     "passkeys.options": "self",
     "passkeys.remove": "self",
+    "support.take_back": "delete",
     "two_step.begin": "self",
     "two_step.new_codes": "self",
     "two_step.require": "owners",

@@ -7,8 +7,10 @@ from typing import Any
 from flask import Blueprint, Response, g, url_for
 from wtforms import RadioField
 
+import tasks
+from portal import setup_steps, sources
 from portal.errors import Invalid
-from portal.support import outages, views
+from portal.support import fixing, outages, views
 from portal.web import guards
 from portal.web.forms import LedgerForm
 from portal.web.render import render, saved
@@ -32,6 +34,24 @@ def support_here() -> list[Any]:
 def outages_here() -> list[Any]:
     """Servers of this workspace's sources that support says do not work."""
     return outages.of(g.merchant) if g.get("merchant") else []
+
+
+@blueprint.app_template_global()
+def reset_of(source: Any) -> Any:
+    """(what support reset of this source and can be taken back, the title of the step), None for nothing."""
+    made = fixing.open_reset(source)
+    return (made, setup_steps.TITLES[made.step]) if made else None
+
+
+@blueprint.post("/sources/<source_id>/resets/<reset_id>/restoration")
+@guards.signed_in
+@guards.once
+def take_back(source_id: str, reset_id: str) -> Response:
+    """Bring a source back as it was before support reset it."""
+    source = sources.find(g.merchant, source_id)
+    fixing.take_back(source, fixing.find_reset(source, reset_id), g.user.email)
+    tasks.ring()
+    return saved(url_for("sources.show", source_id=source_id), f"{source.name} is as it was before the reset.")
 
 
 @blueprint.get("")

@@ -61,6 +61,10 @@ def test_support_finds_mends_and_views_and_its_merchant_reads_it(
     page.locator("#confirm-act").click()
     expect(page.locator("main")).to_contain_text("is reset. It can be restored for 7 days")
     expect(page.locator("main")).to_contain_text("with its 1 item deleted")
+    owner = open_page()
+    owner.goto(f"/sources/{source.public_id}")
+    expect(owner.locator("#support-reset")).to_contain_text("ticket T-4711")
+    looked_at(owner)
     for _ in range(40):
         if not InventoryItem.select().exists():
             break
@@ -80,7 +84,6 @@ def test_support_finds_mends_and_views_and_its_merchant_reads_it(
     page.locator("#view-begin").click()
     expect(page.locator(".staff-band")).to_contain_text("read-only")
     looked_at(page, WAYS)
-    owner = open_page()
     owner.goto("/settings/support")
     expect(owner.locator("main")).to_contain_text("Support views this workspace until")
     expect(owner.locator("main")).to_contain_text("Kestrel Outdoor: Their disk is full")

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from portal import audit, clock, schedules, setup_steps, sources
+from portal import accounts, audit, clock, schedules, setup_steps, sources
 from portal.errors import Invalid, NotFound, Refused
 from portal.models import AuditLine, Connection, Integration, InventoryItem, Merchant, Run, Source, SourceReset
 from portal.support import fixing, outages
 from portal.support.fixing import Why
+from tests.conftest import PASSWORD
 
 WHY = Why("The columns were renamed by the supplier", "T-4711")
 
@@ -126,6 +127,25 @@ def test_deletion_on_screen_asks_for_everything_and_is_taken_back(console: Any, 
     assert console.send_form(f"{at}/resets/{made.public_id}/restoration", page=at).status_code == 303
     run_work()
     assert Source.get_by_id(source.id).state == "live" and len(items(source)) == 3 and audit.verify(source.merchant) == []
+
+
+@pytest.mark.one_database
+def test_its_merchant_is_told_of_a_reset_and_takes_it_back_too(
+    app: Any, client: Any, other_client: Any, source: Source, person: Any, merchant: Merchant
+) -> None:
+    at = f"/sources/{source.public_id}"
+    assert "Support put this source back" not in client.get(at).text
+    made = fixing.reset(source, "inventory", False, "Kestrel", WHY, person)
+    page = client.get(at).text
+    assert "Support put this source back to “Map the inventory”" in page and WHY.reason in page and "T-4711" in page
+    accounts.create_user(merchant, "op@harbor.example", PASSWORD, role="operator")
+    operator = app.test_client().sign_in("op@harbor.example", PASSWORD)
+    assert "T-4711" in operator.get(at).text and "take-back" not in operator.get(at).text
+    back = f"/settings/support{at}/resets/{made.public_id}/restoration"
+    token = other_client.form_values(other_client.get("/help").text, "/sign-out")["csrf_token"]
+    assert other_client.post(back, data={"csrf_token": token}).status_code == 404 and Source.get_by_id(source.id).state == "draft"
+    assert client.send_form(back, page=at).status_code == 303 and Source.get_by_id(source.id).state == "live"
+    assert AuditLine.get(AuditLine.action == "support.restore").who == "owner@harbor.example"
 
 
 def test_an_outage_is_told_to_those_with_a_source_there_and_to_no_other(
