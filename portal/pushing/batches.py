@@ -103,7 +103,7 @@ class Batch:
             return None
         assert ware is not None
         wanted = differing(self.push, self.guard, offer, ware)
-        seen = {"their_id": ware.their_id, "store_price": ware.price, "store_quantity": ware.units, "asked_at": clock.now()}
+        seen = seen_as(ware)
         if not wanted.nothing:
             Listing.update(seen).where(Listing.id == offer.id).execute()
             return wanted
@@ -209,6 +209,12 @@ def _young(ids: Sequence[int]) -> set[int]:
 def look(goods: Goods, push: ChannelPush, found: Sequence[Offer]) -> dict[str, Ware]:
     """{Listing SKU: what the store has under it} of those that it knows. Raises SupplierError."""
     return {one.sku: one for one in goods.read({offer.sku: offer.their_id for offer in found}, push.place)} if found else {}
+
+
+def seen_as(ware: Ware) -> dict[str, Any]:
+    """Columns of a listing: what the store has of it."""
+    units = None if ware.barred else ware.units
+    return {"their_id": ware.their_id, "store_price": ware.price, "store_quantity": units, "asked_at": clock.now()}
 
 
 def unusable(ware: Ware | None) -> Any:

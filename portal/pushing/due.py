@@ -39,7 +39,7 @@ def start_due() -> int:
         if not _is_due(push):
             continue
         integration = Integration.get_or_none(Integration.source == push.channel.line_id, Integration.kind == channels.PUSH)
-        if integration is None or _waits_after_failures(integration):
+        if integration is None or _waits_after_failures(integration) or _was_stopped(push, integration):
             continue
         if connection_parts.sign_in_standing(channels.line_of(push.channel)) == "needed":
             continue
@@ -101,6 +101,16 @@ def marks(channel: Channel) -> dict[str, Any]:
     """Columns that say up to where offers are compared; taken before they are read, so that what comes meanwhile counts as later."""
     last = AuditLine.select(AuditLine.number).where(AuditLine.merchant == channel.merchant_id).order_by(AuditLine.number.desc())
     return {"compared_at": clock.now(), "audited_to": last.limit(1).scalar() or 0}
+
+
+def _was_stopped(push: ChannelPush, integration: Integration) -> bool:
+    """Whether a person stopped it since it was due: it goes once something changes again."""
+    last = Run.select().where(Run.integration == integration).order_by(Run.id.desc()).first()
+    if last is None or last.state != "stopped" or push.due_at is None or push.due_at > last.finished_at:
+        return False
+    columns = {**marks(push.channel), "due_at": None}
+    ChannelPush.update(columns).where(ChannelPush.id == push.id, ChannelPush.due_at == push.due_at).execute()
+    return True
 
 
 def _waits_after_failures(integration: Integration) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
-from portal import channels, clock, connections, runs
+from portal import channels, clock, connection_parts, connections, runs
 from portal.connectors import goods as stores_goods
 from portal.connectors.goods import Goods, Ware
 from portal.errors import NotFound, Problem, Refused
@@ -57,6 +57,7 @@ def perform(work: Work) -> Outcome:
     push, looks = settings.kept(channel), bool(work.run.settings.get("look"))
     if push.state != "on" and not looks:
         return Outcome("finished", {})
+    _same_store(work, channel, push, looks)
     marks = due.marks(channel)
     lost = _close_open(work, channel)
     if not looks and next(_chosen(work, channel, push), None) is None:
@@ -74,6 +75,19 @@ def perform(work: Work) -> Outcome:
         counts = _push(work, channel, push, goods, guard)
     _compared(work, push, marks, held, counts["doubt"] + lost, {**push.looked, "trouble": story.troubles(channel)})
     return _outcome(counts, held)
+
+
+def _same_store(work: Work, channel: Channel, push: ChannelPush, looks: bool) -> None:
+    """Raises Refused where the connection leads to another store than before: what that one was told says nothing of this one."""
+    base = str(connection_parts.whole_settings(channels.line_of(channel)).get("base") or "")
+    before = push.looked.setdefault("base", base)
+    if before == base:
+        return
+    with work.transaction():
+        settings.forget(channel, push, base)
+    if not looks:
+        raise Refused("The connection leads to another store than before, so sending was turned off and nothing was sent. "
+                      "Look at what it would do in this one, then turn it on again.")  # fmt: skip
 
 
 def _judge_store(work: Work, channel: Channel, push: ChannelPush, goods: Goods) -> None:
@@ -137,8 +151,7 @@ def _found(offer: Offer, ware: Ware | None) -> dict[str, Any]:
     if state is not None or ware is None:
         name, said = state(offer.sku)
         return {"their_id": "", "asked_at": clock.now(), "push_state": name, "push_said": said[:300]}
-    seen = {"their_id": ware.their_id, "store_price": ware.price, "store_quantity": ware.units, "asked_at": clock.now()}
-    return {**seen, "push_state": "refused" if ware.barred else "", "push_said": ware.barred[:300]}
+    return {**batches.seen_as(ware), "push_state": "refused" if ware.barred else "", "push_said": ware.barred[:300]}
 
 
 def _weigh(work: Work, channel: Channel, push: ChannelPush) -> Weighed:

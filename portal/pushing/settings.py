@@ -10,7 +10,7 @@ from peewee import IntegrityError
 
 from portal import audit, channels, clock, connection_parts, runs
 from portal.errors import Invalid, Refused, Stale
-from portal.models import Channel, ChannelPush, Integration, Run, database
+from portal.models import Channel, ChannelPush, Integration, Listing, Run, database
 from portal.models.runs import UNFINISHED
 
 LOOK_HOURS = 24
@@ -134,13 +134,23 @@ def switch(channel: Channel, on: bool, who: str) -> None:
         raise Refused(f"Look first at what it would do: the last look is missing or older than {LOOK_HOURS} hours. Nothing was sent.")
     with database.atomic():
         state, other = ("on", "off") if on else ("off", "on")
-        columns: dict[str, Any] = {"state": state, "due_at": clock.now() if on else None, "held": {}, "version": ChannelPush.version + 1}
+        columns: dict[str, Any] = {"state": state, "due_at": None, "compared_at": None, "held": {}, "version": ChannelPush.version + 1}
         columns |= {"changed_at": clock.now(), "changed_by": who}
         if not ChannelPush.update(columns).where(ChannelPush.id == push.id, ChannelPush.state == other).execute():
             return
         audit.write(channel.merchant, who, "channel.push_on" if on else "channel.push_off", "channel", channel.public_id)
         for run in [] if on else Run.select().where(Run.integration == integration(channel), Run.state << UNFINISHED):
             runs.request_stop(run, who)
+
+
+def forget(channel: Channel, push: ChannelPush, base: str) -> None:
+    """It is another store, at `base`: sending is off, and nothing is known of what it has. Joins the open transaction."""
+    columns: dict[str, Any] = {"state": "off", "place": "", "place_name": "", "looked": {"base": base}, "looked_at": None, "held": {}}
+    ChannelPush.update({**columns, "version": ChannelPush.version + 1}).where(ChannelPush.id == push.id).execute()
+    for name, value in columns.items():
+        setattr(push, name, value)
+    unknown = {"pushed_price": None, "pushed_quantity": None, "store_price": None, "store_quantity": None, "asked_at": None}
+    Listing.update(their_id="", push_state="", push_said="", **unknown).where(Listing.channel == channel.id).execute()
 
 
 def release(channel: Channel, run_number: int, who: str) -> Run:

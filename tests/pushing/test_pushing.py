@@ -10,9 +10,10 @@ import pytest
 from portal import channels, clock, runs
 from portal.errors import Invalid, Refused
 from portal.listings import editing
-from portal.models import AuditLine, ChannelPush, Listing, ListingPush, Run
+from portal.models import AuditLine, ChannelPush, Connection, Listing, ListingPush, Run
 from portal.pushing import batches, due, settings, story
 from tests.channels.shelves import ware
+from tests.channels.shops import Woo, serving_shop
 from tests.connecting import WHO
 from tests.pushing.conftest import Shopkeeper
 
@@ -161,6 +162,20 @@ def test_a_store_with_other_money_is_refused_with_words(keeper: Any) -> None:
     assert run.state == "failed" and "prices are in EUR, the channel's in USD" in run.problem["body"] and one.push.looked_at is None
 
 
+def test_another_store_behind_the_connection_is_looked_at_first(keeper: Any) -> None:
+    one: Shopkeeper = keeper("woocommerce", 2)
+    one.on()
+    assert one.of(1).pushed_quantity == 10
+    line = Connection.get(Connection.source == one.channel.line_id)
+    with serving_shop(Woo()) as other:
+        Connection.update(settings={**line.settings, "base": other.base}).where(Connection.id == line.id).execute()
+        run = one.send()
+        assert run.state == "failed" and "another store" in run.problem["body"] and one.push.state == "off" and other.asked == []
+    assert (one.of(1).pushed_quantity, one.of(1).their_id, one.of(1).store_quantity) == (None, "", None)
+    with pytest.raises(Refused, match="Look first"):
+        settings.switch(one.channel, True, WHO)
+
+
 def test_a_store_with_several_locations_asks_which(keeper: Any) -> None:
     one: Shopkeeper = keeper("shopify", 2)
     one.shop.shelves.places = [(1, "Main street"), (2, "Harbor")]
@@ -256,7 +271,9 @@ def test_a_person_stops_it_between_two_batches(keeper: Any, monkeypatch: pytest.
     monkeypatch.setattr("portal.connectors.goods_woocommerce.WooCommerceGoods.most", 1)
     monkeypatch.setattr("portal.leases.WRITE_EVERY", 0.0)
     one.shop.meanwhile = lambda: Run.update(cancel_requested=True).where(Run.state == "running").execute()
+    ChannelPush.update(due_at=clock.now()).execute()
     assert one.send().state == "stopped" and [row[0] for row in one.wrote()] == ["LAMP-1"]
+    assert due.start_due() == 0 and one.push.due_at is None, "it does not begin again by itself"
     assert one.send().counts == {"sent": 2}, "the rest goes with the next one"
 
 
