@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from portal import certificates, clock
+from portal.connectors import network
 from portal.errors import Later, Problem, SupplierError
 from portal.models import Circuit, Merchant, Source, database
 from portal.models.database import is_postgres
@@ -53,10 +54,13 @@ def watched(source: Source, by_hand: bool) -> Iterator[None]:
     """
     if not by_hand:
         _ask_leave(source)
+    network.picks_up()
     try:
         with certificates.noted(source):
             yield
     except SupplierError as error:
+        if network.was_cut():
+            raise
         if is_servers(error):
             _failed(source, error)
         elif _answered(error):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 from peewee import InterfaceError, OperationalError
 
 from portal import clock, turns
+from portal.connectors import network
+from portal.errors import Later, SupplierError
 from portal.models import Run, RunMessage, database
 from portal.models.database import is_postgres
 
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60.0
 HEARTBEAT_SECONDS = 15.0
+LOOK_FOR_STOP = 1.0  # seconds between two looks while a server is read, which may be silent
 WRITE_EVERY = 0.5  # seconds between two progress writes, and between two looks for a stop
 LONGEST_MESSAGE = 500
 
@@ -94,10 +97,14 @@ class Work:
     def look_for_stop(self) -> None:
         """As `check_stop`, but asks the database now. Raises Stopped or GivenBack."""
         self._looked = time.monotonic()
-        if Run.select(Run.id).where(self._mine(), Run.cancel_requested == True).exists():  # noqa: E712
+        if self.is_to_stop():
             raise Stopped(self.run.public_id)
         if turns.should_make_way(self.run, self._looked - self._held_since):
             raise GivenBack(self.run.public_id)
+
+    def is_to_stop(self) -> bool:
+        """Whether a person asked to stop, as the database says now."""
+        return bool(Run.select(Run.id).where(self._mine(), Run.cancel_requested == True).exists())  # noqa: E712
 
     def save_checkpoint(self, **values: Any) -> None:
         """Add `values` to the checkpoint, in the transaction that is open if one is. Raises LostLease."""
@@ -159,11 +166,24 @@ class Work:
         return (Run.id == self.run.id) & (Run.fence == self.run.fence) & (Run.state == "running")
 
 
+def performed(work: Work, handler: Callable[[Work], Any]) -> Any:
+    """What the handler returns. Raises Stopped where it gave up at the server, or was to wait, and a person had asked to stop."""
+    try:
+        return handler(work)
+    except (SupplierError, Later) as error:
+        if work.is_to_stop():
+            raise Stopped(work.run.public_id) from error
+        raise
+
+
 @contextmanager
 def heartbeat(work: Work) -> Iterator[None]:
-    """Lengthens the lease of `work` from a thread of its own, on its own connection, while the block runs."""
+    """Lengthens the lease of `work` from a thread of its own, on its own connection, while the block runs.
+
+    While a run that only reads waits for a server, it also looks for a stop, and cuts the line then.
+    """
     ended = threading.Event()
-    thread = threading.Thread(target=_beat_until, args=(work, ended), name=f"heartbeat-{work.run.id}", daemon=True)
+    thread = threading.Thread(target=_beat_until, args=(work, ended, threading.get_ident()), name=f"heartbeat-{work.run.id}", daemon=True)
     thread.start()
     try:
         yield
@@ -172,10 +192,15 @@ def heartbeat(work: Work) -> Iterator[None]:
         thread.join()
 
 
-def _beat_until(work: Work, ended: threading.Event) -> None:
-    held_until = time.monotonic() + LEASE_SECONDS
-    while not ended.wait(HEARTBEAT_SECONDS):
-        began = time.monotonic()
+def _beat_until(work: Work, ended: threading.Event, worker: int) -> None:
+    reads = work.run.kind in turns.READS
+    held_until, beaten = time.monotonic() + LEASE_SECONDS, time.monotonic()
+    while not ended.wait(min(LOOK_FOR_STOP, HEARTBEAT_SECONDS) if reads else HEARTBEAT_SECONDS):
+        if reads:
+            _hang_up_if_stopped(work, worker)
+            if time.monotonic() - beaten < HEARTBEAT_SECONDS:
+                continue
+        began = beaten = time.monotonic()
         try:
             with database.connection_context():
                 mine = work.beat()
@@ -187,3 +212,13 @@ def _beat_until(work: Work, ended: threading.Event) -> None:
         if not mine:
             work.lost.set()
             return
+
+
+def _hang_up_if_stopped(work: Work, worker: int) -> None:
+    try:
+        with database.connection_context():
+            stop = work.is_to_stop()
+    except (OperationalError, InterfaceError):  # the next look finds it, and the heartbeat says so
+        return
+    if stop:
+        network.hang_up(worker)

@@ -250,7 +250,7 @@ def _attempt_inside(work: Work, handlers: Mapping[str, Handler]) -> Exception | 
 
 def _perform(work: Work, handler: Handler) -> None:
     try:
-        outcome = handler(work)
+        outcome = leases.performed(work, handler)
     except Stopped:
         outcome = Outcome("stopped", work.run.counts, _STOPPED)
     except GivenBack:

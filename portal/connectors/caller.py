@@ -18,7 +18,7 @@ import requests
 
 from portal.connectors import http_answer, problems, waits
 from portal.connectors.masking import HIDDEN, masked
-from portal.connectors.network import Guard
+from portal.connectors.network import Guard, was_cut
 from portal.connectors.paging import laid_over
 from portal.connectors.spool import Progress, wait
 from portal.connectors.steps import Steps
@@ -144,7 +144,7 @@ class Caller:
             answer, problem = self._exchange(asked, parts, steps or Steps(), limit, progress), ""
             return answer
         except SupplierError as caught:
-            problem = caught.problem.headline
+            problem = problem if was_cut() else caught.problem.headline
             raise
         finally:
             self.tell(lambda: self._told(asked, answer, problem, at, time.monotonic() - began))

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import re
 import socket
+import threading
+from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from portal.connectors import problems
 from portal.errors import SupplierError
@@ -169,6 +174,45 @@ def _look_up(name: str, port: int) -> tuple[Address, ...]:
     return tuple(ipaddress.ip_address(text) for text in texts)
 
 
+LINES_KNOWN = 8
+_lines: dict[int, deque[tuple[int, Any, Any]]] = {}
+"""Of each thread the lines that it opened last: file number, own address, theirs. The two addresses tell whether it is still that line."""
+
+
+_hung_up: set[int] = set()
+
+
+def picks_up() -> None:
+    """This thread begins to talk with a server: that we hung up on one before is over."""
+    _hung_up.discard(threading.get_ident())
+
+
+def was_cut() -> bool:
+    """Whether we hung up on what this thread talks with, so that its end is no failure of the server."""
+    return threading.get_ident() in _hung_up
+
+
+def hang_up(thread: int) -> int:
+    """Cut the lines that a thread has open, so that what it waits for there ends with an error; how many. Called by another thread."""
+    cut = 0
+    _hung_up.add(thread)
+    for number, ours, theirs in list(_lines.get(thread, ())):
+        try:
+            copy = os.dup(number)
+        except OSError:  # closed meanwhile
+            continue
+        try:
+            line = socket.socket(fileno=copy)
+        except OSError:  # another file has the number by now
+            os.close(copy)
+            continue
+        with line, suppress(OSError):
+            if (line.getsockname(), line.getpeername()) == (ours, theirs):
+                line.shutdown(socket.SHUT_RDWR)
+                cut += 1
+    return cut
+
+
 def _dial(address: Address, port: int, timeout: float) -> socket.socket:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     opened = socket.socket(family, socket.SOCK_STREAM)
@@ -176,6 +220,9 @@ def _dial(address: Address, port: int, timeout: float) -> socket.socket:
         opened.settimeout(timeout)
         opened.connect((str(address), port))
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        with suppress(OSError):  # they hung up at once: nothing is left to cut
+            line = (opened.fileno(), opened.getsockname(), opened.getpeername())
+            _lines.setdefault(threading.get_ident(), deque(maxlen=LINES_KNOWN)).append(line)
     except BaseException:
         opened.close()
         raise

@@ -18,6 +18,7 @@ import orjson
 from portal.connectors import problems, shopify_documents, shopify_words
 from portal.connectors.caller import unwatched, without_query
 from portal.connectors.http import HttpConnector
+from portal.connectors.network import was_cut
 from portal.connectors.shopify_graph import Graph
 from portal.connectors.shopify_rows import Shelf
 from portal.connectors.spool import Progress, wait
@@ -125,7 +126,7 @@ def _download(graph: Graph, link: str, into: Path, limit_bytes: int, progress: P
         bare.fetch("", "exact", "", into, limit_bytes, progress, settle_seconds=0.0)
         problem = ""
     except SupplierError as error:
-        problem = error.problem.headline
+        problem = problem if was_cut() else error.problem.headline
         raise
     finally:
         size, took = into.stat().st_size if into.exists() else 0, round((time.monotonic() - began) * 1_000)
