@@ -44,7 +44,7 @@ class ShopifyGoods:
 
     def places(self) -> list[Place]:
         """See goods.Goods. Raises SupplierError naming the scopes that the app lacks."""
-        scopes = str(self.graph.settings.get("push_scopes") or "").split(",")
+        scopes = [one for one in str(self.graph.settings.get("push_scopes") or "").split(",") if one]
         need_scopes(self._asked(shopify_documents.STORE, {}), self.graph.settings.get("auth") == "code", scopes)
         found = shopify_changes.pages(self.graph, shopify_documents.LOCATIONS, {}, lambda told: told.get("locations") or {}, self.progress)
         return [Place(str(one["id"]), str(one["name"])) for page in found for one in page if one.get("isActive") is not False]

@@ -15,6 +15,7 @@ from portal.pushing import batches, due, settings, story
 from tests.channels.shelves import ware
 from tests.channels.shops import Woo, serving_shop
 from tests.connecting import WHO
+from tests.ordered import ask, place
 from tests.pushing.conftest import Shopkeeper
 
 pytestmark = pytest.mark.one_database
@@ -290,6 +291,12 @@ def test_it_goes_by_itself_after_what_may_have_changed_an_offer(keeper: Any) -> 
     Run.create(number=900, merchant=one.channel.merchant, source=one.source, kind="inventory", state="finished", finished_at=clock.now())
     due.start_due()
     assert one.push.due_at is not None
+    ChannelPush.update(due_at=None, compared_at=clock.now()).execute()
+    due.start_due()
+    assert one.push.due_at is None
+    ask(place(one.channel.merchant, [("LAMP-1", 1)]), one.source)
+    due.start_due()
+    assert one.push.due_at is not None, "units are committed to an order"
     settings.switch(one.channel, False, WHO)
     assert due.start_due() == 0
 
