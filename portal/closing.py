@@ -16,7 +16,7 @@ from typing import Any
 from peewee import Tuple
 
 from portal import audit, belonging, clock, config, failpoints, raw_files, runs, vault
-from portal.erasing import tombstones
+from portal.erasing import scrubbing, tombstones
 from portal.errors import Forbidden, Invalid, Refused
 from portal.models import (
     TABLES,
@@ -113,8 +113,10 @@ def reopen(actor: User, address: str = "") -> None:
 def erase_due(seconds: float = 20.0) -> int:
     """Erase workspaces whose days are over, for so long at most; how many are gone. The next call goes on where this one left."""
     until, gone = time.monotonic() + seconds, 0
-    for merchant in list(Merchant.select().where(Merchant.closing_at <= clock.now())):
-        gone += erase(merchant, until)
+    due = list(Merchant.select().where(Merchant.closing_at <= clock.now()))
+    if due:
+        with scrubbing.scrubbed():
+            gone = sum(erase(merchant, until) for merchant in due)
     return gone
 
 

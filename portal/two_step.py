@@ -10,7 +10,7 @@ from typing import Any
 
 import pyotp
 
-from portal import accounts, audit, clock, person_links, vault
+from portal import accounts, audit, clock, devices, person_links, vault
 from portal.errors import Invalid, Refused
 from portal.models import Authenticator, Merchant, Passkey, PersonLink, RecoveryCode, Session, User, database
 from portal.person_links import LASTS, hashed
@@ -165,9 +165,13 @@ def _usable() -> Any:
     return RecoveryCode.used_at.is_null() & RecoveryCode.suspended_at.is_null()
 
 
-def check(user: User, typed: str, address: str) -> None:
-    """Take a code of the app, or a recovery code, once. Raises Refused; wrong ones count, the same for both kinds."""
-    tried = accounts.count_try("second", user.public_id, address)
+def check(user: User, typed: str, address: str, device: str = "") -> None:
+    """Take a code of the app, or a recovery code, once. Raises Refused; wrong ones count, the same for both kinds.
+
+    `device`: as for `accounts.check_password`: who has the password alone keeps the person out of no browser of theirs.
+    """
+    number = devices.known(user.email, device)
+    tried = accounts.count_try("second", number or user.public_id, "" if number else address)
     only_passkeys = user.merchant.two_step_required == ONLY_PASSKEYS and "passkey" in ways(user)
     if not ((not only_passkeys and _take_code(user, typed)) or _take_recovery(user, typed, address)):
         accounts.note_refusal(user, address)

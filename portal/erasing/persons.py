@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portal import audit, clock, failpoints, runs, vault
-from portal.erasing import blanking, finding, tombstones
+from portal.erasing import blanking, finding, scrubbing, tombstones
 from portal.erasing.terms import Terms
 from portal.errors import Invalid, Refused
 from portal.exporting import exports
@@ -73,10 +73,11 @@ def perform(work: Any) -> runs.Outcome:
     orders = list(Order.select().where(Order.merchant == work.merchant, Order.public_id << known["orders"]))
     if again := finding.of(orders).open:
         raise Refused(OPEN.format(number=next(order.number for order in orders if order.public_id in again)))
-    counts = blanking.erase(work.merchant, orders, terms, told)
-    with work.transaction():
-        counts["exports"] = exports.erase_all(work.merchant)
-        finish(row, counts, work.run.started_by)
+    with scrubbing.scrubbed():
+        counts = blanking.erase(work.merchant, orders, terms, told)
+        with work.transaction():
+            counts["exports"] = exports.erase_all(work.merchant)
+            finish(row, counts, work.run.started_by)
     work.say("The person is erased. Numbers, units and money stay, and who did what when.")
     return runs.Outcome("finished", counts=dict(+counts))
 

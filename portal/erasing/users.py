@@ -9,7 +9,7 @@ from typing import Any
 from peewee import CharField
 
 from portal import audit, belonging, clock, people, vault
-from portal.erasing import tombstones
+from portal.erasing import scrubbing, tombstones
 from portal.erasing.terms import ERASED
 from portal.errors import Forbidden, Invalid, Refused
 from portal.models import (
@@ -51,7 +51,7 @@ def start(actor: User, user: User, typed: str, reason: str, address: str = "") -
     elif actor.id == user.id or (user.role == "owner" and not may(actor.role, "owners")):
         raise Forbidden("Only an owner erases another owner. Ask an owner.")
     merchant, now = user.merchant, clock.now()
-    with database.atomic():
+    with scrubbing.scrubbed(), database.atomic():
         row = Erasure.create(merchant=merchant, kind="user", reason=reason, made_by=actor.email, made_at=now)
         marks = {"hashes": [vault.current().mark(merchant, user.email)], "orders": [], "user": user.public_id}
         tombstones.keep(at=now.isoformat(), kind="user", merchant=merchant.public_id, erasure=row.public_id, **marks)

@@ -66,7 +66,8 @@ def second() -> Response:
         return go(url_for("auth.sign_in", next=wanted))
     form, typed = SecondForm.read(), unsent.unpacked(request.form.get(unsent.FIELD, ""))
     try:
-        two_step.check(link.user, form.code.data or "", request.remote_addr or "")
+        device = request.cookies.get(guards.cookie_name("device"), "")
+        two_step.check(link.user, form.code.data or "", request.remote_addr or "", device)
         person_links.use(link)
     except Refused as refused:
         form.refuse(refused)

@@ -94,6 +94,15 @@ def test_a_browser_that_was_taken_is_slowed_down_too(owner: Any) -> None:
     assert SignInAttempt.select().where(SignInAttempt.key.contains(owner.email)).count() == 0
 
 
+def test_who_has_the_password_alone_keeps_nobody_out_of_their_browser(owner: Any, stepped: list[str]) -> None:
+    for _ in range(accounts.TRIES_PER_EMAIL):
+        with pytest.raises(Refused, match="does not fit"):
+            two_step.check(owner, "000000", "203.0.113.9")
+    with pytest.raises(Refused, match="Too many"):
+        two_step.check(owner, stepped[0], "203.0.113.9")
+    two_step.check(owner, stepped[0], "", devices.make(owner.email))
+
+
 @pytest.fixture
 def stepped(owner: Any) -> list[str]:
     """The owner's recovery codes, beside an app."""
