@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from portal import audit, clock, closing
-from portal.erasing import persons, tombstones, users
+from portal.erasing import persons, scrubbing, tombstones, users
 from portal.models import Erasure, Merchant
 
 Again = Callable[[Merchant, Mapping[str, Any]], Any]
@@ -16,19 +16,21 @@ KINDS: dict[str, Again] = {"person": persons.again, "user": users.again, "mercha
 
 def replay(*places: Path) -> int:
     """Do again what the tombstones of this machine and of these folders tell, where the database does not know of it; how often."""
-    count = 0
-    for line in tombstones.known(*places):
-        merchant = Merchant.get_or_none(Merchant.public_id == line["merchant"])
-        if merchant is None:
-            continue
-        row = Erasure.get_or_none(Erasure.merchant == merchant, Erasure.public_id == line.get("erasure", ""))
-        if row is not None and row.state == "done":
-            continue
-        counts = dict(KINDS[line["kind"]](merchant, line) or {})
-        if line["kind"] != "merchant":
-            _remember(merchant, row, line, counts)
-        count += 1
-    return count
+    with scrubbing.scrubbed():
+        return sum(_done_again(line) for line in tombstones.known(*places))
+
+
+def _done_again(line: Mapping[str, Any]) -> bool:
+    merchant = Merchant.get_or_none(Merchant.public_id == line["merchant"])
+    if merchant is None:
+        return False
+    row = Erasure.get_or_none(Erasure.merchant == merchant, Erasure.public_id == line.get("erasure", ""))
+    if row is not None and row.state == "done":
+        return False
+    counts = dict(KINDS[line["kind"]](merchant, line) or {})
+    if line["kind"] != "merchant":
+        _remember(merchant, row, line, counts)
+    return True
 
 
 def _remember(merchant: Merchant, row: Erasure | None, line: Mapping[str, Any], counts: dict[str, int]) -> None:

@@ -107,23 +107,21 @@ def dump() -> str:
     folder = settings.current().data_dir
     found = [path for path in folder.rglob("*") if path.is_file() and "backups" not in path.relative_to(folder).parts]
     files = [path for path in found if ".db" not in path.name]
-    database.close()  # a reader's connection would keep the log
     for path in folder.glob("portal.db*"):  # freed pages and the log of the last writes too
         blobs += path.read_bytes().decode("utf-8", "replace")
-    database.connect(reuse_if_open=True)
     return rows.replace("\\\\u0040", "@") + blobs + "".join(path.read_text("utf-8", "replace") for path in files)
 
 
 def erase_ada(owner: Any, order: Order) -> Erasure:
     row = persons.start(owner, "ADA@example.com", [order.public_id], "asked by letter")
-    assert runs.work_available(work.HANDLERS) == 1
+    assert runs.work_available(work.HANDLERS) >= 1
     return Erasure.get_by_id(row.id)
 
 
 def test_a_person_goes_everywhere_and_nobody_else_does(traces: dict[str, Any], merchant: Any, owner: Any) -> None:
     exports.start(owner, with_files=False)
     runs.work_available(work.HANDLERS)
-    before = dump()
+    before, rows = dump(), repr(everything(()))
     assert all(text in before for text in (*TRACES[:4], "Benjamin Okafor"))
     quantities = sorted(OrderLine.select(OrderLine.quantity, OrderLine.sku, OrderLine.routed).tuples())
     assert [one.number for one in finding.orders(merchant, "+1 (207) 555-0142")] == ["1001"]
@@ -141,8 +139,9 @@ def test_a_person_goes_everywhere_and_nobody_else_does(traces: dict[str, Any], m
         ada.ship_to["name"] == ada.ship_to["postal"] == ada.note == ERASED and ada.ship_to["country_code"] == "US" and ada.number == "1001"
     )
     assert (ben.ship_to, ben.note) == (traces["1002"].ship_to, traces["1002"].note)
+    now = repr(everything(()))
     for text in ("Benjamin Okafor", "ben@example.com", "+44 20 7946 0000"):
-        assert left.count(text) >= before.count(text) - 2  # but for the export, which went
+        assert now.count(text) == rows.count(text) > 0
     assert sorted(OrderLine.select(OrderLine.quantity, OrderLine.sku, OrderLine.routed).tuples()) == quantities
     assert WorkspaceExport.get().stored_name is None and Document.get_by_id(traces["raw"].id).stored_name is None
     assert audit.verify(merchant) == [] and AuditLine.select().where(AuditLine.action == "order.address").count() == 2
@@ -198,14 +197,15 @@ def test_a_database_from_before_an_erasure_is_cleaned_once_more(
     clerk = accounts.create_user(merchant, "clerk.of.dock@harbor.example", PASSWORD)
     changing.set_note(traces["1002"], "Mind the step", traces["1002"].version, clerk.email)
     exchange = {"merchant": merchant, "source": traces["source"], "method": "GET", "address": "https://x.example", "milliseconds": 1}
-    gone = Exchange.create(**exchange, answer="of ada@example.com")
+    gone = Exchange.create(**exchange, answer="of nina@example.com, who ordered nothing")
     yesterday = backup.make(tmp_path / "backups").folder.rename(tmp_path / "backups" / "quayside-20261126T040000Z")
     gone.delete_instance()  # by age: no order tells of it when the marks are used
+    persons.start(owner, "nina@example.com", [], "asked by letter")
     erase_ada(owner, traces["1001"])
     users.start(owner, clerk, clerk.email, "left")
     assert [one for one in (*TRACES, clerk.email) if one in dump()] == [] and audit.verify(merchant) == []
     told = tombstones.path().read_text()
-    assert len(told.splitlines()) == 2 and not any(text in told for text in (*TRACES, clerk.email))
+    assert len(told.splitlines()) == 3 and not any(text in told for text in (*TRACES, clerk.email))
     backup.make(tmp_path / "backups")
     there = elsewhere()
     proof = restoring.restore(yesterday, config.secret_key_file)
@@ -213,8 +213,8 @@ def test_a_database_from_before_an_erasure_is_cleaned_once_more(
     connect(there.database_url)
     database.connect(reuse_if_open=True)
     left = dump()
-    assert [text for text in (*TRACES, clerk.email) if text in left] == []
-    assert "Benjamin Okafor" in left and Erasure.select().where(Erasure.state == "done").count() == 2
+    assert [text for text in (*TRACES, clerk.email, "nina@example.com") if text in left] == []
+    assert "Benjamin Okafor" in left and Erasure.select().where(Erasure.state == "done").count() == 3
     assert User.get(User.public_id == clerk.public_id).email == users.mark_of(clerk)
     assert all(audit.verify(one) == [] for one in {line.merchant for line in AuditLine.select()})
     assert replaying.replay(tmp_path / "backups") == 0  # each once
