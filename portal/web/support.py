@@ -43,13 +43,13 @@ def reset_of(source: Any) -> Any:
     return (made, setup_steps.TITLES[made.step]) if made else None
 
 
-@blueprint.post("/sources/<source_id>/resets/<reset_id>/restoration")
+@blueprint.post("/sources/<source_id>/resets/<reset>/restoration")
 @guards.signed_in
 @guards.once
-def take_back(source_id: str, reset_id: str) -> Response:
+def take_back(source_id: str, reset: str) -> Response:
     """Bring a source back as it was before support reset it."""
     source = sources.find(g.merchant, source_id)
-    fixing.take_back(source, fixing.find_reset(source, reset_id), g.user.email)
+    fixing.take_back(source, fixing.find_reset(source, reset), g.user.email)
     tasks.ring()
     return saved(url_for("sources.show", source_id=source_id), f"{source.name} is as it was before the reset.")
 

@@ -249,7 +249,7 @@ ENTRIES: dict[str, dict[str, str]] = {
     "sources.run_sync": INVENTORY,
     "source_files.export": {},
     "sources.show": {},
-    "support.take_back": {"reset_id": "a" * 22},
+    "support.take_back": {"reset": "a" * 22},
     "team.access": {},
     "team.role": {},
     "team.save_access": {},
