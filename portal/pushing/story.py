@@ -94,6 +94,14 @@ def troubles(channel: Channel) -> dict[str, Any]:
     return found
 
 
+def of_page(channel: Channel, ids: Sequence[int]) -> dict[int, str]:
+    """{listing: how it stands with the store, in words} of those on a page that a person may mend, or that wait."""
+    if channel.line_id is None or not ids:
+        return {}
+    rows = Listing.select(Listing.id, Listing.push_state).where(Listing.id << list(ids), Listing.push_state << (*TROUBLES, "held"))
+    return {row.id: STATES[row.push_state] for row in rows}
+
+
 def of_listing(listing: Listing) -> list[Line]:
     """What the store was sent of it, the newest first."""
     rows = list(ListingPush.select().where(ListingPush.listing == listing.id).order_by(ListingPush.id.desc()).limit(SHOWN))

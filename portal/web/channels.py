@@ -14,6 +14,7 @@ from portal import channels, clock, run_words, runs
 from portal.channels import notices, pulling, telling
 from portal.errors import Invalid, Refused, Stale
 from portal.listings import editing, links, offers
+from portal.pushing import story
 from portal.shipments import listing
 from portal.web import filters, guards
 from portal.web.forms import VersionedForm
@@ -97,6 +98,7 @@ def show(channel_id: str) -> Response:
         kinds=channels.NAMES, tab="orders",
         connected=channels.is_connected(channel), every=EVERY.get(str(every or 0), ""), next_pull=pulls.next_run_at,
         orders=pulling.needing(channel), untold=telling.needing(channel), states=notices.NOTICE_STATES, looks=LOOKS,
+        pushes=story.standing(channel),
         runs=runs.listing(g.merchant, channels.line_of(channel), 8), titles=run_words.TITLES, running=standing.state == "running",
     )  # fmt: skip
 

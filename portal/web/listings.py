@@ -57,7 +57,7 @@ def index(channel_id: str) -> Response:
     return render(
         "listings/index.html", "listings/_list.html", channel=channel, found=found, asked=asked, kinds=channels.NAMES, tab="listings",
         rules=rules, in_words=listing_rules.in_words(rules), counts=editing.counts(channel), told=editing.in_words, choices=browse.CHOICES,
-        ways=browse.BY, looks=LOOKS, states=editing.STATES,
+        ways=browse.BY, looks=LOOKS, states=editing.STATES, stands=story.of_page(channel, [one.id for one in found.rows]),
         any_products=any(asked.values()) or bool(found.rows) or editing.any_products(g.merchant),
         next_url=url_for("listings.index", channel_id=channel_id, **more, after=found.following) if found.following else "",
         first_url=url_for("listings.index", channel_id=channel_id, **more) if asked["after"] else "",

@@ -14,9 +14,10 @@ from playwright.sync_api import Page, expect
 from portal.models import Channel
 from portal.pushing import settings
 from tests.browser.conftest import axe_problems, each_way, picture, sideways
+from tests.channels.conftest import shops  # noqa: F401
 from tests.pushing.conftest import keeper  # noqa: F401
 
-pytest_plugins = ("tests.connected", "tests.channels.conftest")
+pytest_plugins = ("tests.connected",)
 pytestmark = pytest.mark.one_database
 SHOTS = os.environ.get("SHOTS", "")
 
@@ -89,7 +90,11 @@ def test_from_a_look_to_what_is_held(open_page: Callable[..., Page], keeper: Any
     seen(page, "8-listing")
     page.goto(f"/channels/{one.channel.public_id}/listings/{one.of(24).public_id}")
     expect(page.locator("#store-why")).to_contain_text(re.compile("Refused by the store: The store does not track its units"))
-    page.goto(f"/channels/{one.channel.public_id}/push")
+    page.goto(f"/channels/{one.channel.public_id}/listings?q=LAMP-23")
+    expect(page.locator("#listings")).to_contain_text("Not in the store")
+    page.goto(f"/channels/{one.channel.public_id}")
+    expect(page.locator("#channel-push")).to_have_text("Sent by themselves")
+    page.click("#channel-push")
     page.click("#push-off")
     seen(page, "9-off", ("light", 1280))
     page.click("#switch-go")
