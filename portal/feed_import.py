@@ -58,6 +58,7 @@ def import_file(merchant: Merchant, name_or_id: str, path: Path, create: bool = 
 
 def perform(integration: Integration, settings: Mapping[str, Any] | None = None) -> Run:
     """Start the integration's run and do it in this process; the run as it ended. Raises Refused, AlreadyRunning."""
+    _refuse_deleted(integration)
     run = runs.start_sync(integration, cause="command", started_by=WHO, settings=settings, claimed=True)
     runs.perform(run, {"inventory": sync.perform})
     after_read.settle_due(run)
@@ -68,9 +69,15 @@ def perform_dry(integration: Integration, document: Document | None = None) -> R
     """Dry run the document, or what is there now, in this process; the run as it ended. Raises Refused, AlreadyRunning."""
     from portal.inventory import dry_run
 
+    _refuse_deleted(integration)
     run = dry_run.start(integration, dry_run.Choice(document), WHO, cause="command", claimed=True)
     runs.perform(run, {runs.DRY_RUN: dry_run.perform})
     return Run.get_by_id(run.id)
+
+
+def _refuse_deleted(integration: Integration) -> None:
+    if integration.source.merchant.closing_at is not None:
+        raise Refused("This workspace is being deleted, so nothing of it runs. An owner can bring it back.")
 
 
 def report(run: Run) -> dict[str, Any]:

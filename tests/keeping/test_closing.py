@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from peewee import AutoField, BigAutoField, BlobField, CharField, ForeignKeyField, TextField
 
-from portal import accounts, api_tokens, audit, belonging, clock, closing, config, documents, runs, schedules, turns, webhooks
+from portal import accounts, api_tokens, audit, belonging, clock, closing, config, documents, feed_import, runs, schedules, turns, webhooks
 from portal.erasing import replaying, tombstones
 from portal.errors import Forbidden, Invalid, Refused
 from portal.listings import links
-from portal.models import TABLES, Document, FreshRow, Merchant, Run, Session, Source, User, Webhook
+from portal.models import TABLES, Document, FreshRow, Integration, Merchant, Run, Session, Source, User, Webhook
 from portal.models.fields import JsonText, UtcTime
 from portal.support import staff
 from tasks import work
@@ -155,6 +155,8 @@ def test_while_it_waits_nothing_runs_or_opens_and_it_comes_back_as_it_was(
     late = runs.start(None, "room", merchant=merchant)
     assert runs.work_available(work.HANDLERS) == 0 and schedules.start_due() == 0
     assert Run.select().where(turns.leaves_a_lane()).count() == 0
+    with pytest.raises(Refused, match="being deleted"):
+        feed_import.perform(Integration.get(Integration.kind == "get_inventory_primary", Integration.source << merchant.sources))
     closing.reopen(owner)
     assert api_tokens.of_secret(token) is not None and webhooks.behind(hook) is not None
     Run.delete().where(Run.id == late.id).execute()
