@@ -102,6 +102,6 @@ def test_from_a_product_to_a_file_that_a_shop_fetches(
                            ("product", f"/products/{listing.product.public_id}"), ("new", f"{here}/listings/new"),
                            ("withdrawal", f"{here}/listings/{listing.public_id}/withdrawal"),
                            ("settings", f"{here}/settings")]:  # fmt: skip
-            if SHOTS or name in ("rules", "list", "listing", "file"):
+            if SHOTS or name in ("rules", "list", "listing", "file", "withdrawal"):
                 page.goto(path)
                 seen(page, f"{name}-{scheme}-{width}")
