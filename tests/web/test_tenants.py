@@ -275,7 +275,15 @@ def test_another_merchants_id_is_byte_for_byte_a_missing_one(app: Any, client: A
     assert everything() == before, "a request for another merchant's object wrote something"
 
 
-JOINING = ("auth.second", "joining.invitation", "joining.ask_reset", "joining.reset", "joining.new_address")
+JOINING = (
+    "passkeys.ask",
+    "passkeys.enter",
+    "auth.second",
+    "joining.invitation",
+    "joining.ask_reset",
+    "joining.reset",
+    "joining.new_address",
+)
 
 NOT_SHOWN_BY_THE_WALK = {
     "joining.invitation": "needs a token: tests/web/test_team.py",
