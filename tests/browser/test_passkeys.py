@@ -53,11 +53,11 @@ def test_a_passkey_is_made_and_signs_in_by_itself(open_page: Callable[..., Page]
     page.context.clear_cookies()
     page.goto("/sign-in?next=/settings/kept")
     looked_at(page)
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("What is kept")
     page.context.clear_cookies()
     line.send("WebAuthn.setUserVerified", {"authenticatorId": device["authenticatorId"], "isUserVerified": False})
     page.goto("/sign-in")
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     expect(page.locator("#passkey-problem")).to_contain_text("Nothing was done")
     assert page.context.cookies()[0]["name"] != "quayside_session"
