@@ -22,7 +22,7 @@ def test_sign_in_leads_back_to_the_page_asked_for(open_page: Callable[..., Page]
     assert page.title() == "Sign in – Quayside"
     page.get_by_label("Email").fill(owner.email)
     page.get_by_label("Password", exact=True).fill("wrong")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Email and password do not match")
     if script:
         keyboard_on(page, "error-summary")
@@ -102,7 +102,7 @@ def test_a_form_whose_session_ended_survives_the_sign_in(open_page: Callable[...
         assert axe_problems(page) == []
     page.get_by_label("Email").fill(owner.email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your form is still here")
     if script:
         assert axe_problems(page) == []

@@ -48,7 +48,7 @@ def test_somebody_joins_and_signs_in_with_a_second_step(open_page: Callable[...,
     again.goto("/sign-in")
     again.get_by_label("Email").fill(owner.email)
     again.get_by_label("Password", exact=True).fill(PASSWORD)
-    again.get_by_role("button", name="Sign in").click()
+    again.get_by_role("button", name="Sign in", exact=True).click()
     expect(again.get_by_label("Code")).to_be_focused()
     assert not axe_problems(again)
     again.get_by_label("Code").fill(code(key))
