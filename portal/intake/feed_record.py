@@ -106,20 +106,28 @@ class Entries:
 
     def whole(self) -> FeedRecord:
         """All of them as one record."""
-        hashes, sku_hashes, starts, lengths = self._arrays()
+        order = self._order()
+        hashes, sku_hashes, starts, lengths = (self._joined(name)[order] for name, _ in _ARRAYS)
         return FeedRecord(hashes, sku_hashes, starts, lengths, b"".join(self._blobs()))
 
     def save(self, path: Path, key: str) -> None:
         """As `FeedRecord.save`."""
-        _write(path, key, sum(len(record.hashes[chosen]) for record, chosen in self.parts), self._arrays(), self._blobs())
+        _write(path, key, sum(len(record.hashes[chosen]) for record, chosen in self.parts), self._pieces(), self._blobs())
 
     def _blobs(self) -> list[bytes | bytearray | memoryview]:
         return [record.blob for record, _ in self.parts]
 
-    def _arrays(self) -> Iterator[NDArray[Any]]:
-        order = np.argsort(self._joined("hashes"), kind="stable")
+    def _order(self) -> NDArray[np.uint32]:
+        return np.argsort(self._joined("hashes"), kind="stable").astype(np.uint32)
+
+    def _pieces(self) -> Iterator[NDArray[Any]]:
+        """One array after the other, put in order piece by piece."""
+        order = self._order()
         for name, _ in _ARRAYS:
-            yield self._joined(name)[order]
+            joined = self._joined(name)
+            for start in range(0, len(order), _BLOCK):
+                yield joined[order[start : start + _BLOCK]]
+            del joined  # before the next one is made
 
     def _joined(self, name: str) -> NDArray[Any]:
         found, before = [], 0
