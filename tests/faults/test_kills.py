@@ -213,7 +213,7 @@ def test_killed_at_each_failpoint_another_worker_goes_on(workers, feed, twin, po
 def test_every_failpoint_of_the_code_is_one_of_the_listed():
     root = Path(failpoints.__file__).parent
     found = {name for path in root.rglob("*.py") for name in re.findall(r'failpoints\.reach\("([^"]+)"\)', path.read_text())}
-    others = (*failpoints.OF_SENDING, *failpoints.OF_OTHER_RUNS, *failpoints.OF_CHANNELS, *failpoints.OF_ALERTS)
+    others = (*failpoints.OF_SENDING, *failpoints.OF_OTHER_RUNS, *failpoints.OF_CHANNELS, *failpoints.OF_ALERTS, *failpoints.OF_OPERATION)
     assert found == {*failpoints.POINTS, *others}
 
 
