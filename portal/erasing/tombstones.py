@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from portal import config
+from portal.models import Erasure, Merchant
 
 NAME = "erasures.jsonl"
 
@@ -27,10 +28,21 @@ def keep(**line: Any) -> None:
 
 
 def copy_to(place: Path) -> None:
-    """Bring beside the backups in `place` what is not there yet: on another machine this file is all that is known."""
-    known = set(_lines(place / NAME))
-    if new := [line for line in _lines(path()) if line not in known]:
+    """Bring beside the backups in `place` what is not there yet: on another machine that file is all that is known.
+
+    What other machines erased stands in the database, but for whole workspaces, which stand in it no more.
+    """
+    there = _lines(place / NAME)
+    told = {orjson.loads(line).get("erasure") for line in [*there, *_lines(path())]}
+    rows = Erasure.select(Erasure, Merchant).join(Merchant).where(Erasure.state == "done").order_by(Erasure.id)
+    others = [_line(row) for row in rows if row.public_id not in told]
+    if new := [line for line in [*_lines(path()), *others] if line not in set(there)]:
         _append(place / NAME, new)
+
+
+def _line(row: Erasure) -> bytes:
+    at = row.done_at or row.made_at
+    return orjson.dumps({"at": at.isoformat(), "kind": row.kind, "merchant": row.merchant.public_id, "erasure": row.public_id, **row.marks})
 
 
 def known(*places: Path) -> list[dict[str, Any]]:
