@@ -222,5 +222,6 @@ def _listening_words(settings: Config, problem: OSError) -> str:
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # Ctrl-C and then the launcher ask the same; who takes too long is ended by force
+        # Ctrl-C and then the launcher ask the same; who takes too long is ended by force. Not SIG_IGN: Python complains of one on its way
+        signal.signal(number, lambda *_: None)
     sys.exit(0)  # waitress finishes the requests in hand and returns
