@@ -18,7 +18,7 @@ test: $(VENV)/.dev  ## set up, then the tests on SQLite and on Postgres (tests/t
 
 both: $(VENV)/.dev  ## every test on both databases
 	@tests/system_packages.sh
-	@$(BIN)/python -m pytest -rs -n $(TESTERS) --dist worksteal --database both
+	@AXE=all $(BIN)/python -m pytest -rs -n $(TESTERS) --dist worksteal --database both
 
 check: $(VENV)/.dev  ## lint, format, types, templates, architecture
 	@$(BIN)/ruff check .

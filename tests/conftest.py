@@ -20,6 +20,7 @@ from portal import config as settings
 from portal.config import Config
 from portal.connectors import folders, http
 from portal.models import Merchant, Source, User, connect, database
+from portal.models.database import SQLITE_PRAGMAS
 from tests import canary, turns
 from tests.browserless import Browser
 from tests.databases import Databases, close_database
@@ -121,6 +122,12 @@ def db(
 def quick_hashes() -> None:
     """Argon2id at its lowest cost: its strength is the library's to test, its 0.2 s would be ours to wait."""
     passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_disks() -> None:
+    """No test cuts the power: in this process SQLite waits for no disk. Processes of their own do as ever."""
+    SQLITE_PRAGMAS["synchronous"] = "off"
 
 
 @pytest.fixture(autouse=True, scope="session")

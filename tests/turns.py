@@ -1,10 +1,8 @@
 """Which database each test runs on when both are to be met and not everything is to be run twice.
 
-A test runs on both databases, except that
-- a test of pages, or of what is said to and heard from a supplier, runs on one of them (BY_TURNS), and
-- of a test with many cases (parameters beside the database) the first runs on both, each other one on one.
-Which one is fixed by the test's name, half and half. `both_databases` marks a test that always runs on both: the walks over all
-pages. `--database both` (`make both`) runs everything on both.
+A test runs on one of them, fixed by its name, half and half. On both run, each in its first case, the tests of what differs between the
+databases: SQL that is written for each, locks, kills, models (ON_BOTH); and whatever is marked `both_databases`: walks over all pages.
+`--database both` (`make both`) runs everything on both.
 """
 
 from __future__ import annotations
@@ -14,11 +12,11 @@ import zlib
 import pytest
 
 DATABASES = ("sqlite", "postgres")
-BY_TURNS = (
-    "tests/web/", "tests/shipments/test_reading", "tests/outbox/test_sftp", "tests/test_after_read", "tests/test_api_",
-    "tests/test_circuit", "tests/test_connection", "tests/test_deliver", "tests/test_feed_commands", "tests/test_file_",
-    "tests/test_list_progress", "tests/test_oauth", "tests/test_receiving", "tests/test_shopify", "tests/test_soap_sources",
-    "tests/test_source_files", "tests/test_store_sources",
+ON_BOTH = (
+    "tests/bulk_acts/", "tests/catalogue/", "tests/exclusions/", "tests/faults/", "tests/listings/", "tests/operate/test_backup",
+    "tests/orders/test_intake", "tests/outbox/test_claim", "tests/pushing/", "tests/requests/", "tests/tasks/",
+    "tests/inventory/test_model", "tests/inventory/test_revert", "tests/inventory/test_search", "tests/inventory/test_sync",
+    "tests/inventory/test_writes", "tests/test_acceptance.py", "tests/test_migrations", "tests/test_runs",
 )  # fmt: skip
 
 
@@ -38,6 +36,6 @@ def _runs(item: pytest.Item, seen: dict[str, str]) -> bool:
         return True
     function = item.nodeid.partition("[")[0]
     case = "-".join(part for part in call.id.split("-") if part not in DATABASES)
-    if not function.startswith(BY_TURNS) and seen.setdefault(function, case) == case:
+    if function.startswith(ON_BOTH) and seen.setdefault(function, case) == case:
         return True
     return bool(DATABASES[zlib.crc32(f"{function}[{case}]".encode()) & 1] == call.params["db"])
