@@ -221,7 +221,11 @@ def test_each_minute_brings_a_new_file_that_differs_a_little(start, tmp_path):
         there = [entry.name for entry in connector.listing("/outbound")]
     assert len(there) <= KEPT_FILES and not [name for name in there if name.endswith(".part")]
     assert len(seen) >= KEPT_FILES + 2 and list(seen) == sorted(seen) and "stock_20260301_0900.csv" not in there
-    assert fetch(one.by_link(one.account["http_url"]), tmp_path / "link").size > 100_000
+    size, ends = 0, time.monotonic() + 30
+    while not size and time.monotonic() < ends:
+        with suppress(SupplierError):  # made anew each half second, also while it is read
+            size = fetch(one.by_link(one.account["http_url"]), tmp_path / "link").size
+    assert size > 100_000
     for before, after in zip(seen.values(), list(seen.values())[1:], strict=False):
         was, now = ({row["item_no"]: row for row in one if row["item_no"]} for one in (before, after))
         changed = [sku for sku in was.keys() & now.keys() if was[sku] != now[sku]]
